@@ -1,0 +1,239 @@
+//! The command line: arguments → command → exit code. Everything that prints is here and in `main`.
+
+pub mod args;
+pub mod config;
+pub mod db;
+pub mod demo;
+pub mod ls;
+pub mod plain;
+pub mod show;
+
+use std::io::{self, IsTerminal, Write};
+
+use clap::CommandFactory;
+
+use chrono::{Local, Offset};
+
+use crate::clock::Clock;
+use crate::logs::LokiClient;
+use crate::model::text::shell_word;
+use crate::store::admin::Passwords;
+use crate::store::config::{Config, Secret};
+use crate::store::error::StoreError;
+use crate::store::read::Reader;
+use crate::tui::{self, run::Ended, theme::Theme};
+use args::{Args, Command, DbCommand};
+
+/// How a command ended, as the shell sees it.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Exit {
+    /// It did what was asked.
+    Ok,
+    /// The arguments or the configuration are wrong, or anything else failed.
+    Usage,
+    /// Nothing matched.
+    Nothing,
+    /// The database cannot be reached, or refuses.
+    Unreachable,
+    /// A signal ended it.
+    Signal(u8),
+}
+
+impl Exit {
+    /// The code: 0, 2, 3, 4, or 128 + signal.
+    #[must_use]
+    pub fn code(self) -> u8 {
+        match self {
+            Self::Ok => 0,
+            Self::Usage => 2,
+            Self::Nothing => 3,
+            Self::Unreachable => 4,
+            Self::Signal(number) => 128_u8.saturating_add(number),
+        }
+    }
+}
+
+/// Why a command ended without doing what was asked.
+#[derive(Debug, thiserror::Error)]
+pub enum CliError {
+    /// The arguments or the configuration are wrong.
+    #[error("{0}")]
+    Usage(String),
+    /// Nothing matched.
+    #[error("{0}")]
+    Nothing(String),
+    /// The database failed.
+    #[error(transparent)]
+    Store(#[from] StoreError),
+    /// The private PostgreSQL failed.
+    #[error(transparent)]
+    Cluster(#[from] crate::postgres::ClusterError),
+    /// Output could not be written.
+    #[error("cannot write the output: {0}")]
+    Output(#[from] io::Error),
+    /// The explorer ended with an error.
+    #[error(transparent)]
+    Explorer(#[from] tui::run::RunError),
+    /// JSON could not be made.
+    #[error("cannot write JSON: {0}")]
+    Json(#[from] serde_json::Error),
+}
+
+impl CliError {
+    fn exit(&self) -> Exit {
+        match self {
+            Self::Nothing(_) => Exit::Nothing,
+            Self::Store(error) if error.is_unreachable() => Exit::Unreachable,
+            // Whoever reads has enough: `obs-tui ls | head`.
+            Self::Output(error) if error.kind() == io::ErrorKind::BrokenPipe => Exit::Ok,
+            _ => Exit::Usage,
+        }
+    }
+}
+
+/// Runs a command and says on standard error why it failed, if it did.
+pub async fn run(args: Args) -> Exit {
+    match command(args).await {
+        Ok(exit) => exit,
+        Err(error) => {
+            let exit = error.exit();
+            if exit != Exit::Ok {
+                complain(&error.to_string());
+            }
+            exit
+        }
+    }
+}
+
+async fn command(args: Args) -> Result<Exit, CliError> {
+    let mut out = io::BufWriter::new(io::stdout());
+    let settings = || config::Settings::load(&args, variable).map_err(CliError::Usage);
+    match args.command {
+        None if args.plain => {
+            let settings = settings()?;
+            plain::run(&Reader::new(database(&args)?), settings.stale_after, io::stdin().lock(), &mut out).await?;
+            Ok(Exit::Ok)
+        }
+        None => explorer(&args, &settings()?, database(&args)?).await,
+        Some(Command::Demo(ref demo)) => demo::run(&args, &settings()?, demo).await,
+        Some(Command::Ls(ref ls)) => {
+            let settings = settings()?;
+            let reader = Reader::new(database(&args)?);
+            ls::run(&reader, ls, settings.stale_after, Clock::system().now(), &mut out).await?;
+            Ok(Exit::Ok)
+        }
+        Some(Command::Show(ref show)) => {
+            let settings = settings()?;
+            let reader = Reader::new(database(&args)?);
+            show::run(&reader, show, &settings, Clock::system().now(), &mut out).await?;
+            Ok(Exit::Ok)
+        }
+        Some(Command::Config { keys }) => {
+            let settings = settings()?;
+            let text = if keys { config::keys(&settings.keys) } else { config::text(&settings) };
+            out.write_all(text.as_bytes())?;
+            out.flush()?;
+            Ok(Exit::Ok)
+        }
+        Some(Command::Db { ref command }) => {
+            let config = database(&args)?;
+            let text = match command {
+                DbCommand::Migrate => db::migrate(&config).await?,
+                DbCommand::Status => db::status(&config).await?,
+                DbCommand::Create(create) => db::create(&config, &create.name, &passwords()).await?,
+            };
+            out.write_all(text.as_bytes())?;
+            out.flush()?;
+            Ok(Exit::Ok)
+        }
+        Some(Command::Man) => {
+            clap_mangen::Man::new(Args::command()).render(&mut out)?;
+            out.flush()?;
+            Ok(Exit::Ok)
+        }
+        Some(Command::Completions { shell }) => {
+            clap_complete::generate(shell, &mut Args::command(), "obs-tui", &mut out);
+            out.flush()?;
+            Ok(Exit::Ok)
+        }
+    }
+}
+
+/// Says on standard error what went wrong.
+pub fn complain(text: &str) {
+    // Nothing is left to tell it to when standard error is closed.
+    let _ = writeln!(io::stderr(), "obs-tui: {text}");
+}
+
+/// A variable of the environment.
+fn variable(name: &str) -> Option<String> {
+    std::env::var(name).ok()
+}
+
+/// The database that the arguments or the environment name.
+fn database(args: &Args) -> Result<Config, CliError> {
+    let config = match &args.database_url {
+        Some(url) => Some(Config::from_url(url)?),
+        None => Config::from_variables(variable)?,
+    };
+    let config = config.ok_or_else(|| {
+        CliError::Usage(
+            "no database is named. Set OBSERVABILITY_DB_URL=postgres://user:password@host:5432/database, or\n\
+             OBSERVABILITY_DB_HOST, _PORT, _NAME, _USER and _PASSWORD, or give --database-url.\n\
+             To look around without a database: obs-tui demo"
+                .to_owned(),
+        )
+    })?;
+    Ok(match &args.schema {
+        Some(schema) => config.with_schema(schema),
+        None => config,
+    })
+}
+
+/// Passwords for new roles that the environment gives; the others are generated.
+fn passwords() -> Passwords {
+    let given = |role: &str| std::env::var(format!("OBSERVABILITY_{role}_PASSWORD")).ok().map(Secret::new);
+    Passwords { admin: given("ADMIN"), app: given("APP"), readonly: given("READONLY") }
+}
+
+/// Fails early and in words where the explorer could not be drawn.
+fn require_terminal() -> Result<(), CliError> {
+    if io::stdout().is_terminal() && io::stdin().is_terminal() {
+        return Ok(());
+    }
+    Err(CliError::Usage(
+        "the explorer needs a terminal; in pipes and scripts use `obs-tui ls` or `obs-tui show`".to_owned(),
+    ))
+}
+
+async fn explorer(args: &Args, settings: &config::Settings, config: Config) -> Result<Exit, CliError> {
+    require_terminal()?;
+    let logs = settings.logs(variable).map(LokiClient::new);
+    let options = tui::run::Options { theme: Theme::from_env(variable, settings.look), mouse: settings.mouse };
+    let settings = tui::app::Settings {
+        database: config.to_string(),
+        stale_after: settings.stale_after,
+        poll_every: settings.poll_every,
+        local_offset_seconds: local_offset_seconds(),
+        command: started_as(args),
+        keys: settings.keys.clone(),
+    };
+    Ok(match tui::run::run(Reader::new(config), logs, settings, options).await? {
+        Ended::Left => Exit::Ok,
+        Ended::Signal(number) => Exit::Signal(number),
+    })
+}
+
+/// What the commands that the explorer copies begin with. Not the URL: it may hold a password.
+fn started_as(args: &Args) -> String {
+    let mut words = vec!["obs-tui".into()];
+    if let Some(schema) = &args.schema {
+        words.extend(["--schema".into(), shell_word(schema)]);
+    }
+    words.join(" ")
+}
+
+/// How far local time is ahead of UTC now.
+fn local_offset_seconds() -> i32 {
+    Clock::system().now().with_timezone(&Local).offset().fix().local_minus_utc()
+}

@@ -1,0 +1,236 @@
+//! The arguments.
+
+use std::path::PathBuf;
+
+use chrono::TimeDelta;
+use clap::{Parser, Subcommand};
+
+use crate::tui::theme::{Colours, Palette};
+
+/// What `obs-tui` understands.
+#[derive(Clone, Debug, Parser)]
+#[command(
+    name = "obs-tui",
+    version,
+    about = "Explore event and job cascades recorded in PostgreSQL",
+    long_about = "Explore event and job cascades recorded in PostgreSQL.\n\n\
+        Without a command it opens the explorer on the database of --database-url, or of OBSERVABILITY_DB_URL, or of\n\
+        OBSERVABILITY_DB_HOST, _PORT, _NAME, _USER and _PASSWORD. It never writes: its session is read-only.\n\n\
+        A password given in --database-url can be seen by other users of the machine (ps); prefer the variables.",
+    after_help = "Examples:\n  \
+        obs-tui demo                          look around: private PostgreSQL, live sample data\n  \
+        obs-tui                               explore the database of OBSERVABILITY_DB_URL\n  \
+        obs-tui --plain                       the same in plain lines, for screen readers\n  \
+        obs-tui ls --since 2h                 the invocations of the last two hours\n  \
+        obs-tui ls --json | jq '.[] | select(.effective_status == \"failed\") | .id'\n  \
+        obs-tui show driver@company.com       every chain of a correlation id\n  \
+        obs-tui db status                     which migrations a database has\n  \
+        obs-tui config --keys                 the keys, to be changed in the configuration file\n\n\
+        Exit codes: 0 ok, 2 usage or failure, 3 nothing matched, 4 database unreachable",
+    max_term_width = 110,
+    propagate_version = true
+)]
+pub struct Args {
+    /// What to do; without a command the explorer opens.
+    #[command(subcommand)]
+    pub command: Option<Command>,
+
+    /// The database: postgres://user:password@host:port/database?sslmode=…&schema=…
+    #[arg(long, global = true, value_name = "URL", env = "OBSERVABILITY_DB_URL", hide_env_values = true)]
+    pub database_url: Option<String>,
+
+    /// The schema that holds the tables, when it is not `public`
+    #[arg(long, global = true, value_name = "NAME", env = "OBSERVABILITY_DB_SCHEMA")]
+    pub schema: Option<String>,
+
+    /// Call unfinished work stuck when it was not touched for this long [default: 15m]
+    #[arg(long, global = true, value_name = "TIME", value_parser = span)]
+    pub stale_after: Option<TimeDelta>,
+
+    /// The configuration file [default: obs-tui/config.toml in $XDG_CONFIG_HOME or ~/.config]
+    #[arg(long, global = true, value_name = "PATH")]
+    pub config: Option<PathBuf>,
+
+    /// Colours: auto, default (the terminal's own), dark, light, mono
+    #[arg(long, global = true, value_name = "NAME", value_parser = str::parse::<Palette>)]
+    pub theme: Option<Palette>,
+
+    /// How many colours: auto, never, 16, 256, true
+    #[arg(long, global = true, value_name = "COUNT", value_parser = str::parse::<Colours>)]
+    pub color: Option<Colours>,
+
+    /// Draw with ASCII characters only
+    #[arg(long, global = true)]
+    pub ascii: bool,
+
+    /// Use the mouse in the explorer: wheel, click
+    #[arg(long)]
+    pub mouse: bool,
+
+    /// Explore in plain lines instead of a full screen, for screen readers and pipes
+    #[arg(long)]
+    pub plain: bool,
+}
+
+/// The commands.
+#[derive(Clone, Debug, Subcommand)]
+pub enum Command {
+    /// Start a private PostgreSQL with live sample data and explore it
+    Demo(Demo),
+    /// List invocations, newest first
+    Ls(Ls),
+    /// Show the cascade of an invocation, event, job or correlation id
+    Show(Show),
+    /// Create, migrate or inspect a database
+    Db {
+        /// What to do with it.
+        #[command(subcommand)]
+        command: DbCommand,
+    },
+    /// Print the configuration that is in force, as a file
+    Config {
+        /// Print the table of keys instead
+        #[arg(long)]
+        keys: bool,
+    },
+    /// Print the manual page: obs-tui man | man -l -
+    Man,
+    /// Print a completion script for a shell
+    Completions {
+        /// The shell.
+        shell: clap_complete::Shell,
+    },
+}
+
+/// Arguments of `demo`.
+#[derive(Clone, Debug, clap::Args)]
+#[command(after_help = "Examples:\n  obs-tui demo\n  obs-tui demo --no-ui --rate 20 --seed 7\n\n\
+    The server listens on the loopback address only and is gone, with its data, when the demo ends.")]
+pub struct Demo {
+    /// Print the URLs of the three roles and keep writing until stopped
+    #[arg(long)]
+    pub no_ui: bool,
+    /// New chains per second
+    #[arg(long, value_name = "N", default_value_t = 1.0, value_parser = rate)]
+    pub rate: f64,
+    /// The same number gives the same chains in the same order
+    #[arg(long, value_name = "N", default_value_t = 1)]
+    pub seed: u64,
+    /// Keep the data in this directory and go on with it next time
+    #[arg(long, value_name = "DIR")]
+    pub data_dir: Option<PathBuf>,
+}
+
+/// Arguments of `ls`.
+#[derive(Clone, Debug, clap::Args)]
+#[command(after_help = "Examples:\n  obs-tui ls\n  obs-tui ls --since 30m --limit 20\n  \
+    obs-tui ls --json --all | jq length")]
+pub struct Ls {
+    /// Print a JSON array
+    #[arg(long)]
+    pub json: bool,
+    /// Only what was created within this time: 90s, 15m, 24h, 7d
+    #[arg(long, value_name = "TIME", default_value = "24h", value_parser = span, conflicts_with = "all")]
+    pub since: TimeDelta,
+    /// From the beginning
+    #[arg(long)]
+    pub all: bool,
+    /// At most so many, the newest
+    #[arg(long, value_name = "N", value_parser = clap::value_parser!(u64).range(1..))]
+    pub limit: Option<u64>,
+}
+
+/// Arguments of `show`.
+#[derive(Clone, Debug, clap::Args)]
+#[command(after_help = "Examples:\n  obs-tui show 550e8400-e29b-41d4-a716-446655440000\n  \
+    obs-tui show moves.229386b2-e8e4-4ed9-859d-040cf4897310 --json | jq .counts")]
+pub struct Show {
+    /// The id of an invocation, an event or a job, or a correlation id
+    pub id: String,
+    /// Print JSON
+    #[arg(long)]
+    pub json: bool,
+    /// Show undetected events one by one
+    #[arg(long, short = 'u')]
+    pub undetected: bool,
+}
+
+/// Commands on a database.
+#[derive(Clone, Debug, Subcommand)]
+pub enum DbCommand {
+    /// Bring the tables up to date; an existing database of another writer is adopted (connect as its owner)
+    Migrate,
+    /// Tell which migrations the database has
+    Status,
+    /// Create the database and the three roles (connect as a superuser) and print their URLs once
+    ///
+    /// Passwords are generated, or taken from OBSERVABILITY_ADMIN_PASSWORD, OBSERVABILITY_APP_PASSWORD and
+    /// OBSERVABILITY_READONLY_PASSWORD. Roles that exist keep theirs unless one is given.
+    Create(Create),
+}
+
+/// Arguments of `db create`.
+#[derive(Clone, Debug, clap::Args)]
+pub struct Create {
+    /// The name of the new database
+    #[arg(long, default_value = "event_detector_observability")]
+    pub name: String,
+}
+
+/// A length of time such as `90s`, `15m`, `24h`, `7d`, `2w`.
+pub(super) fn span(text: &str) -> Result<TimeDelta, String> {
+    let usage = || format!("`{text}` is not a length of time: write a number and s, m, h, d or w, such as 15m or 24h");
+    let text = text.trim();
+    let (number, unit) = text.split_at(text.find(|c: char| !c.is_ascii_digit()).ok_or_else(usage)?);
+    let seconds = match unit {
+        "s" => 1,
+        "m" => 60,
+        "h" => 3_600,
+        "d" => 86_400,
+        "w" => 604_800,
+        _ => return Err(usage()),
+    };
+    let number: i64 = number.parse().map_err(|_| usage())?;
+    // Ten thousand years and more do not fit into a point of time.
+    number
+        .checked_mul(seconds)
+        .filter(|&seconds| seconds <= 86_400 * 366 * 1_000)
+        .and_then(TimeDelta::try_seconds)
+        .ok_or_else(|| format!("`{text}` is too long"))
+}
+
+fn rate(text: &str) -> Result<f64, String> {
+    match text.parse::<f64>() {
+        Ok(rate) if rate > 0.0 && rate <= 1_000.0 => Ok(rate),
+        _ => Err(format!("`{text}` is not a rate: write a number above 0 and up to 1000")),
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use clap::CommandFactory;
+
+    #[test]
+    fn the_definition_is_sound() {
+        Args::command().debug_assert();
+    }
+
+    #[test]
+    fn lengths_of_time_are_read() {
+        assert_eq!(span("90s"), Ok(TimeDelta::seconds(90)));
+        assert_eq!(span("24h"), Ok(TimeDelta::hours(24)));
+        assert_eq!(span("2w"), Ok(TimeDelta::days(14)));
+        for text in ["", "h", "24", "-1h", "1.5h", "1y", "99999999999999999999s", "9999999999999d"] {
+            assert!(span(text).is_err(), "{text}");
+        }
+    }
+
+    #[test]
+    fn usage_errors_are_found() {
+        for line in ["ls --since 1h --all", "ls --limit 0", "show", "demo --rate 0", "db", "nothing"] {
+            let words = std::iter::once("obs-tui").chain(line.split(' '));
+            assert!(Args::try_parse_from(words).is_err(), "{line}");
+        }
+    }
+}

@@ -1,0 +1,219 @@
+//! The configuration file, and what it comes to together with the arguments and the environment.
+
+mod print;
+
+use std::collections::BTreeMap;
+use std::fmt::Display;
+use std::path::{Path, PathBuf};
+use std::str::FromStr;
+
+use chrono::TimeDelta;
+use serde::{Deserialize, Deserializer};
+use toml::Spanned;
+
+use super::args::{Args, span};
+use crate::logs::{ConfigError, LogsConfig};
+use crate::tui::keymap::Keymap;
+use crate::tui::theme::{Colours, Look, Palette};
+
+pub use print::{keys, text};
+
+/// Seconds between two looks for new rows, when nobody says otherwise.
+const POLL_SECONDS: u16 = 2;
+/// When unfinished work is stuck, when nobody says otherwise.
+const STALE_AFTER: TimeDelta = TimeDelta::minutes(15);
+
+/// What is in force.
+#[derive(Clone, Debug)]
+pub struct Settings {
+    /// The file, when there is a place for one.
+    pub path: Option<PathBuf>,
+    /// Whether it is there.
+    pub exists: bool,
+    /// Colours and characters.
+    pub look: Look,
+    /// Whether the mouse is used.
+    pub mouse: bool,
+    /// Time between two looks for new rows.
+    pub poll_every: TimeDelta,
+    /// Unfinished and untouched for longer than this is stuck.
+    pub stale_after: TimeDelta,
+    /// The keys.
+    pub keys: Keymap,
+    /// The file's settings of the log server, by the names of the variables.
+    logs: BTreeMap<&'static str, String>,
+}
+
+/// The file.
+#[derive(Debug, Default, Deserialize)]
+#[serde(default, deny_unknown_fields)]
+struct File {
+    #[serde(deserialize_with = "parsed")]
+    theme: Option<Palette>,
+    #[serde(deserialize_with = "parsed")]
+    color: Option<Colours>,
+    ascii: Option<bool>,
+    mouse: Option<bool>,
+    poll_seconds: Option<Spanned<u16>>,
+    #[serde(deserialize_with = "duration")]
+    stale_after: Option<TimeDelta>,
+    logs: Logs,
+    keys: BTreeMap<String, Spanned<Vec<String>>>,
+}
+
+/// Where log lines are, under the names of the variables in small letters.
+#[derive(Debug, Default, Deserialize)]
+#[serde(default, deny_unknown_fields)]
+struct Logs {
+    grafana_url: Text,
+    grafana_token: Text,
+    grafana_datasource_uid: Text,
+    loki_url: Text,
+    loki_username: Text,
+    loki_password: Text,
+    loki_org_id: Text,
+    preset: Text,
+    selector: Text,
+    correlation_field: Text,
+    job_field: Text,
+}
+
+/// A text that may be a secret: no error repeats it.
+#[derive(Default)]
+struct Text(Option<String>);
+
+impl std::fmt::Debug for Text {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        f.write_str("***")
+    }
+}
+
+impl<'de> Deserialize<'de> for Text {
+    fn deserialize<D: Deserializer<'de>>(deserializer: D) -> Result<Self, D::Error> {
+        match toml::Value::deserialize(deserializer)? {
+            toml::Value::String(text) => Ok(Self(Some(text))),
+            _ => Err(serde::de::Error::custom("must be a text in quotes")),
+        }
+    }
+}
+
+fn parsed<'de, D: Deserializer<'de>, T: FromStr<Err: Display>>(deserializer: D) -> Result<Option<T>, D::Error> {
+    String::deserialize(deserializer)?.parse().map(Some).map_err(serde::de::Error::custom)
+}
+
+fn duration<'de, D: Deserializer<'de>>(deserializer: D) -> Result<Option<TimeDelta>, D::Error> {
+    span(&String::deserialize(deserializer)?).map(Some).map_err(serde::de::Error::custom)
+}
+
+impl Logs {
+    /// The settings by the names of the variables that they stand for.
+    fn variables(self) -> BTreeMap<&'static str, String> {
+        [
+            ("GRAFANA_URL", self.grafana_url),
+            ("GRAFANA_TOKEN", self.grafana_token),
+            ("GRAFANA_DATASOURCE_UID", self.grafana_datasource_uid),
+            ("LOKI_URL", self.loki_url),
+            ("LOKI_USERNAME", self.loki_username),
+            ("LOKI_PASSWORD", self.loki_password),
+            ("LOKI_ORG_ID", self.loki_org_id),
+            ("OBS_TUI_LOG_PRESET", self.preset),
+            ("OBS_TUI_LOG_SELECTOR", self.selector),
+            ("OBS_TUI_LOG_CORRELATION_FIELD", self.correlation_field),
+            ("OBS_TUI_LOG_JOB_FIELD", self.job_field),
+        ]
+        .into_iter()
+        .filter_map(|(name, Text(text))| Some((name, text?)))
+        .collect()
+    }
+}
+
+impl Settings {
+    /// Reads the file that the arguments name, or `obs-tui/config.toml` in the folder for configurations, which may be
+    /// missing. The arguments go before the file.
+    ///
+    /// # Errors
+    /// In words, with the line, when the file cannot be read or used.
+    pub fn load(args: &Args, get: impl Fn(&str) -> Option<String>) -> Result<Self, String> {
+        let path = args.config.clone().or_else(|| default_path(&get));
+        let text = match path.as_deref().map(|path| (path, std::fs::read_to_string(path))) {
+            Some((_, Ok(text))) => Some(text),
+            Some((_, Err(error))) if error.kind() == std::io::ErrorKind::NotFound && args.config.is_none() => None,
+            Some((path, Err(error))) => return Err(format!("cannot read {}: {error}", path.display())),
+            None => None,
+        };
+        let shown = path.as_deref().unwrap_or(Path::new("")).display().to_string();
+        Self::from_text(args, text.as_deref(), path, &get).map_err(|wrong| format!("{shown}{wrong}"))
+    }
+
+    fn from_text(
+        args: &Args,
+        text: Option<&str>,
+        path: Option<PathBuf>,
+        get: impl Fn(&str) -> Option<String>,
+    ) -> Result<Self, String> {
+        let source = text.unwrap_or_default();
+        let at = |place: usize| line_of(source, place);
+        let file: File = toml::from_str(source).map_err(|error| {
+            // Not its own form, which repeats the line: it may hold a token.
+            format!("{}: {}", at(error.span().map_or(0, |span| span.start)), error.message())
+        })?;
+        let poll = file.poll_seconds.map_or(Ok(POLL_SECONDS), |seconds| match *seconds.get_ref() {
+            0 => Err(format!("{}: poll_seconds must be 1 or more", at(seconds.span().start))),
+            seconds => Ok(seconds),
+        })?;
+        let pairs = file.keys.iter().map(|(name, keys)| (name.as_str(), &keys.get_ref()[..]));
+        let keys = Keymap::new(pairs).map_err(|error| {
+            let text = error.to_string();
+            let named = |name: &String| text.contains(&format!("{name} ")) || text.contains(&format!("`{name}`"));
+            let place = file.keys.iter().find(|(name, _)| named(name)).map_or(0, |(_, keys)| keys.span().start);
+            format!("{}: {text}", at(place))
+        })?;
+        let logs = file.logs.variables();
+        LogsConfig::from_env(|name| logs.get(name).cloned()).map_err(|error| format!(": [logs] {error}"))?;
+        let over_ssh =
+            ["SSH_TTY", "SSH_CONNECTION"].iter().any(|name| get(name).is_some_and(|value| !value.is_empty()));
+        Ok(Self {
+            path,
+            exists: text.is_some(),
+            look: Look {
+                palette: args.theme.or(file.theme).unwrap_or_default(),
+                colours: args.color.or(file.color).unwrap_or_default(),
+                ascii: args.ascii || file.ascii.unwrap_or(false),
+            },
+            // Over SSH only who asks for it now gets it: what an interrupted line leaves behind is garbage.
+            mouse: args.mouse || file.mouse.unwrap_or(false) && !over_ssh,
+            poll_every: TimeDelta::seconds(poll.into()),
+            stale_after: args.stale_after.or(file.stale_after).unwrap_or(STALE_AFTER),
+            keys,
+            logs,
+        })
+    }
+
+    /// Where log lines are: the environment goes before the file, and a server named there leaves the file's out.
+    ///
+    /// # Errors
+    /// When a setting cannot be used.
+    pub fn logs(&self, get: impl Fn(&str) -> Option<String>) -> Result<LogsConfig, ConfigError> {
+        let names_server = ["GRAFANA_URL", "LOKI_URL", "OBS_TUI_GRAFANA_URL", "OBS_TUI_LOKI_URL"];
+        let is_server = |name: &str| !name.starts_with("OBS_TUI_LOG_");
+        let set = |name: &str| get(name).filter(|value| !value.trim().is_empty());
+        let own_server = names_server.iter().any(|name| set(name).is_some());
+        let of_file = |name: &str| self.logs.get(name).filter(|_| !(own_server && is_server(name))).cloned();
+        LogsConfig::from_env(|name| set(name).or_else(|| of_file(name)))
+    }
+}
+
+fn default_path(get: &impl Fn(&str) -> Option<String>) -> Option<PathBuf> {
+    let folder = |name: &str| get(name).map(PathBuf::from).filter(|path| path.is_absolute());
+    let configurations = folder("XDG_CONFIG_HOME").or_else(|| Some(folder("HOME")?.join(".config")))?;
+    Some(configurations.join("obs-tui").join("config.toml"))
+}
+
+/// `:7` for the seventh line.
+fn line_of(text: &str, place: usize) -> String {
+    let before = text.get(..place).unwrap_or_default();
+    format!(":{}", before.matches('\n').count() + 1)
+}
+
+#[cfg(test)]
+mod tests;

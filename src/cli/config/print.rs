@@ -1,0 +1,88 @@
+//! What is in force, and the table of keys, as a configuration file.
+
+use std::collections::BTreeMap;
+use std::fmt::Write;
+
+use super::Settings;
+use crate::tui::keymap::{BINDINGS, Group, Keymap};
+use crate::tui::msg::Action;
+
+/// Variables whose value is not shown.
+const SECRET: [&str; 2] = ["GRAFANA_TOKEN", "LOKI_PASSWORD"];
+
+/// What is in force, as a file that says the same; secrets are left out. Keys only where they are not the table's.
+#[must_use]
+pub fn text(settings: &Settings) -> String {
+    let Settings { path, exists, look, mouse, poll_every, stale_after, .. } = settings;
+    let place = match path {
+        Some(path) if *exists => format!("# {}\n", path.display()),
+        Some(path) => format!("# {} (not there)\n", path.display()),
+        None => "# no file: neither XDG_CONFIG_HOME nor HOME is set\n".to_owned(),
+    };
+    let mut text = format!(
+        "{place}theme = \"{}\"          # auto, default, dark, light, mono\n\
+         color = \"{}\"          # auto, never, 16, 256, true\n\
+         ascii = {}\n\
+         mouse = {mouse}\n\
+         poll_seconds = {}\n\
+         stale_after = \"{}s\"\n",
+        look.palette,
+        look.colours,
+        look.ascii,
+        poll_every.num_seconds(),
+        stale_after.num_seconds(),
+    );
+    if !settings.logs.is_empty() {
+        text.push_str("\n[logs]\n");
+    }
+    for (variable, value) in &settings.logs {
+        let name = variable.strip_prefix("OBS_TUI_LOG_").unwrap_or(variable).to_lowercase();
+        let shown = if SECRET.contains(variable) { "***" } else { value };
+        add(&mut text, &format!("{name} = {}", quoted(shown)));
+    }
+    let changed = lines(&settings.keys, |action| settings.keys.is_changed(action));
+    if !changed.is_empty() {
+        text.push_str("\n[keys]\n");
+        text.push_str(&changed);
+    }
+    text
+}
+
+/// All keys as the section of a file.
+#[must_use]
+pub fn keys(keymap: &Keymap) -> String {
+    format!("[keys]\n{}", lines(keymap, |_| true))
+}
+
+fn lines(keymap: &Keymap, wanted: impl Fn(Action) -> bool) -> String {
+    let mut text = String::new();
+    let mut done = BTreeMap::new();
+    for group in Group::ALL {
+        for binding in BINDINGS.iter().filter(|binding| binding.group == group && wanted(binding.action)) {
+            if done.insert(binding.action, ()).is_none() {
+                let keys: Vec<String> = keymap.keys(binding).into_iter().map(quoted).collect();
+                let entry = format!("{} = [{}]", binding.action.name(), keys.join(", "));
+                add(&mut text, &format!("{entry:<40} # {}", binding.help));
+            }
+        }
+    }
+    text
+}
+
+fn add(text: &mut String, line: &str) {
+    let written = writeln!(text, "{line}");
+    debug_assert!(written.is_ok(), "writing to memory does not fail");
+}
+
+/// A text of TOML.
+fn quoted(text: &str) -> String {
+    let mut quoted = String::from("\"");
+    for c in text.chars() {
+        match c {
+            '"' | '\\' => quoted.extend(['\\', c]),
+            c if c.is_control() => quoted.push_str(&format!("\\u{:04x}", u32::from(c))),
+            c => quoted.push(c),
+        }
+    }
+    quoted + "\""
+}

@@ -1,0 +1,78 @@
+//! `obs-tui db`: what each command says. Nothing is printed here.
+use std::fmt::Write as _;
+
+use crate::store::admin::{self, Passwords};
+use crate::store::config::Config;
+use crate::store::error::StoreError;
+
+/// Applies the migrations; tells which.
+///
+/// # Errors
+/// Those of [`admin::migrate`].
+pub async fn migrate(config: &Config) -> Result<String, StoreError> {
+    let report = admin::migrate(config).await?;
+    let place = place(config);
+    if report.applied.is_empty() {
+        return Ok(format!("Nothing to do: {place} has all {} migrations.\n", report.already));
+    }
+    let mut text = format!(
+        "Applied {} of {} migrations to {place}:\n",
+        report.applied.len(),
+        report.applied.len() + report.already
+    );
+    for (version, description) in &report.applied {
+        let _ = writeln!(text, "  {version:>4}  {description}");
+    }
+    if report.adopted {
+        text.push_str(
+            "The tables of another program were completed; its rows, columns, functions and views are as they were.\n",
+        );
+    }
+    Ok(text)
+}
+
+/// Lists the migrations and whether the database has them.
+///
+/// # Errors
+/// Those of [`admin::status`].
+pub async fn status(config: &Config) -> Result<String, StoreError> {
+    let status = admin::status(config).await?;
+    let place = place(config);
+    let applied = status.migrations.iter().filter(|migration| migration.applied_at.is_some()).count();
+    let mut text = match (applied, status.has_tables) {
+        (0, true) => format!(
+            "{place}: another program made the tables. The explorer reads them as they are; `obs-tui db migrate` completes them.\n"
+        ),
+        (0, false) => format!("{place}: there are no tables. Run `obs-tui db migrate` as the owner.\n"),
+        (applied, _) if applied == status.migrations.len() => format!("{place}: up to date.\n"),
+        _ => format!("{place}: migrations are missing. Run `obs-tui db migrate` as the owner.\n"),
+    };
+    for migration in &status.migrations {
+        let state = match (migration.applied_at, migration.differs) {
+            (None, _) => "missing".to_owned(),
+            (Some(at), false) => format!("applied {}", at.format("%Y-%m-%d %H:%M:%SZ")),
+            (Some(at), true) => format!("applied {} with another text", at.format("%Y-%m-%d %H:%M:%SZ")),
+        };
+        let _ = writeln!(text, "  {:>4}  {:<24} {state}", migration.version, migration.description);
+    }
+    Ok(text)
+}
+
+/// Makes the database and its roles; tells how each connects, **with the passwords that are known only now**.
+///
+/// # Errors
+/// Those of [`admin::create_database`].
+pub async fn create(superuser: &Config, name: &str, passwords: &Passwords) -> Result<String, StoreError> {
+    let roles = admin::create_database(superuser, name, passwords).await?;
+    let mut text = format!("Database {name} is ready. Passwords are not shown again:\n");
+    for (purpose, config) in [("owner", &roles.admin), ("recorder", &roles.app), ("explorer", &roles.readonly)] {
+        let kept = if config.password.is_none() { "  (password as before)" } else { "" };
+        let _ = writeln!(text, "  {purpose:<9} {}{kept}", config.url());
+    }
+    text.push_str("Next: `obs-tui db migrate` with the URL of the owner.\n");
+    Ok(text)
+}
+
+fn place(config: &Config) -> String {
+    format!("{config}, schema {}", config.schema)
+}

@@ -1,0 +1,28 @@
+//! Pure data and rules: no database, no terminal, no clock of its own.
+//!
+//! - [`correlation`]: correlation ids and the tokens that carry them through a row's `updated_by`.
+//! - [`status`]: the recorded status and the **effective** one, derived by one rule for lists, trees, charts and exit codes.
+//! - [`invocation`]: the rows a reader meets.
+//! - `filter` (feature `tui`): the language of the list's filter: parse, print, complete, match.
+//! - [`flow`]: rows → cascade tree → visible lines.
+//! - [`outline`]: stored JSON as lines that fold.
+//! - [`hourly`]: invocations per hour, and where the numbers come from.
+//! - [`payload`]: masking of secrets, difference of two rows.
+//! - [`redact`]: masking of secrets in JSON text.
+//! - [`report`]: the JSON of the command line.
+//! - [`trace`]: the `traceparent` header.
+//! - [`text`]: text that came from data, made safe for a terminal; durations and ages in words.
+
+pub mod correlation;
+#[cfg(feature = "tui")]
+pub mod filter;
+pub mod flow;
+pub mod hourly;
+pub mod invocation;
+pub mod outline;
+pub mod payload;
+pub mod redact;
+pub mod report;
+pub mod status;
+pub mod text;
+pub mod trace;

@@ -1,0 +1,284 @@
+//! The rows a reader meets, as the explorer and the command line need them.
+
+use std::fmt;
+
+use chrono::{DateTime, TimeDelta, Utc};
+use serde::Serialize;
+use uuid::Uuid;
+
+use super::status::{Facts, Recorded, Verdict, judge};
+
+/// How a child invocation's link to its parent job is known.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize)]
+#[serde(rename_all = "snake_case")]
+pub enum Link {
+    /// Stands in `source_job_id`.
+    Recorded,
+    /// Read out of the payload, where a writer left `source_job_id` empty.
+    Inferred,
+}
+
+/// The job that caused an invocation.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Parent {
+    /// The job's id; the job itself may be gone.
+    pub job: Uuid,
+    /// How it is known.
+    pub link: Link,
+}
+
+/// An invocation without its payload.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Invocation {
+    /// Row id.
+    pub id: Uuid,
+    /// When it was recorded; the order of all lists.
+    pub created_at: DateTime<Utc>,
+    /// When the row was last written.
+    pub updated_at: DateTime<Utc>,
+    /// The chain that it belongs to, free text.
+    pub correlation_id: Option<String>,
+    /// The function that was called.
+    pub source_function: String,
+    /// Table of the database event, with schema.
+    pub source_table: Option<String>,
+    /// INSERT, UPDATE, DELETE, MANUAL or another word.
+    pub source_operation: Option<String>,
+    /// The system that sent the event.
+    pub source_system: Option<String>,
+    /// Who changed the row.
+    pub source_user_email: Option<String>,
+    /// The job that caused it.
+    pub parent: Option<Parent>,
+    /// The writer's claim of the time from start to end, milliseconds.
+    pub total_duration_ms: Option<i64>,
+    /// The status column.
+    pub status: String,
+    /// The error of the invocation itself.
+    pub error_message: Option<String>,
+    /// Whether there is a stack trace (which alone counts as an error, too).
+    pub has_error_stack: bool,
+}
+
+/// An event module that was checked.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Event {
+    /// Row id.
+    pub id: Uuid,
+    /// The invocation that it belongs to.
+    pub invocation_id: Uuid,
+    /// When it was recorded.
+    pub created_at: DateTime<Utc>,
+    /// When the row was last written.
+    pub updated_at: DateTime<Utc>,
+    /// For example `move.pickup.successful`.
+    pub name: String,
+    /// Whether the event applied.
+    pub detected: bool,
+    /// Time of the detector, milliseconds.
+    pub detection_duration_ms: Option<i64>,
+    /// Time of the handler, milliseconds.
+    pub handler_duration_ms: Option<i64>,
+    /// The status column.
+    pub status: String,
+    /// The error of the detector or of the handler.
+    pub error: Option<String>,
+}
+
+/// A job that a handler ran.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Job {
+    /// Row id.
+    pub id: Uuid,
+    /// The invocation that it belongs to.
+    pub invocation_id: Uuid,
+    /// The event that it belongs to.
+    pub event_execution_id: Uuid,
+    /// When it was recorded.
+    pub created_at: DateTime<Utc>,
+    /// When the row was last written.
+    pub updated_at: DateTime<Utc>,
+    /// The job's name.
+    pub name: String,
+    /// Its duration, milliseconds.
+    pub duration_ms: Option<i64>,
+    /// The status column.
+    pub status: String,
+    /// Its error.
+    pub error: Option<String>,
+}
+
+/// What is counted of the events and jobs below one invocation. The counts are taken from the rows themselves, never
+/// from the writer's own counters.
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+pub struct Children {
+    /// Event rows.
+    pub events_checked: u64,
+    /// Events with `detected`.
+    pub events_detected: u64,
+    /// Events effectively failed: by themselves or by a job of theirs.
+    pub events_failed: u64,
+    /// Events whose own row tells a failure.
+    pub events_failed_themselves: u64,
+    /// Events recorded as unfinished.
+    pub events_unfinished: u64,
+    /// Job rows.
+    pub jobs_run: u64,
+    /// Jobs that failed.
+    pub jobs_failed: u64,
+    /// Jobs recorded as unfinished without an error.
+    pub jobs_unfinished: u64,
+    /// Of these, the ones that are stuck whatever the invocation says: untouched for too long, or of an ended event.
+    pub jobs_stuck_themselves: u64,
+    /// The last time any of the rows was written.
+    pub touched_at: Option<DateTime<Utc>>,
+    /// The first failed job's name and error, for a preview.
+    pub first_failure: Option<(String, Option<String>)>,
+}
+
+/// Jobs of one invocation by effective status. The four last add up to `run`.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize)]
+pub struct JobCounts {
+    /// All.
+    pub run: u64,
+    /// Ended well.
+    pub ok: u64,
+    /// Failed.
+    pub failed: u64,
+    /// Not ended yet.
+    pub running: u64,
+    /// Will never end.
+    pub stuck: u64,
+}
+
+/// A row of the invocation list.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Listed {
+    /// The invocation.
+    pub invocation: Invocation,
+    /// What is counted below it.
+    pub children: Children,
+}
+
+impl Listed {
+    /// The effective status at `now`.
+    #[must_use]
+    pub fn verdict(&self, now: DateTime<Utc>, stale_after: TimeDelta) -> Verdict {
+        let Self { invocation, children } = self;
+        judge(
+            &Facts {
+                status: &invocation.status,
+                has_error: invocation.has_error(),
+                touched_at: children.touched_at.map_or(invocation.updated_at, |at| at.max(invocation.updated_at)),
+                parent_finished: false,
+                failed_events: children.events_failed_themselves,
+                failed_jobs: children.jobs_failed,
+                unfinished_children: children.events_unfinished + children.jobs_unfinished,
+            },
+            now,
+            stale_after,
+        )
+    }
+
+    /// Its jobs by effective status.
+    #[must_use]
+    pub fn jobs(&self) -> JobCounts {
+        let Children { jobs_run, jobs_failed, jobs_unfinished, jobs_stuck_themselves, .. } = self.children;
+        let ended = Recorded::parse(&self.invocation.status).is_finished();
+        let stuck = if ended { jobs_unfinished } else { jobs_stuck_themselves };
+        JobCounts {
+            run: jobs_run,
+            ok: jobs_run.saturating_sub(jobs_failed + jobs_unfinished),
+            failed: jobs_failed,
+            running: jobs_unfinished.saturating_sub(stuck),
+            stuck,
+        }
+    }
+
+    /// Its duration: recorded, or for an unfinished one the time since it began.
+    #[must_use]
+    pub fn duration_ms(&self, now: DateTime<Utc>) -> Option<i64> {
+        let running = !Recorded::parse(&self.invocation.status).is_finished();
+        self.invocation
+            .total_duration_ms
+            .or_else(|| running.then(|| (now - self.invocation.created_at).num_milliseconds().max(0)))
+    }
+}
+
+impl Invocation {
+    /// Whether any error column holds text.
+    #[must_use]
+    pub fn has_error(&self) -> bool {
+        self.has_error_stack || self.error_message.as_deref().is_some_and(|text| !text.is_empty())
+    }
+
+    /// What caused it, short: `UPDATE moves`.
+    #[must_use]
+    pub fn trigger(&self) -> String {
+        let operation = self.source_operation.as_deref().unwrap_or_default();
+        let table = self.source_table.as_deref().unwrap_or_default();
+        let table = table.strip_prefix("public.").unwrap_or(table);
+        match (operation, table) {
+            ("", "") => self.source_system.clone().unwrap_or_default(),
+            (_, "") => operation.to_owned(),
+            ("", _) => table.to_owned(),
+            _ => format!("{operation} {table}"),
+        }
+    }
+}
+
+/// A page position: rows strictly before or after it in the order `created_at desc, id desc`.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Serialize)]
+pub struct Key {
+    /// `created_at` of the row.
+    pub created_at: DateTime<Utc>,
+    /// Its id.
+    pub id: Uuid,
+}
+
+impl From<&Invocation> for Key {
+    fn from(invocation: &Invocation) -> Self {
+        Self { created_at: invocation.created_at, id: invocation.id }
+    }
+}
+
+/// Some rows of the invocation list, newest first.
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+pub struct Page {
+    /// The rows.
+    pub rows: Vec<Listed>,
+    /// Whether there are more in the direction that was asked for.
+    pub more: bool,
+}
+
+/// A number of rows that may be larger than it was counted.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize)]
+pub struct Count {
+    /// As many were seen.
+    pub at_least: u64,
+    /// Whether that is all.
+    pub exact: bool,
+}
+
+impl fmt::Display for Count {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        write!(f, "{}{}", self.at_least, if self.exact { "" } else { "+" })
+    }
+}
+
+/// A row of the table `job_logs`.
+#[derive(Clone, Debug, PartialEq)]
+pub struct JobLog {
+    /// When it was written.
+    pub created_at: DateTime<Utc>,
+    /// The job that wrote it.
+    pub job_execution_id: Uuid,
+    /// The word for its level.
+    pub level: String,
+    /// The text.
+    pub message: String,
+    /// Structured data beside it.
+    pub data: serde_json::Value,
+    /// Where in the writer it came from.
+    pub source: Option<String>,
+}

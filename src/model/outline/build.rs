@@ -1,0 +1,180 @@
+//! Value → entries.
+
+use std::borrow::Cow;
+use std::hash::{DefaultHasher, Hash, Hasher};
+use std::io;
+
+use serde_json::Value;
+
+use super::super::payload::{is_secret, mask};
+use super::{Content, Entry, EntryId, Mark, Outline, Place};
+
+/// Keys are padded to this many characters at the most.
+const WIDEST_KEY: usize = 28;
+
+impl Outline {
+    /// Lays a value out; secrets are masked by the rule of [`mask`] unless `revealed`.
+    #[must_use]
+    pub fn build(value: &Value, revealed: bool) -> Self {
+        let mut builder = Builder { entries: Vec::new(), secrets: 0, revealed };
+        builder.add(value, Place::Root, None);
+        Self { entries: builder.entries, secrets: builder.secrets, bytes: json_length(value) }
+    }
+}
+
+struct Builder {
+    entries: Vec<Entry>,
+    secrets: usize,
+    revealed: bool,
+}
+
+impl Builder {
+    fn add(&mut self, value: &Value, place: Place, parent: Option<usize>) {
+        let secret = matches!(&place, Place::Key(key) if is_secret(key)) && !value.is_null();
+        if secret {
+            let secrets = self.secrets + 1;
+            if self.revealed {
+                self.add_any(value, place, parent);
+            } else {
+                self.push(place, parent, Content::Masked, None);
+            }
+            // What is inside a secret is part of it.
+            self.secrets = secrets;
+        } else {
+            self.add_any(value, place, parent);
+        }
+    }
+
+    fn add_any(&mut self, value: &Value, place: Place, parent: Option<usize>) {
+        let mark = marked(value);
+        if mark == Some(Mark::RawText)
+            && let Some(text) = raw_text(value)
+        {
+            match container(text) {
+                Some(inner) => self.add_value(&inner, place, parent, mark),
+                None => self.add_text(text, place, parent, mark),
+            }
+            return;
+        }
+        self.add_value(value, place, parent, mark);
+    }
+
+    fn add_value(&mut self, value: &Value, place: Place, parent: Option<usize>, mark: Option<Mark>) {
+        let content = match value {
+            Value::Null => Content::Null,
+            Value::Bool(value) => Content::Bool(*value),
+            Value::Number(number) => Content::Number(number.clone()),
+            Value::String(text) => return self.add_text(text, place, parent, mark),
+            Value::Array(items) => Content::Array { items: items.len() },
+            Value::Object(map) => {
+                let widest = map.keys().map(|key| key.chars().take(WIDEST_KEY).count()).max().unwrap_or_default();
+                Content::Object { keys: map.len(), widest }
+            }
+        };
+        let at = self.push(place, parent, content, mark);
+        match value {
+            Value::Array(items) => {
+                for (index, item) in items.iter().enumerate() {
+                    self.add(item, Place::Item(index), Some(at));
+                }
+            }
+            Value::Object(map) => {
+                for (key, value) in map {
+                    self.add(value, Place::Key(key.as_str().into()), Some(at));
+                }
+            }
+            _ => {}
+        }
+        self.entries[at].next = self.entries.len();
+    }
+
+    /// A text; JSON in it is masked, too.
+    fn add_text(&mut self, text: &str, place: Place, parent: Option<usize>, mark: Option<Mark>) {
+        let mut safe = Cow::Borrowed(text);
+        if text.trim_start().starts_with(['{', '[']) {
+            let mut value = Value::from(text);
+            let secrets = mask(&mut value);
+            self.secrets += secrets;
+            if secrets > 0
+                && !self.revealed
+                && let Value::String(masked) = value
+            {
+                safe = Cow::Owned(masked);
+            }
+        }
+        self.push(place, parent, Content::Text((&*safe).into()), mark);
+    }
+
+    fn push(&mut self, place: Place, parent: Option<usize>, content: Content, mark: Option<Mark>) -> usize {
+        let at = self.entries.len();
+        let mut hasher = DefaultHasher::new();
+        let around = parent.map(|parent| &self.entries[parent]);
+        around.map(|entry| entry.id).hash(&mut hasher);
+        place.hash(&mut hasher);
+        let id = EntryId(hasher.finish());
+        let depth = around.map_or(0, |entry| entry.depth + 1);
+        self.entries.push(Entry { id, parent, depth, place, content, mark, next: at + 1 });
+        at
+    }
+}
+
+fn marked(value: &Value) -> Option<Mark> {
+    match value {
+        Value::String(text) if text.starts_with("[Circular") => Some(Mark::Circular),
+        Value::Object(map) => {
+            let is_true = |key| map.get(key) == Some(&Value::Bool(true));
+            if map.len() == 1 && map.get("_raw_string").is_some_and(Value::is_string) {
+                Some(Mark::RawText)
+            } else if is_true("_truncated") || is_true("__truncated") {
+                Some(Mark::Truncated)
+            } else if map.contains_key("serialization_error") {
+                Some(Mark::Unserializable)
+            } else if map.get("_type").is_some_and(Value::is_string) {
+                Some(Mark::Placeholder)
+            } else {
+                None
+            }
+        }
+        _ => None,
+    }
+}
+
+fn raw_text(value: &Value) -> Option<&str> {
+    value.get("_raw_string")?.as_str()
+}
+
+fn container(text: &str) -> Option<Value> {
+    let starts = text.trim_start().starts_with(['{', '[']);
+    starts.then(|| serde_json::from_str(text).ok()).flatten()
+}
+
+/// A text column as a person means it: without the JSON that some writers wrap around it, and with its secrets masked
+/// unless `revealed`. Also tells how many secrets there were.
+#[must_use]
+pub fn plain_text(stored: &str, revealed: bool) -> (String, usize) {
+    let wrapped = container(stored).and_then(|value| raw_text(&value).map(str::to_owned));
+    let text = wrapped.unwrap_or_else(|| stored.to_owned());
+    let mut value = Value::from(text.as_str());
+    let secrets = mask(&mut value);
+    match value {
+        Value::String(masked) if !revealed => (masked, secrets),
+        _ => (text, secrets),
+    }
+}
+
+/// Bytes that a value takes as JSON.
+fn json_length(value: &Value) -> usize {
+    struct Counter(usize);
+    impl io::Write for Counter {
+        fn write(&mut self, bytes: &[u8]) -> io::Result<usize> {
+            self.0 += bytes.len();
+            Ok(bytes.len())
+        }
+        fn flush(&mut self) -> io::Result<()> {
+            Ok(())
+        }
+    }
+    let mut counter = Counter(0);
+    // Writing to a counter cannot fail, and the keys of a `Value` are always texts.
+    serde_json::to_writer(&mut counter, value).map_or(0, |()| counter.0)
+}

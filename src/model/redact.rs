@@ -1,0 +1,229 @@
+//! Masks secrets in JSON text, without parsing it into values: numbers and spacing stay as they were written.
+
+use std::borrow::Cow;
+
+use super::payload::MASK;
+
+/// Text within text within text: deeper than this nobody stores JSON as text.
+const MOST_NESTED: u32 = 4;
+
+/// Words that make a key a secret: `token` matches `accessToken` and `X-Access-Token`.
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+pub struct Words(Vec<(u32, String)>);
+
+impl Words {
+    /// Case and everything but letters and digits of ASCII is ignored; what is empty then is left out.
+    pub fn new<T: AsRef<str>>(words: impl IntoIterator<Item = T>) -> Self {
+        let plain = |word: T| {
+            let mut text = String::new();
+            plain_into(word.as_ref(), &mut text);
+            (letters(&text), text)
+        };
+        Self(words.into_iter().map(plain).filter(|(_, word)| !word.is_empty()).collect())
+    }
+
+    /// Whether there is none.
+    #[must_use]
+    pub fn is_empty(&self) -> bool {
+        self.0.is_empty()
+    }
+
+    /// Whether a key contains one of the words. `buffer` is scratch space.
+    fn match_key(&self, key: &str, buffer: &mut String) -> bool {
+        let found = letters(key);
+        let mut plain = false;
+        self.0.iter().any(|(letters, word)| {
+            if found & letters != *letters {
+                return false;
+            }
+            if !std::mem::replace(&mut plain, true) {
+                buffer.clear();
+                plain_into(key, buffer);
+            }
+            buffer.contains(word.as_str())
+        })
+    }
+}
+
+fn plain_into(text: &str, plain: &mut String) {
+    plain.extend(text.chars().filter(char::is_ascii_alphanumeric).map(|c| c.to_ascii_lowercase()));
+}
+
+/// One bit for each letter that occurs: most keys are told from most words without looking at their order.
+fn letters(text: &str) -> u32 {
+    text.bytes().filter(u8::is_ascii_alphanumeric).fold(0, |bits, byte| bits | 1 << (byte & 31))
+}
+
+/// The JSON text with [`MASK`] in place of every value under a matching key, at any depth, also in JSON that is stored
+/// as text. `null` stays. Any text is accepted; what is not JSON stays as it is, for the most part.
+#[must_use]
+pub fn mask<'a>(json: &'a str, words: &Words) -> Cow<'a, str> {
+    if words.is_empty() { json.into() } else { mask_nested(json, words, &mut String::new(), MOST_NESTED) }
+}
+
+fn mask_nested<'a>(json: &'a str, words: &Words, buffer: &mut String, depth: u32) -> Cow<'a, str> {
+    let text = |from: usize, to: usize| json.get(from..to).unwrap_or_default();
+    let bytes = json.as_bytes();
+    let (mut masked, mut copied, mut at) = (String::new(), 0, 0);
+    while let Some(open) = json.get(at..).and_then(|rest| rest.find('"')).map(|found| at + found) {
+        let end = string_end(bytes, open);
+        let inner = text(open + 1, end.saturating_sub(1));
+        let colon = skip_space(bytes, end);
+        let replaced = if bytes.get(colon) == Some(&b':') {
+            at = colon + 1;
+            if !is_secret(text(open, end), inner, words, buffer) {
+                continue;
+            }
+            let value = skip_space(bytes, colon + 1);
+            at = value_end(bytes, value);
+            (text(value, at) != "null").then(|| (value, format!("\"{MASK}\"")))
+        } else {
+            at = end;
+            stored_json(text(open, end), inner, words, buffer, depth).map(|json| (open, json))
+        };
+        if let Some((from, replacement)) = replaced {
+            masked.push_str(text(copied, from));
+            masked.push_str(&replacement);
+            copied = at;
+        }
+    }
+    if copied == 0 {
+        return json.into();
+    }
+    masked.push_str(text(copied, json.len()));
+    masked.into()
+}
+
+fn is_secret(quoted: &str, key: &str, words: &Words, buffer: &mut String) -> bool {
+    if key.contains('\\') {
+        let plain = serde_json::from_str::<String>(quoted);
+        return plain.is_ok_and(|key| words.match_key(&key, buffer));
+    }
+    words.match_key(key, buffer)
+}
+
+/// A string that holds JSON, masked; none when there is nothing to mask in it.
+fn stored_json(quoted: &str, inner: &str, words: &Words, buffer: &mut String, depth: u32) -> Option<String> {
+    if depth == 0 || !inner.trim_start().starts_with(['{', '[']) {
+        return None;
+    }
+    let json: String = serde_json::from_str(quoted).ok()?;
+    match mask_nested(&json, words, buffer, depth - 1) {
+        Cow::Borrowed(_) => None,
+        Cow::Owned(masked) => serde_json::to_string(&masked).ok(),
+    }
+}
+
+/// Just after the quotation mark that closes the string which opens here.
+fn string_end(bytes: &[u8], open: usize) -> usize {
+    let mut at = open + 1;
+    while let Some(byte) = bytes.get(at) {
+        match byte {
+            b'"' => return at + 1,
+            b'\\' => at += 2,
+            _ => at += 1,
+        }
+    }
+    bytes.len()
+}
+
+fn skip_space(bytes: &[u8], from: usize) -> usize {
+    let rest = bytes.get(from..).unwrap_or_default();
+    from + rest.iter().take_while(|byte| byte.is_ascii_whitespace()).count()
+}
+
+/// Just after the value that begins here.
+fn value_end(bytes: &[u8], start: usize) -> usize {
+    let (mut at, mut depth) = (start, 0_usize);
+    while let Some(byte) = bytes.get(at) {
+        match byte {
+            b'"' => at = string_end(bytes, at),
+            b'{' | b'[' => {
+                depth += 1;
+                at += 1;
+            }
+            b'}' | b']' if depth > 0 => {
+                depth -= 1;
+                at += 1;
+            }
+            b'}' | b']' | b',' if depth == 0 => return at,
+            byte if depth == 0 && byte.is_ascii_whitespace() => return at,
+            _ => at += 1,
+        }
+        if depth == 0 && matches!(byte, b'"' | b'}' | b']') {
+            return at;
+        }
+    }
+    bytes.len()
+}
+
+#[cfg(test)]
+mod tests {
+    use proptest::prelude::*;
+    use serde_json::{Value, json};
+
+    use super::*;
+    use crate::model::payload::{self, SECRET_WORDS};
+
+    fn words() -> Words {
+        Words::new(SECRET_WORDS)
+    }
+
+    #[test]
+    fn values_under_secret_keys_are_masked_and_nothing_else_is_touched() {
+        let text = r#"{ "n": 1.00, "Api-Key" : "k\"}", "list":[{"db_password":{"a":["]"]},"x":12345678901234567890123}],"t\u006fken":7, "cookie": null,"password":[1,2] }"#;
+        assert_eq!(
+            mask(text, &words()),
+            r#"{ "n": 1.00, "Api-Key" : "******", "list":[{"db_password":"******","x":12345678901234567890123}],"t\u006fken":"******", "cookie": null,"password":"******" }"#
+        );
+        let plain = r#"{"kept":["key",{"ok":"a token: none"}]}"#;
+        assert!(matches!(mask(plain, &words()), Cow::Borrowed(_)));
+        assert!(matches!(mask(r#"{"token":1}"#, &Words::default()), Cow::Borrowed(_)));
+        assert_eq!(mask(r#"{"IBAN (old)":"DE1"}"#, &Words::new(["iban", "-"])), r#"{"IBAN (old)":"******"}"#);
+    }
+
+    #[test]
+    fn json_that_is_stored_as_text_is_masked_too() {
+        let inner = json!({ "body": json!({ "access_token": "t", "n": 1 }).to_string() }).to_string();
+        let masked = mask(&json!({ "raw": inner, "text": "[not json" }).to_string(), &words()).into_owned();
+        let outer: Value = serde_json::from_str(&masked).unwrap();
+        let raw: Value = serde_json::from_str(outer["raw"].as_str().unwrap()).unwrap();
+        assert_eq!(raw["body"], r#"{"access_token":"******","n":1}"#);
+        assert_eq!(outer["text"], "[not json");
+    }
+
+    fn value() -> impl Strategy<Value = Value> {
+        let key = prop_oneof!["[a-z]{0,4}", Just("accessToken".to_owned()), Just("set-cookie".to_owned()), "\\PC{0,6}"];
+        let leaf = prop_oneof![
+            Just(Value::Null),
+            any::<bool>().prop_map(Value::from),
+            any::<i64>().prop_map(Value::from),
+            "\\PC{0,9}".prop_map(Value::from),
+        ];
+        leaf.prop_recursive(4, 40, 5, move |inner| {
+            prop_oneof![
+                prop::collection::vec(inner.clone(), 0..5).prop_map(Value::from),
+                prop::collection::vec((key.clone(), inner.clone()), 0..5)
+                    .prop_map(|pairs| Value::Object(pairs.into_iter().collect())),
+                inner.prop_map(|value| Value::from(value.to_string())),
+            ]
+        })
+    }
+
+    proptest! {
+        #[test]
+        fn text_and_values_are_masked_alike(value in value()) {
+            let mut expected = value.clone();
+            payload::mask(&mut expected);
+            for text in [serde_json::to_string(&value).unwrap(), serde_json::to_string_pretty(&value).unwrap()] {
+                let masked: Value = serde_json::from_str(&mask(&text, &words())).unwrap();
+                prop_assert_eq!(&masked, &expected);
+            }
+        }
+
+        #[test]
+        fn nothing_makes_it_panic(text in "[\\\\\"{}:, a\u{e9}\\[\\]]*(\"token\":)?\\PC*") {
+            let _ = mask(&text, &words());
+        }
+    }
+}

@@ -1,0 +1,134 @@
+//! The JSON of `obs-tui ls` and `obs-tui show`. Scripts rely on these fields: they are only ever added to.
+
+use chrono::{DateTime, TimeDelta, Utc};
+use serde::Serialize;
+use uuid::Uuid;
+
+use super::flow::{EventCounts, Flow, Kind, Node};
+use super::invocation::{JobCounts, Link, Listed};
+use super::status::Effective;
+
+/// An invocation of the list.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize)]
+#[expect(missing_docs, reason = "the fields are those of the row, documented in model::invocation")]
+pub struct Listing<'a> {
+    pub id: Uuid,
+    pub created_at: DateTime<Utc>,
+    pub correlation_id: Option<&'a str>,
+    pub source_function: &'a str,
+    pub source_system: Option<&'a str>,
+    pub source_operation: Option<&'a str>,
+    pub source_table: Option<&'a str>,
+    pub source_user_email: Option<&'a str>,
+    pub status: &'a str,
+    pub effective_status: Effective,
+    pub reason: Option<String>,
+    pub total_duration_ms: Option<i64>,
+    pub events: EventCounts,
+    pub jobs: JobCounts,
+    pub parent_job_id: Option<Uuid>,
+    pub link: Option<Link>,
+}
+
+impl<'a> Listing<'a> {
+    /// The row as it is to be seen at `now`.
+    #[must_use]
+    pub fn new(row: &'a Listed, now: DateTime<Utc>, stale_after: TimeDelta) -> Self {
+        let (invocation, children) = (&row.invocation, &row.children);
+        let verdict = row.verdict(now, stale_after);
+        Self {
+            id: invocation.id,
+            created_at: invocation.created_at,
+            correlation_id: invocation.correlation_id.as_deref(),
+            source_function: &invocation.source_function,
+            source_system: invocation.source_system.as_deref(),
+            source_operation: invocation.source_operation.as_deref(),
+            source_table: invocation.source_table.as_deref(),
+            source_user_email: invocation.source_user_email.as_deref(),
+            status: &invocation.status,
+            effective_status: verdict.effective,
+            reason: verdict.reason,
+            total_duration_ms: invocation.total_duration_ms,
+            events: EventCounts {
+                checked: children.events_checked,
+                detected: children.events_detected,
+                failed: children.events_failed,
+            },
+            jobs: row.jobs(),
+            parent_job_id: invocation.parent.map(|parent| parent.job),
+            link: invocation.parent.map(|parent| parent.link),
+        }
+    }
+}
+
+/// A node of a cascade without its children.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize)]
+struct NodeReport<'a> {
+    kind: Kind,
+    id: Uuid,
+    name: &'a str,
+    status: &'a str,
+    effective_status: Effective,
+    reason: Option<&'a str>,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    detected: Option<bool>,
+    started_at: DateTime<Utc>,
+    duration_ms: Option<i64>,
+    error: Option<&'a str>,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    link: Option<Link>,
+    #[serde(skip_serializing_if = "std::ops::Not::not")]
+    back_reference: bool,
+}
+
+impl<'a> From<&'a Node> for NodeReport<'a> {
+    fn from(node: &'a Node) -> Self {
+        Self {
+            kind: node.kind,
+            id: node.id,
+            name: &node.name,
+            status: &node.status,
+            effective_status: node.effective,
+            reason: node.reason.as_deref(),
+            detected: node.detected,
+            started_at: node.started_at,
+            duration_ms: node.duration_ms,
+            error: node.error.as_deref(),
+            link: node.link,
+            back_reference: node.back_reference,
+        }
+    }
+}
+
+/// A cascade as JSON: `{correlation_id, counts, truncated, roots[node]}`, where a node holds its `children`.
+/// Written without recursion: a chain may be deeper than any stack.
+///
+/// # Errors
+/// Never in practice: all parts are plain data.
+pub fn cascade(flow: &Flow) -> Result<String, serde_json::Error> {
+    let mut json = format!(
+        "{{\"correlation_id\":{},\"counts\":{},\"truncated\":{},\"roots\":[",
+        serde_json::to_string(&flow.correlation_id())?,
+        serde_json::to_string(&flow.counts)?,
+        flow.truncated
+    );
+    // Nodes that are still to be written, and `None` where a node's list of children ends.
+    let mut open: Vec<Option<usize>> = flow.roots.iter().rev().map(|&root| Some(root)).collect();
+    while let Some(next) = open.pop() {
+        let Some(index) = next else {
+            json.push_str("]}");
+            continue;
+        };
+        let node = &flow.nodes[index];
+        if json.ends_with('}') {
+            json.push(',');
+        }
+        let text = serde_json::to_string(&NodeReport::from(node))?;
+        json.push_str(text.strip_suffix('}').unwrap_or(&text));
+        json.push_str(",\"children\":[");
+        open.push(None);
+        open.extend(node.children.iter().rev().map(|&child| Some(child)));
+    }
+    json.push_str("]}");
+    Ok(json)
+}

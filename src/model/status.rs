@@ -1,0 +1,282 @@
+//! The recorded status and the **effective** one.
+//!
+//! What a writer leaves in the `status` column is its claim: a crashed handler is recorded as `completed`, a killed one
+//! as `running` for ever. The effective status is derived from the row, its error texts, its age and its children, by
+//! [`judge`]. This file is the only place that knows the rule: lists, trees, charts, filters and exit codes call it, and
+//! where the database has to count, it is given the same rule as SQL ([`sql`]).
+
+use chrono::{DateTime, TimeDelta, Utc};
+use serde::Serialize;
+
+use super::text::{age, plural};
+
+/// What a `status` column says, by meaning.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Recorded {
+    /// `running`, `detecting`, `handling`.
+    Unfinished,
+    /// `completed`.
+    Completed,
+    /// `failed`, `detection_failed`, `handler_failed`.
+    Failed,
+    /// `not_detected`.
+    NotDetected,
+    /// Absent, or a word that no known writer uses. Treated like unfinished, since nothing says that it ended.
+    Unknown,
+}
+
+impl Recorded {
+    /// Reads a `status` column.
+    #[must_use]
+    pub fn parse(status: &str) -> Self {
+        match status {
+            "running" | "detecting" | "handling" => Self::Unfinished,
+            "completed" => Self::Completed,
+            "failed" | "detection_failed" | "handler_failed" => Self::Failed,
+            "not_detected" => Self::NotDetected,
+            _ => Self::Unknown,
+        }
+    }
+
+    /// Whether the writer says that the work is over.
+    #[must_use]
+    pub fn is_finished(self) -> bool {
+        !matches!(self, Self::Unfinished | Self::Unknown)
+    }
+}
+
+/// The derived status.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize)]
+#[serde(rename_all = "snake_case")]
+pub enum Effective {
+    /// Ended without any failure in it.
+    Ok,
+    /// Recorded as failed, or it holds an error text, or something below it failed.
+    Failed,
+    /// Will never end: untouched for longer than `stale_after`, or unfinished below a parent that has ended.
+    Stuck,
+    /// Not ended yet.
+    Running,
+    /// An event that was checked and did not apply.
+    NotDetected,
+}
+
+impl Effective {
+    /// The name in JSON and in filters.
+    #[must_use]
+    pub fn name(self) -> &'static str {
+        match self {
+            Self::Ok => "ok",
+            Self::Failed => "failed",
+            Self::Stuck => "stuck",
+            Self::Running => "running",
+            Self::NotDetected => "not_detected",
+        }
+    }
+}
+
+/// Unfinished and untouched for longer than this is stuck, unless configured otherwise.
+pub const STALE_AFTER: TimeDelta = TimeDelta::minutes(15);
+
+/// What [`judge`] has to know of a row.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Facts<'a> {
+    /// The `status` column as it is.
+    pub status: &'a str,
+    /// Whether any error column of the row holds text.
+    pub has_error: bool,
+    /// When the row, or anything below it, was last written.
+    pub touched_at: DateTime<Utc>,
+    /// Whether the row's parent has ended.
+    pub parent_finished: bool,
+    /// Events below it whose own row tells a failure.
+    pub failed_events: u64,
+    /// Jobs below it whose own row tells a failure.
+    pub failed_jobs: u64,
+    /// Events and jobs below it that are recorded as unfinished.
+    pub unfinished_children: u64,
+}
+
+/// An effective status, and why it differs from the recorded one.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Verdict {
+    /// The derived status.
+    pub effective: Effective,
+    /// In words; absent where the recorded status already tells it.
+    pub reason: Option<String>,
+}
+
+/// The rule. Failure is told before anything else, then being stuck.
+#[must_use]
+pub fn judge(facts: &Facts<'_>, now: DateTime<Utc>, stale_after: TimeDelta) -> Verdict {
+    let recorded = Recorded::parse(facts.status);
+    let verdict = |effective, reason: Option<String>| Verdict { effective, reason };
+    let said = if facts.status.is_empty() { "nothing" } else { facts.status };
+    if recorded == Recorded::Failed {
+        return verdict(Effective::Failed, None);
+    }
+    let mut causes = Vec::new();
+    if facts.has_error {
+        causes.push("it holds an error".to_owned());
+    }
+    if facts.failed_events > 0 {
+        causes.push(format!("{} failed", plural(facts.failed_events, "event")));
+    }
+    if facts.failed_jobs > 0 {
+        causes.push(format!("{} failed", plural(facts.failed_jobs, "job")));
+    }
+    if !causes.is_empty() {
+        return verdict(Effective::Failed, Some(format!("recorded {said}, but {}", causes.join(", "))));
+    }
+    if recorded.is_finished() {
+        return match facts.unfinished_children {
+            0 if recorded == Recorded::NotDetected => verdict(Effective::NotDetected, None),
+            0 => verdict(Effective::Ok, None),
+            n => verdict(Effective::Stuck, Some(format!("recorded {said}, but {n} below never finished"))),
+        };
+    }
+    if facts.parent_finished {
+        return verdict(Effective::Stuck, Some(format!("recorded {said}, but its parent has ended")));
+    }
+    let untouched = now - facts.touched_at;
+    if untouched > stale_after {
+        return verdict(Effective::Stuck, Some(format!("recorded {said}, untouched for {}", age(untouched))));
+    }
+    let reason = (recorded == Recorded::Unknown).then(|| format!("unknown status: {said}"));
+    verdict(Effective::Running, reason)
+}
+
+/// The same rule as SQL text, for what only the database can count. Each condition names the table alias it expects:
+/// `i` an invocation, `e` an event, `j` a job. A server test holds them against [`judge`].
+pub mod sql {
+    use super::Effective;
+
+    /// An invocation's own row tells a failure.
+    pub const INVOCATION_FAILED: &str = "(coalesce(i.status, '') in ('failed', 'detection_failed', 'handler_failed') \
+        or coalesce(i.error_message, '') <> '' or coalesce(i.error_stack, '') <> '')";
+    /// An event's own row tells a failure. An index has the same condition: a change here needs a new one.
+    pub const EVENT_FAILED: &str = "(coalesce(e.status, '') in ('failed', 'detection_failed', 'handler_failed') \
+        or coalesce(e.detection_error, '') <> '' or coalesce(e.handler_error, '') <> '' \
+        or coalesce(e.detection_error_stack, '') <> '' or coalesce(e.handler_error_stack, '') <> '')";
+    /// A job's own row tells a failure. An index has the same condition: a change here needs a new one.
+    pub const JOB_FAILED: &str = "(coalesce(j.status, '') in ('failed', 'detection_failed', 'handler_failed') \
+        or coalesce(j.error_message, '') <> '' or coalesce(j.error_stack, '') <> '')";
+    /// A row has ended.
+    #[must_use]
+    pub fn finished(alias: char) -> String {
+        format!(
+            "coalesce({alias}.status, '') in \
+             ('completed', 'failed', 'detection_failed', 'handler_failed', 'not_detected')"
+        )
+    }
+    /// An invocation is effectively failed: its own row, or any event or job of it.
+    #[must_use]
+    pub fn effectively_failed() -> String {
+        format!("({INVOCATION_FAILED} or {})", any_below(EVENT_FAILED, JOB_FAILED))
+    }
+
+    /// An invocation has this effective status. `stale_before` is SQL for the moment before which an unfinished row that
+    /// nobody touched is stale. Looks at the events and jobs of one invocation after another, never at a whole table.
+    #[must_use]
+    pub fn effectively(status: Effective, stale_before: &str) -> String {
+        let (failed, ended) = (effectively_failed(), finished('i'));
+        let (event_ended, job_ended) = (finished('e'), finished('j'));
+        let ended_well = |word: &str| {
+            let (event, job) =
+                (format!("({EVENT_FAILED} or not {event_ended})"), format!("({JOB_FAILED} or not {job_ended})"));
+            let below = any_below(&event, &job);
+            format!("(coalesce(i.status, '') = '{word}' and not {INVOCATION_FAILED} and not {below})")
+        };
+        let stale = || {
+            let touched = |alias| format!("{alias}.updated_at >= {stale_before}");
+            let below = any_below(&touched('e'), &touched('j'));
+            format!("(coalesce(i.updated_at, i.created_at) < {stale_before} and not {below})")
+        };
+        match status {
+            Effective::Failed => failed,
+            Effective::Ok => ended_well("completed"),
+            Effective::NotDetected => ended_well("not_detected"),
+            Effective::Running => format!("(not {ended} and not {} and not {failed})", stale()),
+            Effective::Stuck => {
+                let (event, job) = (
+                    format!("not {EVENT_FAILED} and not {event_ended}"),
+                    format!("not {JOB_FAILED} and not {job_ended}"),
+                );
+                let unfinished = any_below(&event, &job);
+                // A case keeps its order: what rarely holds is looked at first.
+                format!(
+                    "(case when case when {ended} then {unfinished} else {} end then not {failed} else false end)",
+                    stale()
+                )
+            }
+        }
+    }
+
+    /// Keeps the planner from making a join over whole tables of a look at the few rows of one invocation.
+    pub const PROBE: &str = " offset 0";
+
+    fn any_below(event: &str, job: &str) -> String {
+        format!(
+            "(exists (select 1 from event_executions e where e.invocation_id = i.id and {event}{PROBE}) \
+             or exists (select 1 from job_executions j where j.invocation_id = i.id and {job}{PROBE}))"
+        )
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn facts(status: &str) -> Facts<'_> {
+        Facts {
+            status,
+            has_error: false,
+            touched_at: DateTime::from_timestamp(1_800_000_000, 0).unwrap(),
+            parent_finished: false,
+            failed_events: 0,
+            failed_jobs: 0,
+            unfinished_children: 0,
+        }
+    }
+
+    fn judged(facts: &Facts<'_>, minutes_later: i64) -> (Effective, String) {
+        let verdict = judge(facts, facts.touched_at + TimeDelta::minutes(minutes_later), STALE_AFTER);
+        (verdict.effective, verdict.reason.unwrap_or_default())
+    }
+
+    #[test]
+    fn the_recorded_status_stands_where_nothing_speaks_against_it() {
+        assert_eq!(judged(&facts("completed"), 99).0, Effective::Ok);
+        assert_eq!(judged(&facts("not_detected"), 99).0, Effective::NotDetected);
+        assert_eq!(judged(&facts("handling"), 15).0, Effective::Running);
+        for failed in ["failed", "detection_failed", "handler_failed"] {
+            assert_eq!(judged(&facts(failed), 0), (Effective::Failed, String::new()));
+        }
+    }
+
+    #[test]
+    fn a_completed_row_with_a_failure_below_it_is_failed() {
+        let row = Facts { failed_jobs: 2, failed_events: 1, ..facts("completed") };
+        assert_eq!(
+            judged(&row, 0),
+            (Effective::Failed, "recorded completed, but 1 event failed, 2 jobs failed".to_owned())
+        );
+        let row = Facts { has_error: true, ..facts("running") };
+        assert_eq!(judged(&row, 0).0, Effective::Failed);
+    }
+
+    #[test]
+    fn what_is_left_behind_is_stuck() {
+        assert_eq!(judged(&facts("running"), 16), (Effective::Stuck, "recorded running, untouched for 16m".to_owned()));
+        let child = Facts { parent_finished: true, ..facts("running") };
+        assert_eq!(judged(&child, 0).0, Effective::Stuck);
+        let parent = Facts { unfinished_children: 1, ..facts("completed") };
+        assert_eq!(judged(&parent, 0), (Effective::Stuck, "recorded completed, but 1 below never finished".to_owned()));
+    }
+
+    #[test]
+    fn an_unknown_status_is_told() {
+        assert_eq!(judged(&facts("paused"), 0), (Effective::Running, "unknown status: paused".to_owned()));
+        assert_eq!(judged(&facts(""), 60).0, Effective::Stuck);
+    }
+}

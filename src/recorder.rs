@@ -1,0 +1,494 @@
+//! The recorder.
+#![doc = include_str!("recorder/guide.md")]
+
+use std::sync::atomic::{AtomicBool, AtomicU8, AtomicU64, Ordering};
+use std::sync::{Arc, Condvar, Mutex, MutexGuard, PoisonError};
+use std::time::Duration;
+
+use serde::Serialize;
+use tokio::sync::Notify;
+
+pub use context::{Entered, JobContext, current, spawn};
+pub use event::{Event, Handler};
+pub use failure::{Failure, kind};
+pub use invocation::{Invocation, InvocationBuilder};
+pub use job::{Job, JobBuilder};
+pub use layer::log_layer;
+pub use log::LogSink;
+#[cfg(feature = "loki")]
+pub use loki::Loki;
+pub use loss::{Class, Loss, Reason};
+pub use modules::{EventOutcome, JobOutcome, Module, Outcome, Work};
+pub use options::Options;
+pub use tracing::Level;
+
+use crate::clock::Clock;
+use crate::model::redact::Words;
+use crate::store::write::ErrorText;
+use arena::{Arena, Pushed};
+use failure::Messages;
+use frame::Frame;
+use record::{JobRef, Record};
+use state::State;
+
+mod arena;
+mod capture;
+mod context;
+mod event;
+mod failure;
+mod flush;
+mod frame;
+mod inbound;
+mod invocation;
+mod job;
+mod layer;
+mod log;
+#[cfg(feature = "loki")]
+mod loki;
+mod loss;
+mod modules;
+mod options;
+mod record;
+mod spool;
+mod state;
+
+/// A batch is complete at this size, whatever the number of its records.
+const BATCH_BYTES: usize = 1 << 20;
+/// How long the drop of the last handle waits for what is not written yet.
+const DROP_TIME: Duration = Duration::from_secs(2);
+/// How much longer than asked a shutdown waits for its own thread.
+const GRACE: Duration = Duration::from_millis(250);
+
+/// Records invocations, events and jobs. Cheap to clone; all clones are one recorder.
+///
+/// When the last clone and the last guard are dropped, what is left is written for up to two seconds; call
+/// [`Recorder::shutdown`] to choose the time and to see the outcome.
+#[derive(Clone, Debug)]
+pub struct Recorder {
+    handle: Arc<Handle>,
+}
+
+/// A recorder in numbers. Every change of a row's state is one record: a job has two, its start and its end.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Stats {
+    /// Records so far: `written + spooled + quarantined + dropped + buffered`.
+    pub recorded: u64,
+    /// Records that are in the database.
+    pub written: u64,
+    /// Records that wait in the spool.
+    pub spooled: u64,
+    /// Records that the database refused and that are kept in the quarantine; without a spool they are lost.
+    pub quarantined: u64,
+    /// Records that other processes had left in the spool and that this one has written. They are not in `recorded`.
+    pub replayed: u64,
+    /// Records that are lost.
+    pub dropped: u64,
+    /// Records that wait, or are being written.
+    pub buffered: u64,
+    /// The memory they hold, bytes.
+    pub buffered_bytes: usize,
+    /// The lost records by class and reason.
+    pub losses: Vec<Loss>,
+    /// The last failure, whether or not it cost a record. It names no password.
+    pub last_error: Option<String>,
+}
+
+/// What a shutdown leaves behind.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+#[must_use = "records may have been dropped"]
+pub struct Shutdown {
+    /// Records that were written, ever.
+    pub written: u64,
+    /// Records that wait in the spool for the next process. A batch that was being written when the time ended is among
+    /// them, even if the server had it already: written again it changes nothing.
+    pub spooled: u64,
+    /// Records that were put into quarantine, ever.
+    pub quarantined: u64,
+    /// Records that were lost, ever. Without a spool, a batch that was being written when the time ended counts as lost,
+    /// even if the server had it already.
+    pub dropped: u64,
+}
+
+impl Recorder {
+    /// A recorder. Nothing is connected yet: what is wrong with the connection shows in [`Recorder::stats`].
+    #[must_use]
+    pub fn new(options: Options) -> Self {
+        let last_error = options.connection.as_ref().err().filter(|_| options.enabled).cloned();
+        let bytes = options.memory_limit - options.logs.bytes(options.memory_limit);
+        let shared = Shared {
+            name: name(),
+            secrets: Words::new(&options.redact),
+            arena: Arena::new(if options.enabled { bytes } else { 0 }),
+            state: Mutex::new(State { last_error, ..State::default() }),
+            started: AtomicBool::new(false),
+            parked: AtomicU8::new(AWAKE),
+            taken: AtomicU64::new(0),
+            wake: Condvar::new(),
+            settled: Condvar::new(),
+            interrupt: Notify::new(),
+            pressure: Notify::new(),
+            pressing: AtomicBool::new(false),
+            high_water: if options.spool.is_some() { bytes / 4 * 3 } else { usize::MAX },
+            timer: Clock::system(),
+            options,
+        };
+        let shared = Arc::new(shared);
+        #[cfg(feature = "loki")]
+        let pusher = match &shared.options.logs {
+            LogSink::Loki(loki) => {
+                let limit = shared.options.logs.bytes(shared.options.memory_limit);
+                Some(Arc::new(loki::Pusher::new(loki.clone(), limit, Arc::clone(&shared))))
+            }
+            _ => None,
+        };
+        Self {
+            handle: Arc::new(Handle {
+                shared,
+                #[cfg(feature = "loki")]
+                pusher,
+            }),
+        }
+    }
+
+    /// A recorder that records nothing. Ids and tokens are made as ever, so that chains go on behind it.
+    #[must_use]
+    pub fn disabled() -> Self {
+        let options = Options::from_connection(Err("the recorder is disabled".to_owned()));
+        Self::new(Options { enabled: false, ..options })
+    }
+
+    /// Whether it records.
+    #[must_use]
+    pub fn is_enabled(&self) -> bool {
+        self.options().enabled
+    }
+
+    /// An invocation of this function.
+    pub fn invocation(&self, function: &str) -> InvocationBuilder {
+        InvocationBuilder::new(self.clone(), function)
+    }
+
+    /// Writes what is waiting, and blocks until that is done, for `time` at most. True if every record before this
+    /// call is written, in quarantine, or counted as lost. What another process has left in the spool is written too,
+    /// but not waited for.
+    pub fn flush(&self, time: Duration) -> bool {
+        #[cfg(feature = "loki")]
+        if let Some(pusher) = &self.handle.pusher {
+            let timer = &self.handle.shared.timer;
+            let (until, mark) = (timer.elapsed().saturating_add(time), pusher.flush());
+            let rows = self.flush_rows(time);
+            return pusher.wait(mark, until.saturating_sub(timer.elapsed())) && rows;
+        }
+        self.flush_rows(time)
+    }
+
+    fn flush_rows(&self, time: Duration) -> bool {
+        let shared = &self.handle.shared;
+        if shared.spools() && !shared.started.load(Ordering::Acquire) {
+            shared.start();
+        }
+        let mark = shared.arena.accepted();
+        let mut state = shared.lock();
+        state.flush_to = state.flush_to.max(mark);
+        shared.wake.notify_all();
+        let waited = shared.settled.wait_timeout_while(state, time, |state| state.settled() < mark);
+        state = waited.unwrap_or_else(PoisonError::into_inner).0;
+        state.settled() >= mark
+    }
+
+    /// Writes what is waiting, for `time` at most, then ends: the connection is closed, what could not be written and
+    /// whatever is recorded later is counted as lost. Blocks until then.
+    pub fn shutdown(&self, time: Duration) -> Shutdown {
+        let stats = self.handle.stop(time);
+        let Stats { written, spooled, quarantined, dropped, .. } = stats;
+        Shutdown { written, spooled, quarantined, dropped }
+    }
+
+    /// What was recorded, written and lost so far.
+    #[must_use]
+    pub fn stats(&self) -> Stats {
+        self.handle.stats()
+    }
+
+    /// A line for Loki.
+    #[cfg(feature = "loki")]
+    fn push_line(&self, job: &JobContext, line: &log::Line) {
+        if let Some(pusher) = &self.handle.pusher {
+            pusher.push(job, line);
+        }
+    }
+
+    fn options(&self) -> &Options {
+        &self.handle.shared.options
+    }
+
+    fn json<T: Serialize + ?Sized>(&self, value: &T) -> Box<str> {
+        capture::json(value, self.options().max_json_bytes)
+    }
+
+    fn error<K>(&self, error: &(impl Failure<K> + ?Sized)) -> ErrorText {
+        let options = self.options();
+        let Messages(messages) = failure::words(error);
+        let stack = if options.capture_error_stacks { failure::stack(&messages) } else { None };
+        ErrorText {
+            message: capture::text(failure::line(&messages), options.max_json_bytes),
+            stack: stack.map(|stack| capture::text(stack, options.max_json_bytes)),
+        }
+    }
+
+    /// Milliseconds since a moment of the options' clock.
+    fn since(&self, start: Duration) -> i32 {
+        capture::millis(self.options().clock.elapsed().saturating_sub(start))
+    }
+
+    /// False if the record was lost and a later one may take its place.
+    fn push(&self, record: Record) -> bool {
+        !self.is_enabled() || self.offer(record.class(), &Frame::of(&record), record.is_end())
+    }
+
+    /// Like `push`, for a job.
+    fn push_job(&self, job: &JobRef<'_>) -> bool {
+        !self.is_enabled() || self.offer(Class::Job, &Frame::job(job), job.status != "running")
+    }
+
+    /// Like `push`, for a row that others refer to: it may use the reserve, and is no loss if there is no room.
+    fn push_parent(&self, record: Record) -> bool {
+        self.push_parent_frame(&Frame::of(&record))
+    }
+
+    fn push_parent_frame(&self, frame: &Frame<'_>) -> bool {
+        let shared = &self.handle.shared;
+        if !shared.options.enabled || shared.options.connection.is_err() {
+            return true;
+        }
+        let pushed = shared.arena.push(frame, true);
+        if let Pushed::Kept(number) = pushed {
+            shared.accepted(number);
+        }
+        matches!(pushed, Pushed::Kept(_))
+    }
+
+    #[inline]
+    fn offer(&self, class: Class, frame: &Frame<'_>, is_end: bool) -> bool {
+        let shared = &self.handle.shared;
+        if shared.options.connection.is_err() {
+            shared.lock().refuse(class, Reason::NotConfigured);
+            return true;
+        }
+        let pushed = match class {
+            Class::Log => shared.arena.push_line(frame),
+            _ => shared.arena.push(frame, is_end),
+        };
+        let reason = match pushed {
+            Pushed::Kept(number) => {
+                shared.accepted(number);
+                return true;
+            }
+            Pushed::Full => Reason::BufferFull,
+            Pushed::Contended => Reason::Contended,
+            Pushed::Closed => Reason::ShutDown,
+        };
+        shared.lock().refuse(class, reason);
+        false
+    }
+
+    /// Counts a record that cannot be kept, because the row it refers to could not.
+    fn lose(&self, class: Class) {
+        let mut state = self.handle.shared.lock();
+        let reason = if state.stop_at.is_some() { Reason::ShutDown } else { Reason::BufferFull };
+        state.refuse(class, reason);
+    }
+}
+
+/// What every clone and every guard holds; the last one ends the flusher.
+struct Handle {
+    shared: Arc<Shared>,
+    #[cfg(feature = "loki")]
+    pusher: Option<Arc<loki::Pusher>>,
+}
+
+impl std::fmt::Debug for Handle {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        self.stats().fmt(f)
+    }
+}
+
+impl Handle {
+    fn stop(&self, time: Duration) -> Stats {
+        let shared = &self.shared;
+        let at = shared.timer.elapsed().saturating_add(time);
+        #[cfg(feature = "loki")]
+        if let Some(pusher) = &self.pusher {
+            pusher.stop(at);
+        }
+        shared.arena.close();
+        let mut state = shared.lock();
+        state.stop_at = Some(state.stop_at.map_or(at, |earlier| earlier.min(at)));
+        if shared.started.load(Ordering::Acquire) {
+            shared.wake.notify_all();
+            shared.interrupt.notify_one();
+            let patience = time.saturating_add(GRACE);
+            let waited = shared.settled.wait_timeout_while(state, patience, |state| !state.stopped);
+            state = waited.unwrap_or_else(PoisonError::into_inner).0;
+        }
+        drop(state);
+        #[cfg(feature = "loki")]
+        if let Some(pusher) = &self.pusher {
+            pusher.wait_stopped(at.saturating_add(GRACE).saturating_sub(shared.timer.elapsed()));
+        }
+        self.stats()
+    }
+
+    fn stats(&self) -> Stats {
+        #[cfg_attr(not(feature = "loki"), expect(unused_mut, reason = "only the lines for Loki are added"))]
+        let mut stats = self.shared.stats();
+        #[cfg(feature = "loki")]
+        if let Some(pusher) = &self.pusher {
+            let lines = pusher.counts();
+            stats.recorded += lines.written + lines.held;
+            stats.written += lines.written;
+            stats.buffered += lines.held;
+            stats.buffered_bytes += lines.bytes;
+            let errors: Vec<String> = stats.last_error.into_iter().chain(lines.last_error).collect();
+            stats.last_error = (!errors.is_empty()).then(|| errors.join("; "));
+        }
+        stats
+    }
+}
+
+impl Drop for Handle {
+    fn drop(&mut self) {
+        self.stop(DROP_TIME);
+    }
+}
+
+/// The flusher is at work: it looks for new records before it parks.
+const AWAKE: u8 = 0;
+/// It waits until a batch is due, or complete.
+const TIMED: u8 = 1;
+/// It waits for any record.
+const IDLE: u8 = 2;
+
+/// What the callers and the flusher share.
+struct Shared {
+    options: Options,
+    /// How this recorder is called in the database.
+    name: String,
+    /// What to mask.
+    secrets: Words,
+    arena: Arena,
+    state: Mutex<State>,
+    /// Whether there is a flusher.
+    started: AtomicBool,
+    /// What the flusher waits for.
+    parked: AtomicU8,
+    /// Records that the flusher has taken out of the arena.
+    taken: AtomicU64,
+    /// For the flusher: there may be something to do.
+    wake: Condvar,
+    /// For callers that wait: something was written, or the flusher has ended.
+    settled: Condvar,
+    /// For the flusher while it waits for the server: there is a time limit now.
+    interrupt: Notify,
+    /// For the flusher while it waits for the server: memory fills, and there is a spool.
+    pressure: Notify,
+    /// Whether it has been told.
+    pressing: AtomicBool,
+    /// Where memory is nearly full, bytes.
+    high_water: usize,
+    /// Real time, for delays and time limits; the clock in the options may stand still.
+    timer: Clock,
+}
+
+impl Shared {
+    fn lock(&self) -> MutexGuard<'_, State> {
+        self.state.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+
+    fn update(&self, change: impl FnOnce(&mut State)) {
+        change(&mut self.lock());
+        self.settled.notify_all();
+    }
+
+    /// Record `number` is in the arena: wakes the flusher if it waits for that.
+    ///
+    /// The flusher stores `parked` and then looks at the number of records, a caller draws its number and then looks at
+    /// `parked`: in the one order of all these operations, one of the two sees what the other did.
+    #[inline]
+    fn accepted(self: &Arc<Self>, number: u64) {
+        if !self.started.load(Ordering::Acquire) {
+            self.start();
+        }
+        let due = match self.parked.load(Ordering::SeqCst) {
+            AWAKE => false,
+            TIMED => self.is_complete(number),
+            _ => true,
+        };
+        if self.arena.bytes() > self.high_water && !self.pressing.swap(true, Ordering::AcqRel) {
+            self.pressure.notify_one();
+        }
+        if due && self.parked.swap(AWAKE, Ordering::SeqCst) != AWAKE {
+            // The flusher parks with the state locked: it is asleep once it can be locked here.
+            drop(self.lock());
+            self.wake.notify_one();
+        }
+    }
+
+    /// Whether there is a spool, and anything to put into it.
+    fn spools(&self) -> bool {
+        self.options.enabled && self.options.connection.is_ok() && self.options.spool.is_some()
+    }
+
+    /// Whether a batch is complete when there are so many records.
+    fn is_complete(&self, records: u64) -> bool {
+        let waiting = records.saturating_sub(self.taken.load(Ordering::Relaxed));
+        waiting > 0
+            && (waiting >= self.options.batch_size.max(1) as u64
+                || self.arena.is_pressed(BATCH_BYTES.min(self.options.memory_limit / 4)))
+    }
+
+    #[cold]
+    fn start(self: &Arc<Self>) {
+        if self.started.swap(true, Ordering::AcqRel) {
+            return;
+        }
+        if let Err(error) = flush::spawn(self) {
+            // The next record tries again.
+            self.started.store(false, Ordering::Release);
+            self.lock().last_error = Some(format!("the recorder's thread did not start: {error}"));
+        }
+    }
+
+    /// Sleeps until woken, or for this long.
+    fn sleep<'a>(&self, state: MutexGuard<'a, State>, time: Option<Duration>) -> MutexGuard<'a, State> {
+        match time {
+            None => self.wake.wait(state).unwrap_or_else(PoisonError::into_inner),
+            Some(time) => self.wake.wait_timeout(state, time).unwrap_or_else(PoisonError::into_inner).0,
+        }
+    }
+
+    fn stats(&self) -> Stats {
+        let state = self.lock();
+        // After the lock: what is settled by then has been counted before.
+        let accepted = self.arena.accepted();
+        Stats {
+            recorded: accepted + state.refused(),
+            written: state.written,
+            spooled: state.spooled,
+            quarantined: state.quarantined,
+            replayed: state.replayed,
+            dropped: state.losses.total(),
+            buffered: accepted - state.settled() - state.spooled,
+            buffered_bytes: self.arena.bytes(),
+            losses: state.losses.list(),
+            last_error: state.last_error.clone(),
+        }
+    }
+}
+
+/// Program and process, so that an operator can tell two writers apart.
+fn name() -> String {
+    let program = std::env::current_exe().ok();
+    let program = program.as_deref().and_then(std::path::Path::file_stem).map(std::ffi::OsStr::to_string_lossy);
+    format!("{} [{}]", program.as_deref().unwrap_or("recorder"), std::process::id())
+}

@@ -1,0 +1,410 @@
+//! Where records wait: bytes in chunks, in shards that threads share as little as possible.
+//!
+//! A record is copied into the open chunk of the caller's shard under a lock that nobody holds for longer than such a
+//! copy; a caller that finds it taken goes to the next shard instead of waiting. Every record has a number, drawn while
+//! the shard is locked: a record whose guard was made from another one has the greater number, whichever shards and
+//! threads they went through. The flusher takes all records up to some number, so it never has a child without its parent.
+//!
+//! The bound covers the chunks as they are allocated, so it is exact whatever is in them. An eighth is reserved for ends,
+//! so that what has started can be finished.
+
+use std::cell::Cell;
+use std::collections::VecDeque;
+use std::sync::atomic::{AtomicU64, AtomicUsize, Ordering};
+use std::sync::{Mutex, MutexGuard, PoisonError, TryLockError};
+
+use crate::recorder::frame::{self, Frame};
+use crate::recorder::record::Record;
+
+/// The length and the number before each record.
+const HEADER: usize = 12;
+const FEWEST_SHARDS: usize = 8;
+const LARGEST_CHUNK: usize = 256 << 10;
+/// Chunks that are kept for the next records.
+const POOL: usize = 4;
+/// How often a caller goes round all shards before it gives up.
+const ROUNDS: usize = 64;
+
+/// What became of a record.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(super) enum Pushed {
+    /// It is record number `.0`, counted from 1.
+    Kept(u64),
+    /// There is no room.
+    Full,
+    /// Every shard was locked again and again: threads that were put to sleep by the system while they held one.
+    Contended,
+    /// The recorder has ended.
+    Closed,
+}
+
+#[derive(Debug)]
+pub(super) struct Arena {
+    shards: Box<[Shard]>,
+    /// Records so far.
+    accepted: AtomicU64,
+    /// Bytes of all chunks but those in the pool.
+    in_use: AtomicUsize,
+    /// Bytes in chunks that are complete and that the flusher has not taken.
+    complete: AtomicUsize,
+    pool: Mutex<Vec<Vec<u8>>>,
+    limit: usize,
+    chunk: usize,
+}
+
+/// On a pair of cache lines of its own.
+#[derive(Debug, Default)]
+#[repr(align(128))]
+struct Shard(Mutex<Chunks>);
+
+#[derive(Debug, Default)]
+struct Chunks {
+    open: Vec<u8>,
+    complete: VecDeque<Vec<u8>>,
+    closed: bool,
+}
+
+impl Arena {
+    pub(super) fn new(limit: usize) -> Self {
+        let cores = std::thread::available_parallelism().map_or(1, usize::from);
+        let shards = (2 * cores).max(FEWEST_SHARDS);
+        Self {
+            shards: (0..shards).map(|_| Shard::default()).collect(),
+            accepted: AtomicU64::new(0),
+            in_use: AtomicUsize::new(0),
+            complete: AtomicUsize::new(0),
+            pool: Mutex::default(),
+            limit,
+            // All shards together keep an eighth of the memory open.
+            chunk: LARGEST_CHUNK.min(limit / (8 * shards)),
+        }
+    }
+
+    /// Takes a record; with `reserve` also when only the reserve is left.
+    #[inline]
+    pub(super) fn push(&self, frame: &Frame<'_>, reserve: bool) -> Pushed {
+        self.push_within(frame, if reserve { self.limit } else { self.limit - self.limit / 8 })
+    }
+
+    /// Takes a log line, unless half of the memory is in use: lines go first.
+    pub(super) fn push_line(&self, frame: &Frame<'_>) -> Pushed {
+        self.push_within(frame, self.limit / 2)
+    }
+
+    #[inline]
+    fn push_within(&self, frame: &Frame<'_>, limit: usize) -> Pushed {
+        let length = frame.len();
+        let Ok(framed) = u32::try_from(length) else { return Pushed::Full };
+        let (before, after) = self.shards.split_at(home() % self.shards.len());
+        for _ in 0..ROUNDS {
+            let mut full = false;
+            for shard in after.iter().chain(before) {
+                let mut chunks = match shard.0.try_lock() {
+                    Ok(chunks) => chunks,
+                    Err(TryLockError::Poisoned(poisoned)) => poisoned.into_inner(),
+                    Err(TryLockError::WouldBlock) => continue,
+                };
+                if chunks.closed {
+                    return Pushed::Closed;
+                }
+                if !self.has_room(&mut chunks, HEADER + length, limit) {
+                    full = true;
+                    continue;
+                }
+                // Sequentially consistent: see `Recorder::wake`.
+                let before = self.accepted.fetch_add(1, Ordering::SeqCst);
+                chunks.open.extend_from_slice(&framed.to_le_bytes());
+                chunks.open.extend_from_slice(&before.to_le_bytes());
+                frame.write(&mut chunks.open);
+                return Pushed::Kept(before + 1);
+            }
+            if full {
+                return Pushed::Full;
+            }
+            std::hint::spin_loop();
+        }
+        Pushed::Contended
+    }
+
+    #[inline]
+    fn has_room(&self, chunks: &mut Chunks, bytes: usize, limit: usize) -> bool {
+        if self.in_use.load(Ordering::Relaxed) > limit {
+            return false;
+        }
+        chunks.open.capacity() - chunks.open.len() >= bytes || self.open(chunks, bytes, limit)
+    }
+
+    /// Opens a chunk that has room for a record of this size, if the limit allows.
+    #[cold]
+    fn open(&self, chunks: &mut Chunks, bytes: usize, limit: usize) -> bool {
+        let size = bytes.max(self.chunk);
+        let grown = |used: usize| used.checked_add(size).filter(|used| *used <= limit);
+        if self.in_use.fetch_update(Ordering::Relaxed, Ordering::Relaxed, grown).is_err() {
+            return false;
+        }
+        let pooled = if size == self.chunk { self.pool().pop() } else { None };
+        // A chunk of unusual size makes up for those that wait in the pool.
+        let opened = pooled.unwrap_or_else(|| {
+            self.pool().clear();
+            Vec::with_capacity(size)
+        });
+        // An allocator may give more than it was asked for.
+        self.in_use.fetch_add(opened.capacity() - size, Ordering::Relaxed);
+        let old = std::mem::replace(&mut chunks.open, opened);
+        if old.is_empty() {
+            self.release(old);
+        } else {
+            self.complete.fetch_add(old.len(), Ordering::Relaxed);
+            chunks.complete.push_back(old);
+        }
+        true
+    }
+
+    /// Gives back a chunk.
+    pub(super) fn release(&self, mut chunk: Vec<u8>) {
+        self.in_use.fetch_sub(chunk.capacity(), Ordering::Relaxed);
+        let mut pool = self.pool();
+        if chunk.capacity() == self.chunk && pool.len() < POOL {
+            chunk.clear();
+            pool.push(chunk);
+        }
+    }
+
+    fn pool(&self) -> MutexGuard<'_, Vec<Vec<u8>>> {
+        self.pool.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+
+    /// Records so far.
+    pub(super) fn accepted(&self) -> u64 {
+        self.accepted.load(Ordering::SeqCst)
+    }
+
+    /// Bytes that records hold.
+    pub(super) fn bytes(&self) -> usize {
+        self.in_use.load(Ordering::Relaxed)
+    }
+
+    /// Whether so much is waiting that it should be written whatever its age: `bytes`, or half of all.
+    pub(super) fn is_pressed(&self, bytes: usize) -> bool {
+        self.complete.load(Ordering::Relaxed) >= bytes || self.in_use.load(Ordering::Relaxed) > self.limit / 2
+    }
+
+    /// No records from now on.
+    pub(super) fn close(&self) {
+        for shard in &self.shards {
+            shard.0.lock().unwrap_or_else(PoisonError::into_inner).closed = true;
+        }
+    }
+}
+
+/// Threads are spread over the shards in the order in which they come.
+fn home() -> usize {
+    thread_local! {
+        static HOME: Cell<Option<usize>> = const { Cell::new(None) };
+    }
+    static NEXT: AtomicUsize = AtomicUsize::new(0);
+    HOME.try_with(|home| match home.get() {
+        Some(place) => place,
+        None => {
+            let place = NEXT.fetch_add(1, Ordering::Relaxed);
+            home.set(Some(place));
+            place
+        }
+    })
+    .unwrap_or(0)
+}
+
+/// The flusher's end of the arena: what it has taken out and not read yet.
+#[derive(Debug)]
+pub(super) struct Intake {
+    /// The chunks of each shard.
+    shards: Vec<VecDeque<Cursor>>,
+    /// All records below this number are in `shards`, or have been read.
+    complete_to: u64,
+    /// Records that were read.
+    pub(super) read: u64,
+}
+
+#[derive(Debug)]
+struct Cursor {
+    chunk: Vec<u8>,
+    at: usize,
+}
+
+impl Cursor {
+    /// The number of the next record, and its bytes.
+    fn peek(&self) -> Option<(u64, &[u8])> {
+        let (length, rest) = self.chunk.get(self.at..)?.split_first_chunk()?;
+        let (number, rest) = rest.split_first_chunk()?;
+        Some((u64::from_le_bytes(*number), rest.get(..usize::try_from(u32::from_le_bytes(*length)).ok()?)?))
+    }
+}
+
+impl Intake {
+    pub(super) fn new(arena: &Arena) -> Self {
+        Self { shards: arena.shards.iter().map(|_| VecDeque::new()).collect(), complete_to: 0, read: 0 }
+    }
+
+    /// The next records in the order of their numbers: so many, or somewhat more than so many bytes.
+    pub(super) fn take(&mut self, arena: &Arena, records: usize, bytes: usize) -> Vec<Record> {
+        let (mut taken, mut size) = (Vec::new(), 0);
+        while taken.len() < records && size < bytes {
+            if self.read >= self.complete_to {
+                self.drain(arena);
+                if self.read >= self.complete_to {
+                    break;
+                }
+            }
+            let number = |queue: &VecDeque<Cursor>| queue.front().and_then(Cursor::peek).map(|(number, _)| number);
+            let next = self.shards.iter_mut().filter(|queue| !queue.is_empty()).min_by_key(|queue| number(queue));
+            let Some(queue) = next else { break };
+            if let Some(cursor) = queue.front_mut()
+                && let Some((_, frame)) = cursor.peek()
+            {
+                let length = HEADER + frame.len();
+                // What was written a moment ago in this process can be read.
+                taken.extend(frame::read(frame));
+                self.read += 1;
+                size += length;
+                cursor.at += length;
+            }
+            if queue.front().is_some_and(|cursor| cursor.peek().is_none())
+                && let Some(cursor) = queue.pop_front()
+            {
+                arena.release(cursor.chunk);
+            }
+        }
+        taken
+    }
+
+    fn drain(&mut self, arena: &Arena) {
+        // Whoever has drawn a lower number has locked a shard, and is waited for below.
+        let accepted = arena.accepted();
+        for (queue, shard) in self.shards.iter_mut().zip(&arena.shards) {
+            let mut chunks = shard.0.lock().unwrap_or_else(PoisonError::into_inner);
+            let complete = chunks.complete.drain(..);
+            queue.extend(complete.map(|chunk| {
+                arena.complete.fetch_sub(chunk.len(), Ordering::Relaxed);
+                Cursor { chunk, at: 0 }
+            }));
+            let open = std::mem::take(&mut chunks.open);
+            drop(chunks);
+            if open.is_empty() {
+                arena.release(open);
+            } else {
+                queue.push_back(Cursor { chunk: open, at: 0 });
+            }
+        }
+        self.complete_to = accepted;
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::recorder::record::tests::history;
+
+    const ALL: usize = usize::MAX;
+
+    fn push(arena: &Arena, record: &Record) -> Pushed {
+        arena.push(&Frame::of(record), record.is_end())
+    }
+
+    #[test]
+    fn what_goes_in_comes_out_in_order_and_the_memory_comes_back() {
+        let arena = Arena::new(1 << 20);
+        let mut intake = Intake::new(&arena);
+        let records = [history(1, "failed", 40), history(2, "completed", 40)].concat();
+        for round in 0..5 {
+            for (record, number) in records.iter().zip(1..) {
+                assert_eq!(push(&arena, record), Pushed::Kept(round * records.len() as u64 + number));
+            }
+            assert_eq!(intake.take(&arena, 10, ALL), records[..10]);
+            assert_eq!(intake.take(&arena, ALL, 1), records[10..11]);
+            assert_eq!(intake.take(&arena, ALL, ALL), records[11..]);
+            assert_eq!((arena.bytes(), intake.read), (0, arena.accepted()));
+        }
+        assert!(intake.take(&arena, ALL, ALL).is_empty());
+    }
+
+    #[test]
+    fn what_starts_leaves_room_for_what_ends_and_the_bound_is_exact() {
+        for limit in [8 << 10, 100_000, 4 << 20] {
+            let arena = Arena::new(limit);
+            let records = history(1, "completed", 1);
+            let (start, end) = (&records[3], &records[4]);
+            assert!(!start.is_end() && end.is_end());
+            while push(&arena, start) != Pushed::Full {}
+            let started = arena.accepted();
+            assert!(arena.bytes() <= limit - limit / 8);
+            while push(&arena, end) != Pushed::Full {}
+            assert!(arena.bytes() <= limit && arena.accepted() - started >= started / 16, "{started} of {limit}");
+            assert_eq!(push(&arena, start), Pushed::Full);
+            let mut intake = Intake::new(&arena);
+            assert_eq!(intake.take(&arena, ALL, ALL).len() as u64, arena.accepted());
+            assert_eq!(arena.bytes(), 0);
+            assert!(matches!(push(&arena, start), Pushed::Kept(_)));
+            arena.close();
+            assert_eq!(push(&arena, end), Pushed::Closed);
+        }
+    }
+
+    #[test]
+    fn a_record_larger_than_a_chunk_has_one_of_its_own() {
+        let arena = Arena::new(1 << 20);
+        let mut records = history(1, "completed", 1);
+        if let Record::Job(row) = &mut records[4] {
+            row.result = Some("x".repeat(600_000).into());
+        }
+        records.iter().for_each(|record| assert!(matches!(push(&arena, record), Pushed::Kept(_))));
+        assert!(arena.is_pressed(ALL) && arena.bytes() <= 1 << 20);
+        assert_eq!(push(&arena, &records[4]), Pushed::Full);
+        assert_eq!(Intake::new(&arena).take(&arena, ALL, ALL), records);
+        assert_eq!(arena.bytes(), 0);
+    }
+
+    #[test]
+    fn threads_lose_nothing_and_a_child_never_comes_before_its_parent() {
+        let arena = Arena::new(64 << 20);
+        let mut intake = Intake::new(&arena);
+        let (threads, rounds) = (4_u128, 500_u128);
+        std::thread::scope(|scope| {
+            for thread in 0..threads {
+                let arena = &arena;
+                scope.spawn(move || {
+                    for round in 0..rounds {
+                        let records = history(thread * rounds + round + 1, "completed", 2);
+                        // The children are recorded by another thread than the parents.
+                        records[..2].iter().for_each(|record| assert!(matches!(push(arena, record), Pushed::Kept(_))));
+                        let children = || {
+                            let rest = &records[2..];
+                            rest.iter().for_each(|record| assert!(matches!(push(arena, record), Pushed::Kept(_))));
+                        };
+                        std::thread::scope(|inner| inner.spawn(children).join().unwrap());
+                    }
+                });
+            }
+            let total = threads * rounds * 12;
+            let (mut seen, mut count) = (std::collections::BTreeSet::new(), 0);
+            while count < total {
+                for record in intake.take(&arena, 7, ALL) {
+                    count += 1;
+                    match record {
+                        Record::Invocation(row) => drop(seen.insert(row.id)),
+                        Record::Event(row) => {
+                            assert!(seen.contains(&row.invocation_id), "an event before its invocation");
+                            seen.insert(row.id);
+                        }
+                        Record::Job(row) => {
+                            assert!(seen.contains(&row.event_execution_id), "a job before its event");
+                            seen.insert(row.id);
+                        }
+                        Record::Log(row) => assert!(seen.contains(&row.job_execution_id), "a line before its job"),
+                    }
+                }
+            }
+        });
+        assert!(intake.take(&arena, ALL, ALL).is_empty());
+        assert_eq!(arena.bytes(), 0);
+    }
+}

@@ -1,0 +1,211 @@
+//! The guards of an event: [`Event`] while it is being detected, [`Handler`] while it is being handled.
+
+use std::sync::atomic::{AtomicBool, AtomicI32, Ordering};
+use std::sync::{Arc, OnceLock};
+use std::time::Duration;
+
+use chrono::{DateTime, Utc};
+use uuid::Uuid;
+
+use crate::recorder::failure::Failure;
+use crate::recorder::invocation::{Counts, Scope as InvocationScope, unfinished};
+use crate::recorder::job::JobBuilder;
+use crate::recorder::loss::Class;
+use crate::recorder::record::Record;
+use crate::store::write::{ErrorText, EventRow};
+
+/// An event that is being detected. Say what the detector found; dropped before that it is recorded as
+/// `detection_failed`: `panicked` while the thread panics, else `cancelled`.
+#[derive(Debug)]
+#[must_use = "dropped at once it is recorded as cancelled"]
+pub struct Event {
+    scope: Arc<Scope>,
+}
+
+impl Event {
+    pub(super) fn start(invocation: Arc<InvocationScope>, name: &str, module_path: Option<&str>) -> Self {
+        let options = invocation.recorder.options();
+        let scope = Scope {
+            id: options.ids.next(),
+            created_at: options.clock.now(),
+            started: options.clock.elapsed(),
+            name: name.into(),
+            module_path: module_path.map(Into::into),
+            counts: Counts::default(),
+            recorded: AtomicBool::new(false),
+            detection: OnceLock::new(),
+            handling: OnceLock::new(),
+            invocation,
+        };
+        scope.record();
+        Self { scope: Arc::new(scope) }
+    }
+
+    /// The id of its row.
+    #[must_use]
+    pub fn id(&self) -> Uuid {
+        self.scope.id
+    }
+
+    /// The event took place: its handler starts.
+    pub fn detected(self) -> Handler {
+        let scope = Arc::clone(&self.scope);
+        scope.invocation.counts.detected.fetch_add(1, Ordering::AcqRel);
+        scope.detect("handling", None);
+        let started = scope.invocation.recorder.options().clock.elapsed();
+        Handler { scope, started }
+    }
+
+    /// The event did not take place.
+    pub fn not_detected(self) {
+        self.scope.detect("not_detected", None);
+    }
+
+    /// The detector failed, for this reason.
+    pub fn detection_failed<K>(self, error: &(impl Failure<K> + ?Sized)) {
+        self.scope.detect("detection_failed", Some(self.scope.invocation.recorder.error(error)));
+    }
+}
+
+impl Drop for Event {
+    fn drop(&mut self) {
+        if self.scope.detection.get().is_none() {
+            self.scope.detect("detection_failed", Some(unfinished()));
+        }
+    }
+}
+
+/// A detected event that is being handled: its jobs are started here. End it with [`Handler::finish`] or
+/// [`Handler::handler_failed`]; dropped before that it is recorded as `handler_failed`.
+#[derive(Debug)]
+#[must_use = "dropped at once it is recorded as cancelled"]
+pub struct Handler {
+    scope: Arc<Scope>,
+    started: Duration,
+}
+
+impl Handler {
+    /// The id of the event's row.
+    #[must_use]
+    pub fn id(&self) -> Uuid {
+        self.scope.id
+    }
+
+    /// Its work begins now, not when it was made.
+    pub(super) fn restart(&mut self) {
+        self.started = self.scope.invocation.recorder.options().clock.elapsed();
+    }
+
+    /// A job of this event. Two jobs of one name are two rows.
+    pub fn job(&self, name: &str) -> JobBuilder {
+        JobBuilder::new(Arc::clone(&self.scope), name)
+    }
+
+    /// The handler went through. Failed jobs do not change that: they are counted on its row.
+    pub fn finish(self) {
+        self.end("completed", None);
+    }
+
+    /// The handler failed, for this reason.
+    pub fn handler_failed<K>(self, error: &(impl Failure<K> + ?Sized)) {
+        self.end("handler_failed", Some(self.scope.invocation.recorder.error(error)));
+    }
+
+    fn end(&self, status: &'static str, error: Option<ErrorText>) {
+        let duration = self.scope.invocation.recorder.since(self.started);
+        let _ = self.scope.handling.set(Phase { status, duration, error: error.map(Box::new) });
+        self.scope.record();
+    }
+}
+
+impl Drop for Handler {
+    fn drop(&mut self) {
+        if self.scope.handling.get().is_none() {
+            self.end("handler_failed", Some(unfinished()));
+        }
+    }
+}
+
+/// What an event shares with its jobs, which may outlive its guard.
+#[derive(Debug)]
+pub(super) struct Scope {
+    pub(super) invocation: Arc<InvocationScope>,
+    pub(super) id: Uuid,
+    pub(super) counts: Counts,
+    created_at: DateTime<Utc>,
+    started: Duration,
+    name: Arc<str>,
+    module_path: Option<Arc<str>>,
+    /// Whether some record of it has been accepted.
+    recorded: AtomicBool,
+    detection: OnceLock<Phase>,
+    handling: OnceLock<Phase>,
+}
+
+/// How a phase ended.
+#[derive(Debug)]
+struct Phase {
+    status: &'static str,
+    duration: i32,
+    error: Option<Box<ErrorText>>,
+}
+
+impl Scope {
+    fn detect(&self, status: &'static str, error: Option<ErrorText>) {
+        let duration = self.invocation.recorder.since(self.started);
+        let _ = self.detection.set(Phase { status, duration, error: error.map(Box::new) });
+        self.record();
+    }
+
+    fn row(&self) -> EventRow {
+        let (detection, handling) = (self.detection.get(), self.handling.get());
+        let error = |phase: Option<&Phase>| phase.and_then(|phase| phase.error.clone());
+        let count = |counter: &AtomicI32| counter.load(Ordering::Acquire);
+        EventRow {
+            id: self.id,
+            invocation_id: self.invocation.id,
+            created_at: self.created_at,
+            updated_at: self.invocation.recorder.options().clock.now(),
+            correlation_id: Arc::clone(&self.invocation.correlation),
+            event_name: Arc::clone(&self.name),
+            module_path: self.module_path.clone(),
+            detected: detection.is_some_and(|phase| phase.status == "handling"),
+            status: handling.or(detection).map_or("detecting", |phase| phase.status),
+            detection_duration_ms: detection.map(|phase| phase.duration),
+            detection_error: error(detection),
+            handler_duration_ms: handling.map(|phase| phase.duration),
+            handler_error: error(handling),
+            jobs_count: count(&self.counts.run),
+            jobs_succeeded: count(&self.counts.succeeded),
+            jobs_failed: count(&self.counts.failed),
+            records: 1,
+        }
+    }
+
+    fn record(&self) {
+        let recorder = &self.invocation.recorder;
+        if !self.invocation.ensure_recorded() {
+            recorder.lose(Class::Event);
+        } else if recorder.push(Record::Event(self.row())) {
+            self.recorded.store(true, Ordering::Release);
+        }
+    }
+
+    /// Records the counters once more, if a job went on after the end.
+    pub(super) fn recount(&self) {
+        if self.handling.get().is_some() {
+            self.record();
+        }
+        self.invocation.recount();
+    }
+
+    /// Whether the row can be there for a job to refer to. If its start was lost, another record takes its place.
+    pub(super) fn ensure_recorded(&self) -> bool {
+        self.recorded.load(Ordering::Acquire)
+            || self.invocation.ensure_recorded() && {
+                let recorded = self.invocation.recorder.push_parent(Record::Event(self.row()));
+                self.recorded.store(recorded, Ordering::Release);
+                recorded
+            }
+    }
+}

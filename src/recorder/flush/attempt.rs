@@ -1,0 +1,94 @@
+//! One attempt to write a batch, with its time limits.
+
+use std::sync::Arc;
+use std::sync::atomic::Ordering;
+use std::time::Duration;
+
+use sqlx::ConnectOptions as _;
+use sqlx::postgres::PgConnection;
+use tokio::time::{sleep, timeout};
+
+use super::Flusher;
+use super::fault::Fault;
+use crate::recorder::Shared;
+use crate::recorder::state::Origin;
+use crate::store::error::StoreError;
+use crate::store::write::{self, Batch, Target};
+
+const CONNECT_TIMEOUT: Duration = Duration::from_secs(10);
+/// Longer than the session's own limit, whose error says more.
+pub(super) const WRITE_TIMEOUT: Duration = Duration::from_secs(35);
+
+impl Flusher {
+    /// One attempt, broken off when the time of a shutdown is over, or when memory fills meanwhile and there is a spool.
+    pub(super) async fn attempt(&mut self, batch: &Batch, origin: Origin) -> Result<(), Fault> {
+        let shared = Arc::clone(&self.shared);
+        // Taken out: a query that is broken off leaves its connection in no usable state.
+        let mut connection = self.connection.take();
+        let outcome = {
+            let mut work = std::pin::pin!(connect_and_write(&shared, &mut connection, batch));
+            loop {
+                tokio::select! {
+                    outcome = &mut work => break outcome,
+                    () = expiry(&shared) => break Err(Fault::OutOfTime),
+                    () = shared.pressure.notified() => {
+                        if shared.arena.bytes() <= shared.high_water {
+                            shared.pressing.store(false, Ordering::Release);
+                            continue;
+                        }
+                        // What is in the spool already is older than all that follows it there.
+                        if origin == Origin::Memory {
+                            break Err(Fault::Passing("the database is slower than the recorder: memory goes to the spool".to_owned()));
+                        }
+                        self.spool_memory();
+                    }
+                }
+            }
+        };
+        self.connection = connection;
+        outcome
+    }
+}
+
+async fn connect_and_write(
+    shared: &Shared,
+    place: &mut Option<(PgConnection, Target)>,
+    batch: &Batch,
+) -> Result<(), Fault> {
+    let (mut connection, target) = match place.take() {
+        Some(open) => open,
+        None => timeout(CONNECT_TIMEOUT, connect(shared)).await.map_err(|_| Fault::timed_out("connecting"))??,
+    };
+    let written = timeout(WRITE_TIMEOUT, write::write(&mut connection, &target, batch)).await;
+    let outcome = written.map_err(|_| Fault::timed_out("writing a batch"))?.map_err(Fault::from);
+    *place = Some((connection, target));
+    outcome
+}
+
+async fn connect(shared: &Shared) -> Result<(PgConnection, Target), Fault> {
+    let config = shared.options.connection.as_ref().map_err(|error| Fault::Passing(error.clone()))?;
+    let at = |error| Fault::Passing(StoreError::at(config, error).to_string());
+    // The host's own log is no place for the statements of its recorder.
+    let options = config.writer_options(&shared.name).disable_statement_logging();
+    let mut connection = options.connect().await.map_err(at)?;
+    let target = Target::probe(&mut connection, &config.schema).await.map_err(at)?;
+    if target.is_complete() {
+        Ok((connection, target))
+    } else {
+        Err(Fault::Passing(format!(
+            "schema {} of {config} lacks the tables of the recorder, or this role may not see them: run `obs-tui db migrate`",
+            config.schema
+        )))
+    }
+}
+
+/// Ends when the time of a shutdown is over.
+pub(super) async fn expiry(shared: &Shared) {
+    loop {
+        let stop_at = shared.lock().stop_at;
+        match stop_at {
+            None => shared.interrupt.notified().await,
+            Some(at) => return sleep(at.saturating_sub(shared.timer.elapsed())).await,
+        }
+    }
+}

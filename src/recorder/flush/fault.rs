@@ -1,0 +1,58 @@
+//! Why a batch was not written, and so what to do with it.
+
+use std::fmt;
+
+use crate::store::error::StoreError;
+
+const QUERY_CANCELED: &str = "57014";
+
+/// A failed attempt to write a batch.
+#[derive(Debug)]
+pub(super) enum Fault {
+    /// The server is out of reach, busy, or not set up yet: the same batch will do later.
+    Passing(String),
+    /// The server answered with an error that may come from a row or may pass.
+    Unclear(String),
+    /// The server refuses a row of the batch.
+    Row(String),
+    /// The time of a shutdown is over.
+    OutOfTime,
+    /// The attempt panicked.
+    Panic,
+}
+
+impl Fault {
+    pub(super) fn timed_out(doing: &str) -> Self {
+        Self::Passing(format!("{doing} took too long"))
+    }
+}
+
+impl From<sqlx::Error> for Fault {
+    fn from(error: sqlx::Error) -> Self {
+        let code = match &error {
+            sqlx::Error::Encode(_) => return Self::Row(error.to_string()),
+            sqlx::Error::Database(error) => error.code().unwrap_or_default().into_owned(),
+            _ => return Self::Passing(StoreError::from(error).to_string()),
+        };
+        let message = StoreError::from(error).to_string();
+        match code.get(..2).unwrap_or_default() {
+            // A value, a constraint, a limit of the program.
+            "22" | "23" | "54" => Self::Row(message),
+            _ if code == QUERY_CANCELED => Self::Unclear(message),
+            // Connection, transaction, authorization, database, read-only, schema, lock, resources, shutdown, disk.
+            "08" | "25" | "28" | "3D" | "3F" | "40" | "42" | "53" | "55" | "57" | "58" => Self::Passing(message),
+            _ => Self::Unclear(message),
+        }
+    }
+}
+
+impl fmt::Display for Fault {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match self {
+            Self::Passing(message) | Self::Unclear(message) => f.write_str(message),
+            Self::Row(message) => write!(f, "the database refuses a row: {message}"),
+            Self::OutOfTime => f.write_str("the time of the shutdown ended before everything was written"),
+            Self::Panic => f.write_str("writing a batch panicked: the batch is lost"),
+        }
+    }
+}

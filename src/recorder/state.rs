@@ -1,0 +1,81 @@
+//! What became of the records so far, and what callers ask of the flusher.
+
+use std::time::Duration;
+
+use crate::recorder::loss::{Class, Losses, Reason};
+
+#[derive(Debug, Default)]
+pub(super) struct State {
+    pub(super) written: u64,
+    /// Records of this process that wait in the spool.
+    pub(super) spooled: u64,
+    /// Records of this process in the quarantine.
+    pub(super) quarantined: u64,
+    /// Records of other processes that were found in the spool and written, or put into quarantine.
+    pub(super) replayed: u64,
+    pub(super) losses: Losses,
+    pub(super) last_error: Option<String>,
+    /// Lost records that had been in the arena.
+    pub(super) lost_later: u64,
+    /// Everything up to this record is to be written at once.
+    pub(super) flush_to: u64,
+    /// No more records; what is held may be written until this time.
+    pub(super) stop_at: Option<Duration>,
+    pub(super) stopped: bool,
+}
+
+/// What became of a batch.
+#[derive(Debug, Default)]
+pub(super) struct Outcome {
+    pub(super) written: u64,
+    pub(super) quarantined: u64,
+    pub(super) lost: Vec<(Class, Reason, u64)>,
+}
+
+/// Where a batch came from.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(super) enum Origin {
+    Memory,
+    Spool,
+    /// The spool of another process.
+    Other,
+}
+
+impl State {
+    /// A record that was never held.
+    pub(super) fn refuse(&mut self, class: Class, reason: Reason) {
+        self.losses.add(class, reason, 1);
+    }
+
+    pub(super) fn settle(&mut self, outcome: &Outcome, origin: Origin) {
+        if origin == Origin::Other {
+            self.replayed += outcome.written + outcome.quarantined;
+            return;
+        }
+        let lost: u64 = outcome.lost.iter().map(|(_, _, records)| records).sum();
+        for (class, reason, records) in &outcome.lost {
+            self.losses.add(*class, *reason, *records);
+        }
+        self.lost_later += lost;
+        self.written += outcome.written;
+        self.quarantined += outcome.quarantined;
+        if origin == Origin::Spool {
+            self.spooled -= (outcome.written + outcome.quarantined + lost).min(self.spooled);
+        }
+    }
+
+    /// Records that were never held.
+    pub(super) fn refused(&self) -> u64 {
+        self.losses.total() - self.lost_later
+    }
+
+    /// Records that are neither waiting nor being written any more.
+    pub(super) fn settled(&self) -> u64 {
+        self.written + self.quarantined + self.lost_later
+    }
+
+    /// Whether somebody waits for records to be written.
+    pub(super) fn is_awaited(&self) -> bool {
+        self.settled() < self.flush_to
+    }
+}

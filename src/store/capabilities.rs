@@ -1,0 +1,74 @@
+//! What a database holds: an adopted one may lack tables and columns that ours have.
+
+use std::collections::{BTreeMap, BTreeSet};
+
+use sqlx::PgConnection;
+
+use super::error::StoreError;
+
+/// The tables that a reader looks for.
+const TABLES: [&str; 7] = [
+    "dashboard_stats",
+    "event_executions",
+    "invocations",
+    "job_executions",
+    "job_logs",
+    "metrics_hourly",
+    "recorder_losses",
+];
+
+/// The readable tables and their columns.
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+pub struct Capabilities {
+    columns: BTreeMap<String, BTreeSet<String>>,
+}
+
+impl Capabilities {
+    /// Asks the server what stands in the schemas of the search path and may be read. A view that was never filled
+    /// counts as missing: it refuses to be read.
+    ///
+    /// # Errors
+    /// When the server does not answer, or when one of the three main tables is missing.
+    pub async fn probe(connection: &mut PgConnection) -> Result<Self, StoreError> {
+        let rows: Vec<(String, String)> = sqlx::query_as(
+            "select c.relname::text, a.attname::text \
+             from pg_class c \
+             join pg_attribute a on a.attrelid = c.oid and a.attnum > 0 and not a.attisdropped \
+             where c.oid in (select to_regclass(quote_ident(name)) from unnest($1::text[]) as t(name)) \
+               and c.relispopulated and has_table_privilege(c.oid, 'select')",
+        )
+        .bind(&TABLES[..])
+        .fetch_all(connection)
+        .await?;
+        let mut columns = BTreeMap::<String, BTreeSet<String>>::new();
+        for (table, column) in rows {
+            columns.entry(table).or_default().insert(column);
+        }
+        let found = Self { columns };
+        for table in ["invocations", "event_executions", "job_executions"] {
+            if !found.table(table) {
+                let reason = format!("there is no table {table} that this role may read");
+                return Err(StoreError::MissingTable { source: reason.clone().into(), reason });
+            }
+        }
+        Ok(found)
+    }
+
+    /// Whether a table can be read.
+    #[must_use]
+    pub fn table(&self, table: &str) -> bool {
+        self.columns.contains_key(table)
+    }
+
+    /// Whether a column can be read.
+    #[must_use]
+    pub fn column(&self, table: &str, column: &str) -> bool {
+        self.columns.get(table).is_some_and(|columns| columns.contains(column))
+    }
+
+    /// The column, qualified, or a null of its type where it is missing.
+    #[must_use]
+    pub fn or_null(&self, table: &str, alias: char, column: &str, of_type: &str) -> String {
+        if self.column(table, column) { format!("{alias}.{column}") } else { format!("null::{of_type}") }
+    }
+}

@@ -1,0 +1,199 @@
+//! What the explorer and the command line read. Nothing here writes: the session itself is read-only.
+
+mod cascade;
+mod filter;
+mod hourly;
+mod known;
+mod page;
+
+use std::sync::{Arc, Mutex, PoisonError};
+use std::time::Duration;
+
+use chrono::{DateTime, TimeDelta, Utc};
+use serde_json::Value;
+use sqlx::types::Json;
+use sqlx::{AssertSqlSafe, Connection, PgConnection};
+use tokio::sync::{Semaphore, SemaphorePermit};
+use uuid::Uuid;
+
+use super::capabilities::Capabilities;
+use super::config::Config;
+use super::error::StoreError;
+use crate::model::flow::Kind;
+use crate::model::invocation::JobLog;
+
+pub use cascade::{MOST_INVOCATIONS, Seed};
+pub use page::{MOST_COUNTED, PageQuery};
+
+/// Lines of `job_logs` that are read at the most for one node.
+pub const MOST_JOB_LOGS: i64 = 5_000;
+/// Connections that are open at the most.
+const CONNECTIONS: usize = 2;
+/// How long the server may take to let a session in.
+const CONNECT_TIME: Duration = Duration::from_secs(5);
+
+/// Reads one database over at most two connections, which are opened when they are needed. Clones share them.
+#[derive(Clone, Debug)]
+pub struct Reader {
+    inner: Arc<Inner>,
+}
+
+/// Not a pool of sqlx: that keeps trying while the server refuses, and then only says that time is up.
+#[derive(Debug)]
+struct Inner {
+    config: Config,
+    permits: Semaphore,
+    idle: Mutex<Vec<PgConnection>>,
+    capabilities: Mutex<Option<Arc<Capabilities>>>,
+}
+
+/// A connection in use. It is used again only after [`Session::done`]: dropped earlier, by an error or because nobody
+/// waits for the answer any more, it is closed, which also ends the query on the server.
+struct Session<'a> {
+    connection: PgConnection,
+    capabilities: Arc<Capabilities>,
+    inner: &'a Inner,
+    _permit: SemaphorePermit<'a>,
+}
+
+impl Session<'_> {
+    fn done(self) {
+        let mut idle = self.inner.idle.lock().unwrap_or_else(PoisonError::into_inner);
+        idle.push(self.connection);
+    }
+}
+
+impl Reader {
+    /// A reader of this database. Does not connect yet, so it cannot fail.
+    #[must_use]
+    pub fn new(config: Config) -> Self {
+        let (idle, capabilities) = (Mutex::default(), Mutex::default());
+        Self { inner: Arc::new(Inner { config, permits: Semaphore::new(CONNECTIONS), idle, capabilities }) }
+    }
+
+    async fn session(&self) -> Result<Session<'_>, StoreError> {
+        let inner = &*self.inner;
+        let at = |error| StoreError::at(&inner.config, error);
+        let permit = inner.permits.acquire().await.map_err(|_| at(sqlx::Error::PoolClosed))?;
+        let idle = inner.idle.lock().unwrap_or_else(PoisonError::into_inner).pop();
+        let known = inner.capabilities.lock().unwrap_or_else(PoisonError::into_inner).clone();
+        let mut connection = match idle {
+            Some(connection) => connection,
+            None => self.connect().await.map_err(at)?,
+        };
+        let capabilities = match known {
+            Some(capabilities) => capabilities,
+            None => {
+                let found = Arc::new(Capabilities::probe(&mut connection).await?);
+                *inner.capabilities.lock().unwrap_or_else(PoisonError::into_inner) = Some(found.clone());
+                found
+            }
+        };
+        Ok(Session { connection, capabilities, inner, _permit: permit })
+    }
+
+    async fn connect(&self) -> Result<PgConnection, sqlx::Error> {
+        let options = self.inner.config.reader_options();
+        // The server may be another one now, or migrated.
+        *self.inner.capabilities.lock().unwrap_or_else(PoisonError::into_inner) = None;
+        let late = || sqlx::Error::Io(std::io::Error::new(std::io::ErrorKind::TimedOut, "no answer within 5 s"));
+        let mut connection =
+            tokio::time::timeout(CONNECT_TIME, PgConnection::connect_with(&options)).await.map_err(|_| late())??;
+        // Lets the server notice that nobody waits any more; unknown before PostgreSQL 14, where it does no harm.
+        let notice = "set client_connection_check_interval = '1s'";
+        match sqlx::raw_sql(notice).execute(&mut connection).await {
+            Err(error) if !matches!(error, sqlx::Error::Database(_)) => Err(error),
+            _ => Ok(connection),
+        }
+    }
+
+    /// What the database holds.
+    ///
+    /// # Errors
+    /// When it cannot be reached, or lacks a main table.
+    pub async fn capabilities(&self) -> Result<Capabilities, StoreError> {
+        let session = self.session().await?;
+        let capabilities = Capabilities::clone(&session.capabilities);
+        session.done();
+        Ok(capabilities)
+    }
+
+    /// A raw row as JSON, whatever columns it has; `None` when there is no such row.
+    ///
+    /// # Errors
+    /// When the database does not answer in time.
+    pub async fn row(&self, kind: Kind, id: Uuid) -> Result<Option<Value>, StoreError> {
+        let sql = match kind {
+            Kind::Invocation => "select to_jsonb(t) from invocations t where t.id = $1",
+            Kind::Event => "select to_jsonb(t) from event_executions t where t.id = $1",
+            Kind::Job => "select to_jsonb(t) from job_executions t where t.id = $1",
+        };
+        let mut session = self.session().await?;
+        let row = sqlx::query_scalar(sql).bind(id).fetch_optional(&mut session.connection).await?;
+        session.done();
+        Ok(row)
+    }
+
+    /// Lines of the table `job_logs` of these jobs, oldest first, and whether that is all; none where there is no such table.
+    ///
+    /// # Errors
+    /// When the database does not answer in time.
+    pub async fn job_logs(&self, jobs: &[Uuid]) -> Result<(Vec<JobLog>, bool), StoreError> {
+        let mut session = self.session().await?;
+        if jobs.is_empty() || !session.capabilities.table("job_logs") {
+            session.done();
+            return Ok((Vec::new(), true));
+        }
+        type Row = (Option<DateTime<Utc>>, Uuid, Option<String>, Option<String>, Option<Json<Value>>, Option<String>);
+        let mut rows: Vec<Row> = sqlx::query_as(
+            "select created_at, job_execution_id, level, message, data, source from job_logs \
+             where job_execution_id = any($1) order by created_at, id limit $2",
+        )
+        .bind(jobs)
+        .bind(MOST_JOB_LOGS + 1)
+        .fetch_all(&mut session.connection)
+        .await?;
+        session.done();
+        let most = usize::try_from(MOST_JOB_LOGS).unwrap_or(usize::MAX);
+        let complete = rows.len() <= most;
+        rows.truncate(most);
+        let lines = rows
+            .into_iter()
+            .map(|(created_at, job_execution_id, level, message, data, source)| JobLog {
+                created_at: created_at.unwrap_or_default(),
+                job_execution_id,
+                level: level.unwrap_or_default(),
+                message: message.unwrap_or_default(),
+                data: data.map_or(Value::Null, |data| data.0),
+                source,
+            })
+            .collect();
+        Ok((lines, complete))
+    }
+
+    /// Says good-bye to the server.
+    pub async fn close(&self) {
+        let idle = std::mem::take(&mut *self.inner.idle.lock().unwrap_or_else(PoisonError::into_inner));
+        for connection in idle {
+            // It is gone either way.
+            let _ = connection.close().await;
+        }
+    }
+}
+
+/// Runs SQL that this module put together from its own constants and the names of known columns.
+async fn fetch_all<Row>(
+    connection: &mut PgConnection,
+    sql: String,
+    arguments: sqlx::postgres::PgArguments,
+) -> Result<Vec<Row>, StoreError>
+where
+    Row: for<'r> sqlx::FromRow<'r, sqlx::postgres::PgRow> + Send + Unpin,
+{
+    Ok(sqlx::query_as_with::<_, Row, _>(AssertSqlSafe(sql), arguments).fetch_all(connection).await?)
+}
+
+/// When an unfinished row that was last written before this moment is stuck.
+fn stale_before(now: DateTime<Utc>, stale_after: TimeDelta) -> DateTime<Utc> {
+    now.checked_sub_signed(stale_after).unwrap_or(DateTime::<Utc>::MIN_UTC)
+}

@@ -1,0 +1,335 @@
+//! Pages of the invocation list.
+
+use chrono::{DateTime, TimeDelta, Utc};
+use sqlx::postgres::PgArguments;
+use sqlx::{Arguments, FromRow};
+use uuid::Uuid;
+
+use super::{Reader, fetch_all, filter, stale_before};
+use crate::model::filter::Filter;
+use crate::model::invocation::{Children, Count, Invocation, Key, Link, Listed, Page, Parent};
+use crate::model::payload;
+use crate::model::status::sql;
+use crate::store::capabilities::Capabilities;
+use crate::store::error::StoreError;
+
+/// How far before the newest known row a look for changes goes back: rows arrive out of order, since each writer
+/// flushes in its own time.
+const LOOK_BACK: TimeDelta = TimeDelta::seconds(60);
+
+/// Invocations that are counted at the most.
+pub const MOST_COUNTED: u32 = 10_000;
+
+/// Which rows of the list.
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+pub struct PageQuery {
+    /// Only rows older than this one.
+    pub older_than: Option<Key>,
+    /// Only rows created at or after this moment. Without it, and without times of its own, a filter that no index answers
+    /// looks [`SEARCH_RANGE`](crate::model::filter::SEARCH_RANGE) back; give an early moment to search everything. See
+    /// [`PageQuery::searched_since`].
+    pub since: Option<DateTime<Utc>>,
+    /// Only rows that pass. Hours of the day are UTC: see [`Filter::pinned`].
+    pub filter: Filter,
+    /// At most so many.
+    pub limit: usize,
+}
+
+impl PageQuery {
+    /// The moment from which on rows are looked for, as it will be applied; absent when all are.
+    #[must_use]
+    pub fn searched_since(&self, now: DateTime<Utc>) -> Option<DateTime<Utc>> {
+        self.since.or_else(|| self.filter.search_since(now))
+    }
+
+    /// Everything that is asked of a row but its place in the list.
+    fn conditions(&self, values: &mut Values, now: DateTime<Utc>) -> Result<Vec<String>, StoreError> {
+        let since = self.searched_since(now);
+        let mut conditions = filter::conditions(&self.filter, values, now, since)?;
+        if let Some(since) = since {
+            conditions.push(format!("i.created_at >= {}", values.add(since)?));
+        }
+        Ok(conditions)
+    }
+}
+
+impl Reader {
+    /// A page, newest first. `now` and `stale_after` decide which unfinished rows are stuck.
+    ///
+    /// # Errors
+    /// When the database does not answer in time.
+    pub async fn page(
+        &self,
+        query: &PageQuery,
+        now: DateTime<Utc>,
+        stale_after: TimeDelta,
+    ) -> Result<Page, StoreError> {
+        let (conditions, values) = page_conditions(query, now, stale_after)?;
+        self.listed(&conditions, values, query.limit).await
+    }
+
+    /// How the server would find a page: the lines of its plan, for diagnosis.
+    ///
+    /// # Errors
+    /// When the database does not answer in time.
+    pub async fn plan(
+        &self,
+        query: &PageQuery,
+        now: DateTime<Utc>,
+        stale_after: TimeDelta,
+    ) -> Result<Vec<String>, StoreError> {
+        let (conditions, mut values) = page_conditions(query, now, stale_after)?;
+        let most = values.limit(query.limit)?;
+        let mut session = self.session().await?;
+        let sql = format!("explain {}", list_sql(&session.capabilities, &conditions, &most));
+        let lines: Vec<(String,)> = fetch_all(&mut session.connection, sql, values.inner).await?;
+        session.done();
+        Ok(lines.into_iter().map(|(line,)| line).collect())
+    }
+
+    /// How many rows there are, wherever the list stands and whatever its limit is. Counts up to [`MOST_COUNTED`].
+    ///
+    /// # Errors
+    /// When the database does not answer in time.
+    pub async fn count(
+        &self,
+        query: &PageQuery,
+        now: DateTime<Utc>,
+        stale_after: TimeDelta,
+    ) -> Result<Count, StoreError> {
+        let mut values = Values::new(stale_before(now, stale_after));
+        let condition = all(&query.conditions(&mut values, now)?);
+        let most = i64::from(MOST_COUNTED);
+        let sql = format!(
+            "select count(*) from (select 1 from invocations i where {condition} limit {}) counted",
+            values.add(most + 1)?
+        );
+        let mut session = self.session().await?;
+        let rows: Vec<(i64,)> = fetch_all(&mut session.connection, sql, values.inner).await?;
+        session.done();
+        let found = rows.first().map_or(0, |(found,)| *found);
+        Ok(Count { at_least: u64::try_from(found.min(most)).unwrap_or(0), exact: found <= most })
+    }
+
+    /// The newest rows back to a little before `known`, and the rows with these ids, in one list, newest first: those
+    /// that pass the query's filter and range, whose `older_than` does not matter here. An asked-for row that is missing
+    /// in the answer does not pass any more, or is gone.
+    ///
+    /// `known` is the newest row that the list has seen. With a filter that few rows pass, give the moment of the last
+    /// look instead of an old row, so that the rows between are not searched again each time.
+    ///
+    /// # Errors
+    /// When the database does not answer in time.
+    pub async fn changes(
+        &self,
+        query: &PageQuery,
+        known: Option<Key>,
+        unfinished: &[Uuid],
+        now: DateTime<Utc>,
+        stale_after: TimeDelta,
+    ) -> Result<Page, StoreError> {
+        let mut values = Values::new(stale_before(now, stale_after));
+        let condition = all(&query.conditions(&mut values, now)?);
+        let newer = match known {
+            None => "true".to_owned(),
+            Some(key) => format!("i.created_at >= {}", values.add(key.created_at - LOOK_BACK)?),
+        };
+        let (ids, most) =
+            (values.add(unfinished.to_vec())?, values.add(i64::try_from(query.limit).unwrap_or(i64::MAX))?);
+        let condition = format!(
+            "i.id in (select id from (select i.id from invocations i where {newer} and {condition} \
+             order by i.created_at desc, i.id desc limit {most}) newest \
+             union all select i.id from invocations i where i.id = any({ids}) and {condition})"
+        );
+        self.listed(&[condition], values, query.limit + unfinished.len()).await
+    }
+
+    async fn listed(&self, conditions: &[String], mut values: Values, limit: usize) -> Result<Page, StoreError> {
+        let most = values.limit(limit)?;
+        let mut session = self.session().await?;
+        let sql = list_sql(&session.capabilities, conditions, &most);
+        let rows: Vec<ListRow> = fetch_all(&mut session.connection, sql, values.inner).await?;
+        session.done();
+        let more = rows.len() > limit;
+        Ok(Page { rows: rows.into_iter().take(limit).map(Listed::from).collect(), more })
+    }
+}
+
+fn page_conditions(
+    query: &PageQuery,
+    now: DateTime<Utc>,
+    stale_after: TimeDelta,
+) -> Result<(Vec<String>, Values), StoreError> {
+    let mut values = Values::new(stale_before(now, stale_after));
+    let mut conditions = query.conditions(&mut values, now)?;
+    if let Some(key) = query.older_than {
+        let (at, id) = (values.add(key.created_at)?, values.add(key.id)?);
+        conditions.push(format!("(i.created_at, i.id) < ({at}, {id})"));
+    }
+    Ok((conditions, values))
+}
+
+fn all(conditions: &[String]) -> String {
+    if conditions.is_empty() { "true".to_owned() } else { conditions.join(" and ") }
+}
+
+/// Numbered arguments; the first is always the moment before which an untouched row is stale.
+pub(super) struct Values {
+    inner: PgArguments,
+    count: usize,
+}
+
+impl Values {
+    fn new(stale_before: DateTime<Utc>) -> Self {
+        let mut values = Self { inner: PgArguments::default(), count: 0 };
+        // A timestamp always encodes.
+        let _ = values.add(stale_before);
+        values
+    }
+
+    /// One row more than wanted, which tells whether there are more.
+    fn limit(&mut self, limit: usize) -> Result<String, StoreError> {
+        self.add(i64::try_from(limit.saturating_add(1)).unwrap_or(i64::MAX))
+    }
+
+    pub(super) fn add<'q, T>(&mut self, value: T) -> Result<String, StoreError>
+    where
+        T: sqlx::Encode<'q, sqlx::Postgres> + sqlx::Type<sqlx::Postgres> + 'q,
+    {
+        self.inner.add(value).map_err(sqlx::Error::Encode)?;
+        self.count += 1;
+        Ok(format!("${}", self.count))
+    }
+}
+
+/// The columns of an invocation (alias `i`) that [`InvocationRow`] reads.
+pub(super) fn invocation_columns(capabilities: &Capabilities) -> String {
+    let source_job = capabilities.or_null("invocations", 'i', "source_job_id", "uuid");
+    format!(
+        "i.id, i.created_at, i.updated_at, i.correlation_id, i.source_function, i.source_table, i.source_operation, \
+         i.source_system, i.source_user_email, i.total_duration_ms::bigint as total_duration_ms, i.status, \
+         left(i.error_message, 65536) as error_message, coalesce(i.error_stack, '') <> '' as has_error_stack, {source_job} as source_job_id, \
+         case when {source_job} is null then i.source_event_payload ->> '__sourceJobId' end as own_hint, \
+         case when {source_job} is null then i.source_event_payload #>> '{{event,data,new,updated_by}}' end as row_hint"
+    )
+}
+
+fn list_sql(capabilities: &Capabilities, conditions: &[String], limit: &str) -> String {
+    let columns = invocation_columns(capabilities);
+    let condition = all(conditions);
+    let (event_failed, job_failed) = (sql::EVENT_FAILED, sql::JOB_FAILED);
+    let (event_finished, job_finished) = (sql::finished('e'), sql::finished('j'));
+    format!(
+        "with i as materialized ( \
+           select {columns} from invocations i where {condition} \
+           order by i.created_at desc, i.id desc limit {limit}) \
+         select i.*, ev.*, jb.* from i \
+         left join lateral ( \
+           select count(*) as events_checked, count(*) filter (where e.detected) as events_detected, \
+                  count(*) filter (where {event_failed} or f.event_execution_id is not null) as events_failed, \
+                  count(*) filter (where {event_failed}) as events_failed_themselves, \
+                  count(*) filter (where not {event_failed} and not {event_finished}) as events_unfinished, \
+                  max(e.updated_at) as events_touched_at \
+           from event_executions e \
+           left join (select distinct j.event_execution_id from job_executions j \
+                      where j.invocation_id = i.id and {job_failed}) f on f.event_execution_id = e.id \
+           where e.invocation_id = i.id) ev on true \
+         left join lateral ( \
+           select count(*) as jobs_run, count(*) filter (where {job_failed}) as jobs_failed, \
+                  count(*) filter (where not {job_failed} and not {job_finished}) as jobs_unfinished, \
+                  count(*) filter (where not {job_failed} and not {job_finished} \
+                    and (j.updated_at < $1 or exists (select 1 from event_executions e \
+                         where e.id = j.event_execution_id and {event_finished}))) as jobs_stuck_themselves, \
+                  max(j.updated_at) as jobs_touched_at, \
+                  (array_agg(j.job_name order by j.created_at, j.id) filter (where {job_failed}))[1] as failed_job, \
+                  (array_agg(left(j.error_message, 500) order by j.created_at, j.id) filter (where {job_failed}))[1] as failed_error \
+           from job_executions j where j.invocation_id = i.id) jb on true \
+         order by i.created_at desc, i.id desc"
+    )
+}
+
+/// An invocation as it is read.
+#[derive(FromRow)]
+pub(super) struct InvocationRow {
+    id: Uuid,
+    created_at: DateTime<Utc>,
+    updated_at: Option<DateTime<Utc>>,
+    correlation_id: Option<String>,
+    source_function: String,
+    source_table: Option<String>,
+    source_operation: Option<String>,
+    source_system: Option<String>,
+    source_user_email: Option<String>,
+    total_duration_ms: Option<i64>,
+    status: Option<String>,
+    error_message: Option<String>,
+    has_error_stack: bool,
+    source_job_id: Option<Uuid>,
+    own_hint: Option<String>,
+    row_hint: Option<String>,
+}
+
+impl From<InvocationRow> for Invocation {
+    fn from(row: InvocationRow) -> Self {
+        let recorded = row.source_job_id.map(|job| Parent { job, link: Link::Recorded });
+        let inferred = || {
+            payload::source_job(row.own_hint.as_deref(), row.row_hint.as_deref())
+                .map(|job| Parent { job, link: Link::Inferred })
+        };
+        Self {
+            id: row.id,
+            created_at: row.created_at,
+            updated_at: row.updated_at.unwrap_or(row.created_at),
+            parent: recorded.or_else(inferred),
+            correlation_id: row.correlation_id.filter(|text| !text.is_empty()),
+            source_function: row.source_function,
+            source_table: row.source_table,
+            source_operation: row.source_operation,
+            source_system: row.source_system,
+            source_user_email: row.source_user_email,
+            total_duration_ms: row.total_duration_ms,
+            status: row.status.unwrap_or_default(),
+            error_message: row.error_message,
+            has_error_stack: row.has_error_stack,
+        }
+    }
+}
+
+#[derive(FromRow)]
+struct ListRow {
+    #[sqlx(flatten)]
+    invocation: InvocationRow,
+    events_checked: i64,
+    events_detected: i64,
+    events_failed: i64,
+    events_failed_themselves: i64,
+    events_unfinished: i64,
+    events_touched_at: Option<DateTime<Utc>>,
+    jobs_run: i64,
+    jobs_failed: i64,
+    jobs_unfinished: i64,
+    jobs_stuck_themselves: i64,
+    jobs_touched_at: Option<DateTime<Utc>>,
+    failed_job: Option<String>,
+    failed_error: Option<String>,
+}
+
+impl From<ListRow> for Listed {
+    fn from(row: ListRow) -> Self {
+        let count = |n: i64| u64::try_from(n).unwrap_or(0);
+        let children = Children {
+            events_checked: count(row.events_checked),
+            events_detected: count(row.events_detected),
+            events_failed: count(row.events_failed),
+            events_failed_themselves: count(row.events_failed_themselves),
+            events_unfinished: count(row.events_unfinished),
+            jobs_run: count(row.jobs_run),
+            jobs_failed: count(row.jobs_failed),
+            jobs_unfinished: count(row.jobs_unfinished),
+            jobs_stuck_themselves: count(row.jobs_stuck_themselves),
+            touched_at: row.events_touched_at.max(row.jobs_touched_at),
+            first_failure: row.failed_job.map(|name| (name, row.failed_error)),
+        };
+        Self { invocation: row.invocation.into(), children }
+    }
+}

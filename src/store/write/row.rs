@@ -1,0 +1,340 @@
+//! The rows of one batch, and how two records of one row become one.
+//!
+//! A row is recorded at least twice, when it starts and when it ends, and the two may arrive in any order, in one batch
+//! or in two, once or repeatedly. `merge` and the `ON CONFLICT` clause of [`super`] follow the same rule, so that the
+//! row in the database is the same in every case: a status only moves forward, a value once known stays, counts grow.
+
+use std::sync::Arc;
+
+use chrono::{DateTime, Utc};
+use serde::Serialize;
+use uuid::Uuid;
+
+/// The statuses of invocations and jobs, in the order in which they may follow each other.
+pub const STATUSES: &[&str] = &["running", "completed", "failed"];
+
+/// The statuses of events, in the order in which they may follow each other.
+pub const EVENT_STATUSES: &[&str] =
+    &["detecting", "handling", "not_detected", "completed", "failed", "detection_failed", "handler_failed"];
+
+/// The levels of log lines.
+pub const LEVELS: &[&str] = &["trace", "debug", "info", "warn", "error"];
+
+/// An error as it is stored.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize)]
+pub struct ErrorText {
+    /// The message of the error and of its causes.
+    pub message: Box<str>,
+    /// One cause per line, when they are captured.
+    pub stack: Option<Box<str>>,
+}
+
+/// What caused an invocation: the columns that only its start knows.
+#[derive(Clone, Debug, Default, PartialEq, Serialize)]
+pub struct Source {
+    /// `schema.table`.
+    pub table: Option<Box<str>>,
+    /// INSERT, UPDATE, DELETE, MANUAL or anything else.
+    pub operation: Option<Box<str>>,
+    /// The system that sent the event.
+    pub system: Option<Box<str>>,
+    /// database, webhook, cron, action, application, queue, manual.
+    pub kind: Option<Box<str>>,
+    /// The job whose write caused the event.
+    pub job_id: Option<Uuid>,
+    /// The id of the event in its source.
+    pub event_id: Option<Uuid>,
+    /// The time of the event in its source.
+    pub event_time: Option<DateTime<Utc>>,
+    /// The event itself, JSON text; `{}` is stored when it is absent.
+    pub payload: Option<Box<str>>,
+    /// Who caused the event.
+    pub user_email: Option<Box<str>>,
+    /// In which role.
+    pub user_role: Option<Box<str>>,
+    /// Whether event modules were loaded from a directory.
+    pub auto_load_modules: Option<bool>,
+    /// Which directory.
+    pub modules_directory: Option<Box<str>>,
+    /// Free context, JSON text.
+    pub context: Option<Box<str>>,
+}
+
+/// A row of `invocations`.
+#[derive(Clone, Debug, PartialEq, Serialize)]
+pub struct InvocationRow {
+    /// Primary key.
+    pub id: Uuid,
+    /// When it started.
+    pub created_at: DateTime<Utc>,
+    /// When this was recorded.
+    pub updated_at: DateTime<Utc>,
+    /// The chain it belongs to.
+    pub correlation_id: Arc<str>,
+    /// The function that ran.
+    pub source_function: Arc<str>,
+    /// What caused it; only in the record of the start.
+    pub source: Option<Box<Source>>,
+    /// One of [`STATUSES`].
+    pub status: &'static str,
+    /// From start to end, ms.
+    pub total_duration_ms: Option<i32>,
+    /// Events detected so far.
+    pub events_detected: i32,
+    /// Jobs started so far.
+    pub jobs_run: i32,
+    /// Jobs completed so far.
+    pub jobs_succeeded: i32,
+    /// Jobs failed so far.
+    pub jobs_failed: i32,
+    /// Why it failed.
+    pub error: Option<Box<ErrorText>>,
+    /// How many records became this row.
+    pub records: u64,
+}
+
+/// A row of `event_executions`.
+#[derive(Clone, Debug, PartialEq, Serialize)]
+pub struct EventRow {
+    /// Primary key.
+    pub id: Uuid,
+    /// Its invocation.
+    pub invocation_id: Uuid,
+    /// When its detection started.
+    pub created_at: DateTime<Utc>,
+    /// When this was recorded.
+    pub updated_at: DateTime<Utc>,
+    /// The chain it belongs to.
+    pub correlation_id: Arc<str>,
+    /// The name of the event.
+    pub event_name: Arc<str>,
+    /// Where its module is.
+    pub module_path: Option<Arc<str>>,
+    /// Whether the event took place.
+    pub detected: bool,
+    /// One of [`EVENT_STATUSES`].
+    pub status: &'static str,
+    /// How long the detector ran, ms.
+    pub detection_duration_ms: Option<i32>,
+    /// Why the detector failed.
+    pub detection_error: Option<Box<ErrorText>>,
+    /// How long the handler ran, ms.
+    pub handler_duration_ms: Option<i32>,
+    /// Why the handler failed.
+    pub handler_error: Option<Box<ErrorText>>,
+    /// Jobs started so far.
+    pub jobs_count: i32,
+    /// Jobs completed so far.
+    pub jobs_succeeded: i32,
+    /// Jobs failed so far.
+    pub jobs_failed: i32,
+    /// How many records became this row.
+    pub records: u64,
+}
+
+/// A row of `job_executions`.
+#[derive(Clone, Debug, PartialEq, Serialize)]
+pub struct JobRow {
+    /// Primary key.
+    pub id: Uuid,
+    /// Its invocation.
+    pub invocation_id: Uuid,
+    /// Its event.
+    pub event_execution_id: Uuid,
+    /// When it started.
+    pub created_at: DateTime<Utc>,
+    /// When this was recorded.
+    pub updated_at: DateTime<Utc>,
+    /// The chain it belongs to.
+    pub correlation_id: Arc<str>,
+    /// The name of the job.
+    pub job_name: Arc<str>,
+    /// The name of the function, when it differs.
+    pub function_name: Option<Arc<str>>,
+    /// What it was given, JSON text.
+    pub options: Option<Box<str>>,
+    /// One of [`STATUSES`].
+    pub status: &'static str,
+    /// From start to end, ms.
+    pub duration_ms: Option<i32>,
+    /// What it returned, JSON text.
+    pub result: Option<Box<str>>,
+    /// Why it failed.
+    pub error: Option<Box<ErrorText>>,
+    /// How many records became this row.
+    pub records: u64,
+}
+
+/// A row of `job_logs`: one line that a job logged.
+#[derive(Clone, Debug, PartialEq, Serialize)]
+pub struct LogRow {
+    /// Primary key.
+    pub id: Uuid,
+    /// Its job.
+    pub job_execution_id: Uuid,
+    /// When it was logged.
+    pub created_at: DateTime<Utc>,
+    /// One of [`LEVELS`].
+    pub level: &'static str,
+    /// The line.
+    pub message: Box<str>,
+    /// Its fields, JSON text.
+    pub data: Option<Box<str>>,
+    /// Where it was logged: the target of an event, or the name of the job.
+    pub source: Option<Box<str>>,
+    /// How many records became this row.
+    pub records: u64,
+}
+
+/// Rows to be written together. No id occurs twice in one table; [`Batch::default`] is empty.
+#[derive(Clone, Debug, Default, PartialEq)]
+pub struct Batch {
+    /// Written first.
+    pub invocations: Vec<InvocationRow>,
+    /// Refer to invocations.
+    pub events: Vec<EventRow>,
+    /// Refer to invocations and events.
+    pub jobs: Vec<JobRow>,
+    /// Refer to jobs.
+    pub logs: Vec<LogRow>,
+}
+
+impl Batch {
+    /// The number of rows.
+    #[must_use]
+    pub fn len(&self) -> usize {
+        self.invocations.len() + self.events.len() + self.jobs.len() + self.logs.len()
+    }
+
+    /// Whether there is no row.
+    #[must_use]
+    pub fn is_empty(&self) -> bool {
+        self.len() == 0
+    }
+
+    /// The number of records that became these rows.
+    #[must_use]
+    pub fn records(&self) -> u64 {
+        let invocations = self.invocations.iter().map(|row| row.records);
+        let events = self.events.iter().map(|row| row.records);
+        let jobs = self.jobs.iter().map(|row| row.records);
+        invocations.chain(events).chain(jobs).sum::<u64>() + self.log_records()
+    }
+
+    /// The number of records that became log lines.
+    #[must_use]
+    pub fn log_records(&self) -> u64 {
+        self.logs.iter().map(|row| row.records).sum()
+    }
+
+    /// Two halves; the first one holds no row whose parent is in the second.
+    #[must_use]
+    pub fn split(mut self) -> (Self, Self) {
+        fn tail<T>(rows: &mut Vec<T>, keep: &mut usize) -> Vec<T> {
+            let tail = rows.split_off((*keep).min(rows.len()));
+            *keep -= rows.len();
+            tail
+        }
+        let mut keep = self.len() / 2;
+        let invocations = tail(&mut self.invocations, &mut keep);
+        let events = tail(&mut self.events, &mut keep);
+        let jobs = tail(&mut self.jobs, &mut keep);
+        let logs = tail(&mut self.logs, &mut keep);
+        (self, Self { invocations, events, jobs, logs })
+    }
+}
+
+/// A row that can take up another record of itself.
+pub trait Merge {
+    /// The row's primary key.
+    fn id(&self) -> Uuid;
+    /// Takes up another record of the same row.
+    fn merge(&mut self, other: Self);
+}
+
+impl Merge for InvocationRow {
+    fn id(&self) -> Uuid {
+        self.id
+    }
+
+    fn merge(&mut self, other: Self) {
+        forward(STATUSES, &mut self.status, other.status);
+        most(&mut self.updated_at, other.updated_at);
+        once(&mut self.source, other.source);
+        most(&mut self.total_duration_ms, other.total_duration_ms);
+        most(&mut self.events_detected, other.events_detected);
+        most(&mut self.jobs_run, other.jobs_run);
+        most(&mut self.jobs_succeeded, other.jobs_succeeded);
+        most(&mut self.jobs_failed, other.jobs_failed);
+        once(&mut self.error, other.error);
+        self.records += other.records;
+    }
+}
+
+impl Merge for EventRow {
+    fn id(&self) -> Uuid {
+        self.id
+    }
+
+    fn merge(&mut self, other: Self) {
+        forward(EVENT_STATUSES, &mut self.status, other.status);
+        most(&mut self.updated_at, other.updated_at);
+        most(&mut self.detected, other.detected);
+        once(&mut self.module_path, other.module_path);
+        most(&mut self.detection_duration_ms, other.detection_duration_ms);
+        once(&mut self.detection_error, other.detection_error);
+        most(&mut self.handler_duration_ms, other.handler_duration_ms);
+        once(&mut self.handler_error, other.handler_error);
+        most(&mut self.jobs_count, other.jobs_count);
+        most(&mut self.jobs_succeeded, other.jobs_succeeded);
+        most(&mut self.jobs_failed, other.jobs_failed);
+        self.records += other.records;
+    }
+}
+
+impl Merge for JobRow {
+    fn id(&self) -> Uuid {
+        self.id
+    }
+
+    fn merge(&mut self, other: Self) {
+        forward(STATUSES, &mut self.status, other.status);
+        most(&mut self.updated_at, other.updated_at);
+        once(&mut self.function_name, other.function_name);
+        once(&mut self.options, other.options);
+        most(&mut self.duration_ms, other.duration_ms);
+        once(&mut self.result, other.result);
+        once(&mut self.error, other.error);
+        self.records += other.records;
+    }
+}
+
+impl Merge for LogRow {
+    fn id(&self) -> Uuid {
+        self.id
+    }
+
+    /// A line never changes.
+    fn merge(&mut self, other: Self) {
+        self.records += other.records;
+    }
+}
+
+fn forward(order: &[&str], status: &mut &'static str, other: &'static str) {
+    let rank = |status| order.iter().position(|known| *known == status);
+    if rank(other) > rank(status) {
+        *status = other;
+    }
+}
+
+fn once<T>(value: &mut Option<T>, other: Option<T>) {
+    if value.is_none() {
+        *value = other;
+    }
+}
+
+fn most<T: PartialOrd>(value: &mut T, other: T) {
+    if other > *value {
+        *value = other;
+    }
+}

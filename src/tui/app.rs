@@ -1,0 +1,352 @@
+//! All state of the explorer: plain data, no handle, no channel, no clock.
+
+pub mod charts;
+pub mod cursor;
+pub mod detail;
+pub mod documents;
+pub mod find;
+pub mod flow;
+pub mod invocations;
+pub mod logs;
+
+use chrono::{DateTime, NaiveDateTime, TimeDelta, Utc};
+use crossterm::event::KeyEvent;
+
+use super::keymap::Keymap;
+use super::msg::{Action, Failure, FailureKind, View};
+use crate::model::text::shell_word;
+
+/// From so many rows on, the header has a second line.
+const TALL: u16 = 30;
+
+/// What does not change while the explorer runs.
+#[derive(Clone, Debug)]
+pub struct Settings {
+    /// User, host and database, for the header. Never a password.
+    pub database: String,
+    /// Unfinished and untouched for longer than this is stuck.
+    pub stale_after: TimeDelta,
+    /// Time between two looks for new rows.
+    pub poll_every: TimeDelta,
+    /// How many seconds local time is ahead of UTC.
+    pub local_offset_seconds: i32,
+    /// How this program was started, as far as another start needs it: `obs-tui --schema other`.
+    pub command: String,
+    /// The keys.
+    pub keys: Keymap,
+}
+
+/// Whether the database answers.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub enum Connection {
+    /// Not asked yet.
+    Connecting,
+    /// It answered last time.
+    Online,
+    /// It did not.
+    Offline {
+        /// Since when.
+        since: DateTime<Utc>,
+        /// Why.
+        error: String,
+        /// Failed attempts.
+        attempt: u32,
+        /// When the next one is due; nothing while one is on its way.
+        retry_at: Option<DateTime<Utc>>,
+    },
+    /// It refuses this user; only a person's wish makes another attempt.
+    Refused {
+        /// Its words.
+        error: String,
+    },
+}
+
+/// Something that is loaded: what came last, whether more is on its way, and what went wrong.
+#[derive(Clone, Debug)]
+pub struct Load<T> {
+    /// The number of the request that is on its way.
+    pub request: Option<u64>,
+    /// What came last.
+    pub value: Option<T>,
+    /// When it came.
+    pub loaded_at: Option<DateTime<Utc>>,
+    /// Why the last request failed; the last value stays.
+    pub error: Option<String>,
+}
+
+impl<T> Default for Load<T> {
+    fn default() -> Self {
+        Self { request: None, value: None, loaded_at: None, error: None }
+    }
+}
+
+impl<T> Load<T> {
+    /// Whether an answer is awaited.
+    #[must_use]
+    pub fn is_loading(&self) -> bool {
+        self.request.is_some()
+    }
+
+    /// Awaits no answer any more; tells whether one was awaited.
+    pub fn abandon(&mut self) -> bool {
+        self.request.take().is_some()
+    }
+
+    /// Whether nothing came yet, nothing went wrong and nothing is awaited.
+    #[must_use]
+    pub fn is_idle(&self) -> bool {
+        self.value.is_none() && self.error.is_none() && !self.is_loading()
+    }
+
+    /// Whether the answer with this number is the awaited one; if so it is no longer awaited.
+    pub fn take(&mut self, request: u64) -> bool {
+        let awaited = self.request == Some(request);
+        if awaited {
+            self.request = None;
+        }
+        awaited
+    }
+}
+
+/// A line for the message row.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Note {
+    /// The text.
+    pub text: String,
+    /// Whether something went wrong.
+    pub is_error: bool,
+    /// When it appeared.
+    pub at: DateTime<Utc>,
+}
+
+/// The state.
+#[derive(Clone, Debug)]
+pub struct App {
+    /// What does not change.
+    pub settings: Settings,
+    /// The time of the last [`super::msg::Msg::Tick`].
+    pub now: DateTime<Utc>,
+    /// Columns and rows of the terminal.
+    pub size: (u16, u16),
+    /// Whether the database answers.
+    pub connection: Connection,
+    /// Whether new rows are read.
+    pub live: bool,
+    /// When to look for new rows next.
+    pub poll_at: Option<DateTime<Utc>>,
+    /// The screen.
+    pub view: View,
+    /// The screens to go back to.
+    pub back: Vec<View>,
+    /// The screen shown before this one.
+    pub previous: Option<View>,
+    /// The list.
+    pub invocations: invocations::State,
+    /// The tree.
+    pub flow: flow::State,
+    /// The node.
+    pub detail: detail::State,
+    /// The log lines.
+    pub logs: logs::State,
+    /// The charts.
+    pub charts: charts::State,
+    /// The first line of the help that is shown, when it is open.
+    pub help: Option<usize>,
+    /// The message row.
+    pub note: Option<Note>,
+    /// The first key of a chord that waits for its second.
+    pub pending: Option<KeyEvent>,
+    /// Whether times are shown in local time.
+    pub local_time: bool,
+    /// Whether `q` was pressed at the root once.
+    pub asked_to_quit: bool,
+    /// What was asked of a screen before its first rows came, to be done then.
+    pub typed_ahead: Vec<Action>,
+    /// Whether the explorer is to end.
+    pub quit: bool,
+    /// The number of the last request.
+    pub requests: u64,
+}
+
+impl App {
+    /// A new state; [`super::update::start`] gives the first requests.
+    #[must_use]
+    pub fn new(settings: Settings, now: DateTime<Utc>, size: (u16, u16)) -> Self {
+        Self {
+            settings,
+            now,
+            size,
+            connection: Connection::Connecting,
+            live: true,
+            poll_at: None,
+            view: View::Invocations,
+            back: Vec::new(),
+            previous: None,
+            invocations: invocations::State::default(),
+            flow: flow::State::default(),
+            detail: detail::State::default(),
+            logs: logs::State::default(),
+            charts: charts::State::default(),
+            help: None,
+            note: None,
+            pending: None,
+            local_time: false,
+            asked_to_quit: false,
+            quit: false,
+            typed_ahead: Vec::new(),
+            requests: 0,
+        }
+    }
+
+    /// The command line that does this, for a shell.
+    #[must_use]
+    pub fn command(&self, arguments: &[&str]) -> String {
+        let quoted = arguments.iter().map(|argument| shell_word(argument));
+        [self.settings.command.clone().into()].into_iter().chain(quoted).collect::<Vec<_>>().join(" ")
+    }
+
+    /// A number for the next request.
+    pub fn next_request(&mut self) -> u64 {
+        self.requests += 1;
+        self.requests
+    }
+
+    /// Says something in the message row.
+    pub fn say(&mut self, text: impl Into<String>) {
+        self.note = Some(Note { text: text.into(), is_error: false, at: self.now });
+    }
+
+    /// Says in the message row that something went wrong.
+    pub fn complain(&mut self, text: impl Into<String>) {
+        self.note = Some(Note { text: text.into(), is_error: true, at: self.now });
+    }
+
+    /// Goes to a screen and remembers this one.
+    pub fn show(&mut self, view: View) {
+        if self.view != view {
+            self.back.retain(|&earlier| earlier != view);
+            self.back.push(self.view);
+            self.previous = Some(self.view);
+            self.view = view;
+        }
+    }
+
+    /// The time that the rows tell of: now, or when the database was heard last. What runs must not seem to go on while
+    /// nobody knows.
+    #[must_use]
+    pub fn data_time(&self) -> DateTime<Utc> {
+        match self.connection {
+            Connection::Offline { since, .. } => since,
+            _ => self.now,
+        }
+    }
+
+    /// Whether the screen waits for the first rows that it is to show.
+    #[must_use]
+    pub fn waits_for_first_rows(&self) -> bool {
+        match self.view {
+            View::Invocations => self.invocations.rows.value.is_none() && self.invocations.rows.is_loading(),
+            View::Flow => self.flow.flow.value.is_none() && self.flow.flow.is_loading(),
+            View::Detail => self.detail.row.value.is_none() && self.detail.row.is_loading(),
+            View::Logs | View::Charts => false,
+        }
+    }
+
+    /// Whether the screen has nothing to show and nothing on its way.
+    #[must_use]
+    pub fn has_nothing(&self) -> bool {
+        match self.view {
+            View::Invocations => self.invocations.rows.is_idle(),
+            View::Flow => self.flow.flow.is_idle(),
+            View::Detail => self.detail.row.is_idle(),
+            View::Logs => self.logs.loki.is_idle() && self.logs.table.is_idle(),
+            View::Charts => self.charts.hourly.is_idle(),
+        }
+    }
+
+    /// Gives up what is on its way for a screen that was left; tells whether something was.
+    pub(super) fn abandon(&mut self, view: View) -> bool {
+        match view {
+            View::Invocations => invocations::abandon(self),
+            View::Flow => self.flow.flow.abandon(),
+            View::Detail => self.detail.row.abandon(),
+            View::Logs => logs::abandon(self),
+            View::Charts => charts::abandon(self),
+        }
+    }
+
+    /// Lines of a page below a header and above a footer of `chrome` lines together.
+    #[must_use]
+    pub fn page(&self, chrome: u16) -> usize {
+        usize::from(self.size.1.saturating_sub(chrome)).max(1)
+    }
+
+    /// Whether the header has two lines.
+    #[must_use]
+    pub fn is_tall(&self) -> bool {
+        self.size.1 >= TALL
+    }
+
+    /// Whether a banner stands below the header.
+    #[must_use]
+    pub fn has_banner(&self) -> bool {
+        matches!(self.connection, Connection::Offline { .. } | Connection::Refused { .. })
+    }
+
+    /// Rows of a screen's body: what header, banner, rule, message row and key row leave.
+    #[must_use]
+    pub fn body_rows(&self) -> u16 {
+        let header = if self.is_tall() { 2 } else { 1 };
+        self.size.1.saturating_sub(header + u16::from(self.has_banner()) + 3)
+    }
+
+    /// A moment in the time zone that is shown.
+    #[must_use]
+    pub fn local(&self, at: DateTime<Utc>) -> NaiveDateTime {
+        let ahead = if self.local_time { self.settings.local_offset_seconds } else { 0 };
+        (at.naive_utc()).checked_add_signed(TimeDelta::seconds(i64::from(ahead))).unwrap_or(at.naive_utc())
+    }
+
+    /// What stands behind a time: `Z` for UTC, nothing for local time.
+    #[must_use]
+    pub fn zone(&self) -> &'static str {
+        if self.local_time { "" } else { "Z" }
+    }
+
+    /// The database answered, or it did not: every answer of the store passes here, and a failure's text comes back.
+    pub fn heard<T>(&mut self, answer: Result<T, Failure>) -> Result<T, String> {
+        let failure = match answer {
+            Ok(value) => {
+                self.connection = Connection::Online;
+                return Ok(value);
+            }
+            Err(failure) => failure,
+        };
+        let error = failure.text.clone();
+        self.connection = match (failure.kind, std::mem::replace(&mut self.connection, Connection::Online)) {
+            (FailureKind::Refused, _) => Connection::Refused { error },
+            // Requests that fail together are one attempt.
+            (FailureKind::Unreachable, Connection::Offline { since, attempt, retry_at: Some(at), .. }) => {
+                Connection::Offline { since, error, attempt, retry_at: Some(at) }
+            }
+            (FailureKind::Unreachable, Connection::Offline { since, attempt, retry_at: None, .. }) => {
+                Connection::Offline { since, error, attempt: attempt + 1, retry_at: None }
+            }
+            (FailureKind::Unreachable, _) => Connection::Offline { since: self.now, error, attempt: 1, retry_at: None },
+            // Who refuses a query can be reached.
+            (FailureKind::Other, _) => Connection::Online,
+        };
+        Err(failure.text)
+    }
+
+    /// When a [`super::msg::Msg::Tick`] is wanted although nothing happens; `None` lets the loop sleep.
+    #[must_use]
+    pub fn wake_at(&self) -> Option<DateTime<Utc>> {
+        match &self.connection {
+            _ if !self.live => None,
+            Connection::Offline { retry_at, .. } => *retry_at,
+            Connection::Refused { .. } => None,
+            Connection::Connecting | Connection::Online => self.poll_at,
+        }
+    }
+}

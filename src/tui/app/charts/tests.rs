@@ -1,0 +1,308 @@
+//! Keys, answers and screens of the charts.
+
+use chrono::TimeDelta;
+
+use super::*;
+use crate::model::hourly::{Bucket, Source};
+use crate::tui::fixture::{self, PLAIN, ago, assert_screen, assert_screen_at, press};
+use crate::tui::msg::Msg;
+use crate::tui::update::update;
+
+/// The screen with the numbers of a day.
+fn loaded_app() -> App {
+    let mut app = fixture::app((120, 36));
+    let asked = open(&mut app);
+    answer(&mut app, &asked, Ok(fixture::hourly()));
+    app
+}
+
+fn answer(app: &mut App, asked: &[Cmd], answer: Result<Hourly, Failure>) {
+    let [Cmd::Hourly { request, .. }] = asked else { panic!("one request for hours, not {asked:?}") };
+    assert_eq!(update(app, Msg::Hourly(*request, answer)).len(), 0);
+}
+
+/// Numbers of many hours, from a function of the hour.
+fn many_hours(source: Source, range: Range, functions: u64) -> Hourly {
+    let to = start_of_hour(fixture::now());
+    let from = to - TimeDelta::hours(range.hours() - 1);
+    let bucket = |hour: i64, function: u64| Bucket {
+        hour: from + TimeDelta::hours(hour),
+        function: format!("event-detector-{function:02}"),
+        total: 40 + (hour.unsigned_abs() * 7 + function * 13) % 60 * (10 - function.min(9)),
+        failed: if hour % 17 == 0 { 25 } else { 0 },
+        events_detected: 3,
+        jobs_run: 5,
+        avg_ms: Some(120.0 + function as f64),
+        max_ms: Some(2_000 + hour * 10),
+        p95_ms: Some(900.0),
+    };
+    let buckets = (0..range.hours()).flat_map(|hour| (0..functions).map(move |f| bucket(hour, f))).collect();
+    Hourly { source, as_of: fixture::now(), from, to, buckets }
+}
+
+#[test]
+fn keys_move_what_they_say() {
+    // Before, keys, after: the hour under the cursor (from the first), the selected function, the only one shown.
+    let cases = [
+        ("", 23, 0, None),
+        ("h", 22, 0, None),
+        ("hhl", 22, 0, None),
+        ("l", 23, 0, None),
+        ("gg", 0, 0, None),
+        ("ggh", 0, 0, None),
+        ("ggll", 2, 0, None),
+        ("ggG", 23, 0, None),
+        ("gg0", 23, 0, None),
+        ("j", 23, 1, None),
+        ("jjjjjj", 23, 3, None),
+        ("jjk", 23, 1, None),
+        ("C-f", 23, 3, None),
+        ("j<Enter>", 23, 1, Some("event-detector-rides")),
+        ("j<Enter>j", 23, 2, Some("event-detector-rides")),
+        ("j<Enter>j<Enter>", 23, 2, Some("event-detector-users")),
+        ("j<Enter><Enter>", 23, 1, None),
+        ("j<Enter><Esc>", 23, 1, None),
+        ("T", 23, 0, None),
+    ];
+    for (keys, hour, function, only) in cases {
+        let mut app = loaded_app();
+        let asked = press(&mut app, keys);
+        let columns = app.charts.columns(120);
+        assert_eq!(app.charts.cursor_index(&columns), hour, "{keys}");
+        assert_eq!(app.charts.selected_index(), function, "{keys}");
+        assert_eq!(app.charts.only.as_deref(), only, "{keys}");
+        assert!(asked.is_empty() && app.view == View::Charts, "{keys} asked {asked:?}");
+    }
+}
+
+#[test]
+fn the_range_is_asked_for() {
+    let hour = |text: &str| text.parse::<DateTime<Utc>>().unwrap();
+    // Keys, first and last hour of the last request.
+    let cases = [
+        ("t", "2026-11-13T13:00:00Z", "2026-11-20T12:00:00Z"),
+        ("tt", "2026-10-21T13:00:00Z", "2026-11-20T12:00:00Z"),
+        ("ttt", "2026-11-20T07:00:00Z", "2026-11-20T12:00:00Z"),
+        ("tttt", "2026-11-19T13:00:00Z", "2026-11-20T12:00:00Z"),
+        ("<", "2026-11-18T13:00:00Z", "2026-11-19T12:00:00Z"),
+        ("<<>", "2026-11-18T13:00:00Z", "2026-11-19T12:00:00Z"),
+        ("<>", "2026-11-19T13:00:00Z", "2026-11-20T12:00:00Z"),
+        ("<0", "2026-11-19T13:00:00Z", "2026-11-20T12:00:00Z"),
+        ("r", "2026-11-19T13:00:00Z", "2026-11-20T12:00:00Z"),
+    ];
+    for (keys, first, last) in cases {
+        let mut app = loaded_app();
+        let Some(&Cmd::Hourly { request, from, to }) = press(&mut app, keys).last() else {
+            panic!("{keys} asks nothing")
+        };
+        assert_eq!((from, to), (hour(first), hour(last)), "{keys}");
+        assert_eq!(app.charts.hourly.request, Some(request), "{keys}: only the last answer counts");
+    }
+    let mut app = loaded_app();
+    assert!(press(&mut app, ">").is_empty(), "nothing is later than now");
+    assert_eq!(app.note.unwrap().text, "the range already ends now");
+}
+
+#[test]
+fn failures_are_found_by_key() {
+    let mut app = loaded_app();
+    let columns = app.charts.columns(120);
+    press(&mut app, "gge");
+    let found = app.charts.cursor_index(&columns);
+    assert!(found > 0 && columns[found].sum.failed > 0);
+    assert!(columns[1..found].iter().all(|column| column.sum.failed == 0));
+    press(&mut app, "Ge");
+    assert_eq!(app.note.as_ref().unwrap().text, "no failure in a later hour");
+}
+
+#[test]
+fn a_live_screen_reads_once_a_minute() {
+    let mut app = loaded_app();
+    app.poll_at = Some(app.now);
+    let polls = |app: &mut App, seconds: i64| {
+        (0..seconds / 2)
+            .filter(|_| {
+                let now = app.now + TimeDelta::seconds(2);
+                !update(app, Msg::Tick(now)).is_empty()
+            })
+            .count()
+    };
+    assert_eq!(polls(&mut app, 58), 0);
+    assert_eq!(polls(&mut app, 58), 1, "and none while that one is on its way");
+    let request = app.charts.hourly.request.unwrap();
+    update(&mut app, Msg::Hourly(request, Err(Failure::other("statement timeout"))));
+    assert_eq!(polls(&mut app, 58), 1, "a slow query is not repeated at once");
+    let request = app.charts.hourly.request.unwrap();
+    update(&mut app, Msg::Hourly(request, Ok(fixture::hourly())));
+    assert_eq!(app.charts.hourly.error, None);
+}
+
+#[test]
+fn after_an_outage_the_numbers_are_read_when_it_is_over() {
+    let mut app = loaded_app();
+    let asked = press(&mut app, "t");
+    answer_failed(&mut app, &asked);
+    assert!(app.charts.unreachable && app.charts.hourly.value.is_some(), "the last numbers stay");
+    assert_eq!(refresh(&mut app).len(), 1);
+    assert_eq!(refresh(&mut app).len(), 0, "not twice");
+}
+
+fn answer_failed(app: &mut App, asked: &[Cmd]) {
+    let [Cmd::Hourly { request, .. }] = asked else { panic!("one request for hours, not {asked:?}") };
+    update(app, Msg::Hourly(*request, Err(Failure::unreachable("connection reset by peer"))));
+}
+
+#[test]
+fn an_old_answer_is_ignored() {
+    let mut app = loaded_app();
+    let first = press(&mut app, "t");
+    let second = press(&mut app, "t");
+    answer(&mut app, &first, Ok(many_hours(Source::Rows, Range::Week, 1)));
+    assert_eq!(app.charts.hours.len(), 24);
+    answer(&mut app, &second, Ok(many_hours(Source::Rows, Range::Month, 1)));
+    assert_eq!(app.charts.hours.len(), 720);
+}
+
+#[test]
+fn the_selection_survives_a_reload_by_name() {
+    let mut app = loaded_app();
+    press(&mut app, "jj<Enter>hhh");
+    let before = (app.charts.selected.clone(), app.charts.cursor, app.charts.only.clone());
+    let mut hourly = fixture::hourly();
+    for bucket in hourly.buckets.iter_mut().filter(|bucket| bucket.function.ends_with("users")) {
+        bucket.total *= 100;
+    }
+    let asked = press(&mut app, "r");
+    answer(&mut app, &asked, Ok(hourly));
+    assert_eq!(app.charts.selected_index(), 0, "the same function, now in another place");
+    assert_eq!((app.charts.selected.clone(), app.charts.cursor, app.charts.only.clone()), before);
+}
+
+#[test]
+fn an_hour_is_copied_in_words_and_as_json() {
+    let mut app = loaded_app();
+    let commands = press(&mut app, "gglyY");
+    let [Cmd::Copy { text: words, .. }, Cmd::Copy { text: json, .. }] = commands.as_slice() else {
+        panic!("{commands:?}")
+    };
+    assert!(words.starts_with("14:00-15:00  ") && words.contains("p95 <="), "{words}");
+    let json: serde_json::Value = serde_json::from_str(json).unwrap();
+    assert_eq!(json["from"], "2026-11-19T14:00:00+00:00");
+    assert_eq!(json["p95_is_upper_bound"], true);
+}
+
+#[test]
+fn a_move_changes_few_cells() {
+    let mut app = loaded_app();
+    let area = ratatui::layout::Rect::new(0, 0, 120, 36);
+    let draw = |app: &App| {
+        let mut buf = ratatui::buffer::Buffer::empty(area);
+        crate::tui::view::draw(app, &fixture::THEME, &mut buf);
+        buf
+    };
+    for (key, most) in [("h", 60), ("j", 180)] {
+        let before = draw(&app);
+        press(&mut app, key);
+        let changed = before.diff(&draw(&app)).len();
+        assert!((2..=most).contains(&changed), "{key} changes {changed} cells");
+    }
+}
+
+#[test]
+fn screens_of_a_day() {
+    let mut app = loaded_app();
+    assert_screen("charts__normal", &app);
+    press(&mut app, "hhhj<Enter>");
+    assert_screen("charts__one_function", &app);
+}
+
+#[test]
+fn screens_of_long_ranges() {
+    for (name, keys, range, source) in [
+        ("charts__week", "t", Range::Week, Source::Rows),
+        ("charts__month", "tt", Range::Month, Source::DashboardStats),
+        ("charts__six_hours", "ttt", Range::Hours6, Source::Rows),
+    ] {
+        let mut app = loaded_app();
+        let asked = press(&mut app, keys);
+        answer(&mut app, &asked[asked.len() - 1..], Ok(many_hours(source, range, 12)));
+        press(&mut app, "hhh");
+        assert_screen(name, &app);
+    }
+}
+
+#[test]
+fn screens_without_numbers() {
+    let mut app = fixture::app((120, 36));
+    let asked = open(&mut app);
+    assert_screen("charts__loading", &app);
+    let mut failed = app.clone();
+    let text = "the query was cancelled after 5 s (statement timeout): ask for a shorter range";
+    answer(&mut failed, &asked, Err(Failure::other(text)));
+    assert_screen("charts__failed", &failed);
+    let mut offline = app.clone();
+    answer_failed(&mut offline, &asked);
+    assert_screen("charts__offline", &offline);
+    let hourly = Hourly { buckets: Vec::new(), source: Source::Rows, as_of: ago(4_000), ..fixture::hourly() };
+    answer(&mut app, &asked, Ok(hourly));
+    assert_screen("charts__empty", &app);
+}
+
+#[test]
+fn screens_with_old_numbers() {
+    let mut app = loaded_app();
+    let asked = press(&mut app, "t");
+    assert_screen_at("charts__loading_more", &app, &fixture::THEME, (80, 24));
+    let text = "the query was cancelled after 5 s (statement timeout): ask for a shorter range";
+    answer(&mut app, &asked, Err(Failure::other(text)));
+    assert_screen("charts__failed_with_old", &app);
+    let mut app = loaded_app();
+    let mut hourly = fixture::hourly();
+    hourly.buckets.retain(|bucket| bucket.hour <= ago(4 * 3_600_000));
+    hourly.as_of = start_of_hour(ago(4 * 3_600_000));
+    let asked = press(&mut app, "r");
+    answer(&mut app, &asked, Ok(hourly));
+    assert_screen("charts__behind", &app);
+}
+
+#[test]
+fn screens_of_hostile_names() {
+    let mut app = fixture::app((120, 36));
+    let asked = open(&mut app);
+    let mut hourly = fixture::hourly();
+    for bucket in &mut hourly.buckets {
+        bucket.function = match bucket.function.as_str() {
+            "event-detector-moves" => "\u{1b}[2J\u{1b}]0;title\u{7}evil".to_owned(),
+            "event-detector-rides" => "日本語の関数名".repeat(12),
+            "event-detector-users" => "\u{202e}gnp.exe\u{200b}".to_owned(),
+            _ => String::new(),
+        };
+        bucket.total = bucket.total.saturating_mul(1_000_003);
+        bucket.failed = bucket.failed.saturating_mul(99_999);
+        bucket.max_ms = Some(i64::MAX);
+        bucket.p95_ms = Some(f64::NAN);
+    }
+    answer(&mut app, &asked, Ok(hourly));
+    assert_screen("charts__hostile", &app);
+}
+
+#[test]
+fn screens_without_colour_and_unicode() {
+    let mut app = loaded_app();
+    press(&mut app, "hhhhhj<Enter>");
+    for size in [(80, 24), (120, 36)] {
+        assert_screen_at("charts__ascii", &app, &PLAIN, size);
+        assert!(fixture::screen(&app, &PLAIN, size).is_ascii());
+    }
+    assert_screen_at("charts__small", &app, &PLAIN, (40, 12));
+}
+
+#[test]
+fn every_size_can_be_drawn() {
+    let app = loaded_app();
+    for width in [40, 41, 57, 79, 100, 200, 500] {
+        for height in [12, 13, 17, 23, 29, 30, 31, 60, 200] {
+            assert_eq!(fixture::screen(&app, &PLAIN, (width, height)).lines().count(), usize::from(height));
+        }
+    }
+}

@@ -1,0 +1,355 @@
+//! The list of invocations: live, newest first, paged by key to the oldest row.
+//!
+//! The rows in memory have no gaps. Where so many new rows came at once that the newest page does not reach them, the
+//! list starts again from the newest if it follows, else it says that there are newer ones and stays.
+
+mod keys;
+mod merge;
+
+use uuid::Uuid;
+
+use super::{App, Load, logs};
+use crate::model::invocation::{Key, Listed, Page};
+use crate::model::status::Effective;
+use crate::tui::msg::{Cmd, Failure};
+
+pub use keys::act;
+use keys::follow;
+pub use merge::{Trimmed, key, merge, position, trim};
+
+/// Rows of a page.
+pub const PAGE: usize = 200;
+/// Newest rows that one look for changes brings at the most.
+pub const NEWEST: usize = 500;
+/// Rows that are kept in memory.
+pub const MOST_ROWS: usize = 50_000;
+/// Unfinished rows that one look for changes asks for by id.
+const MOST_UNFINISHED: usize = 200;
+/// Pages that one search for a failure reads.
+const MOST_SOUGHT: usize = 10;
+/// Lines of the preview, with the line above it.
+pub const PREVIEW_ROWS: u16 = 7;
+
+/// The list.
+#[derive(Clone, Debug)]
+pub struct State {
+    /// The rows, newest first, without gaps.
+    pub rows: Load<Vec<Listed>>,
+    /// The page of older rows that is on its way.
+    pub older: Load<()>,
+    /// Whether the oldest row is there.
+    pub complete: bool,
+    /// The selected row.
+    pub selected: Option<Key>,
+    /// The first row that is shown.
+    pub offset: usize,
+    /// Whether the selection stays at the newest row.
+    pub follow: bool,
+    /// The newest row when following ended: what is newer is counted as new.
+    pub seen: Option<Key>,
+    /// Whether there are newer rows that were not loaded.
+    pub gap: bool,
+    /// Whether the preview is shown; by itself where there is room.
+    pub preview: Option<bool>,
+    /// Pages still to be read in the search for an older failure.
+    pub seeking: usize,
+}
+
+impl Default for State {
+    fn default() -> Self {
+        Self {
+            rows: Load::default(),
+            older: Load::default(),
+            complete: false,
+            selected: None,
+            offset: 0,
+            follow: true,
+            seen: None,
+            gap: false,
+            preview: None,
+            seeking: 0,
+        }
+    }
+}
+
+impl State {
+    /// The rows.
+    #[must_use]
+    pub fn rows(&self) -> &[Listed] {
+        self.rows.value.as_deref().unwrap_or_default()
+    }
+
+    /// The index of the selected row; of the nearest one if it is gone.
+    #[must_use]
+    pub fn selected_index(&self) -> usize {
+        let rows = self.rows();
+        let at = self.selected.map_or(0, |key| position(rows, key).unwrap_or_else(|at| at));
+        at.min(rows.len().saturating_sub(1))
+    }
+
+    /// The selected row.
+    #[must_use]
+    pub fn selected_row(&self) -> Option<&Listed> {
+        self.rows().get(self.selected_index())
+    }
+
+    /// Rows that came since following ended.
+    #[must_use]
+    pub fn new_above(&self) -> usize {
+        self.seen.map_or(0, |seen| self.rows().partition_point(|row| key(row) > seen))
+    }
+
+    /// Selects a row and ends following.
+    fn select(&mut self, at: usize) {
+        if self.follow {
+            self.follow = false;
+            self.seen = self.rows().first().map(key);
+        }
+        self.selected = self.rows().get(at).map(key);
+    }
+}
+
+/// Whether the preview is shown.
+#[must_use]
+pub fn has_preview(app: &App) -> bool {
+    app.invocations.preview.unwrap_or(app.is_tall()) && app.body_rows() > PREVIEW_ROWS + 4
+}
+
+/// Rows of the table: the body without its head and without the preview.
+#[must_use]
+pub fn table_rows(app: &App) -> usize {
+    let preview = if has_preview(app) { PREVIEW_ROWS } else { 0 };
+    usize::from(app.body_rows().saturating_sub(1 + preview)).max(1)
+}
+
+/// The selected row's id.
+#[must_use]
+pub fn selected(app: &App) -> Option<Uuid> {
+    app.invocations.selected_row().map(|row| row.invocation.id)
+}
+
+/// Older rows came, or the first ones.
+pub fn page_loaded(app: &mut App, request: u64, answer: Result<Page, Failure>) -> Vec<Cmd> {
+    let (first, older) = (app.invocations.rows.take(request), app.invocations.older.take(request));
+    let answer = app.heard(answer);
+    let state = &mut app.invocations;
+    match answer {
+        Ok(page) if first => {
+            state.complete = !page.more;
+            state.gap = false;
+            state.rows.value = Some(page.rows);
+            state.rows.loaded_at = Some(app.now);
+            state.rows.error = None;
+            state.older = Load::default();
+            state.seen = None;
+            if state.follow || state.selected.is_none() {
+                state.selected = state.rows().first().map(key);
+            }
+        }
+        Ok(page) if older => {
+            state.complete = !page.more;
+            state.older.error = None;
+            let at = state.selected_index();
+            if let Some(rows) = &mut state.rows.value {
+                merge(rows, page.rows);
+                let trimmed = trim(rows, at, MOST_ROWS);
+                state.gap |= trimmed.newest;
+                state.complete &= !trimmed.oldest;
+            }
+        }
+        Err(error) if first => state.rows.error = Some(error),
+        Err(error) if older => {
+            state.seeking = 0;
+            state.older.error = Some(error);
+        }
+        _ => return Vec::new(),
+    }
+    show_selection(app);
+    if app.invocations.seeking > 0 { keys::seek_failure(app) } else { page_if_near_end(app) }
+}
+
+/// The newest rows and the unfinished ones came.
+pub fn changes_loaded(app: &mut App, request: u64, answer: Result<Page, Failure>) -> Vec<Cmd> {
+    let awaited = app.invocations.rows.take(request);
+    let answer = app.heard(answer);
+    if !awaited {
+        return Vec::new();
+    }
+    let page = match answer {
+        Ok(page) => page,
+        Err(error) => {
+            app.invocations.rows.error = Some(error);
+            return Vec::new();
+        }
+    };
+    let now = app.now;
+    let state = &mut app.invocations;
+    state.rows.error = None;
+    state.rows.loaded_at = Some(now);
+    let top = state.rows().get(state.offset).map(key);
+    let newest = newest_known(state, now);
+    let newer = page.rows.iter().filter(|row| newest.is_none_or(|newest| key(row) > newest)).count();
+    let reached = newest.is_none() || newer < NEWEST;
+    if !reached && state.follow {
+        // More new rows than one look brings: the list starts again with them.
+        let newer = page.rows.into_iter().filter(|row| newest.is_none_or(|newest| key(row) > newest)).collect();
+        state.rows.value = Some(newer);
+        state.older = Load::default();
+        state.complete = false;
+        return follow(app);
+    }
+    let at = state.selected_index();
+    let rows = state.rows.value.get_or_insert_default();
+    if reached {
+        if rows.is_empty() {
+            state.complete = page.rows.len() < NEWEST;
+        }
+        let oldest = rows.last().map(key).filter(|_| !state.complete);
+        // Rows below the oldest one belong to the next page.
+        merge(rows, page.rows.into_iter().filter(|row| oldest.is_none_or(|oldest| key(row) >= oldest)).collect());
+        let trimmed = trim(rows, at + newer, MOST_ROWS);
+        state.gap = trimmed.newest;
+        state.complete &= !trimmed.oldest;
+    } else {
+        // Only what is already there: anything newer would leave a gap.
+        state.gap = true;
+        let known = page.rows.into_iter().filter(|row| position(rows, key(row)).is_ok()).collect();
+        merge(rows, known);
+    }
+    if state.follow || state.selected.is_none() {
+        state.selected = state.rows().first().map(key);
+        state.offset = 0;
+    } else if let Some(top) = top {
+        state.offset = position(state.rows(), top).unwrap_or_else(|at| at);
+    }
+    show_selection(app);
+    page_if_near_end(app)
+}
+
+/// Reads again: what changed, or the first page.
+pub fn refresh(app: &mut App) -> Vec<Cmd> {
+    if app.invocations.rows.is_loading() {
+        return Vec::new();
+    }
+    if app.invocations.rows.value.is_none() {
+        return first_page(app);
+    }
+    app.invocations.older.error = None;
+    let request = app.next_request();
+    let unfinished = unfinished(app);
+    let since = newest_known(&app.invocations, app.now);
+    app.invocations.rows.request = Some(request);
+    vec![Cmd::Changes { request, since, unfinished, limit: NEWEST }]
+}
+
+/// Gives up what is on its way; tells whether something was.
+pub(super) fn abandon(app: &mut App) -> bool {
+    let state = &mut app.invocations;
+    state.seeking = 0;
+    let older = state.older.abandon();
+    state.rows.abandon() || older
+}
+
+/// Selects the row that stands in this row of the body.
+pub fn click(app: &mut App, row: usize) -> Vec<Cmd> {
+    // Below the heads of the columns.
+    let Some(line) = row.checked_sub(1).filter(|&line| line < table_rows(app)) else { return Vec::new() };
+    let at = app.invocations.offset + line;
+    if at >= app.invocations.rows().len() {
+        return Vec::new();
+    }
+    app.invocations.select(at);
+    show_selection(app);
+    page_if_near_end(app)
+}
+
+/// The terminal has another size.
+pub fn resized(app: &mut App) {
+    show_selection(app);
+}
+
+/// Asks for the newest rows; the list starts again with them.
+fn first_page(app: &mut App) -> Vec<Cmd> {
+    let request = app.next_request();
+    app.invocations.rows.request = Some(request);
+    vec![Cmd::Page { request, older_than: None, limit: PAGE }]
+}
+
+/// The newest row that is not from the future: a writer whose clock is ahead must not hide what comes after.
+fn newest_known(state: &State, now: chrono::DateTime<chrono::Utc>) -> Option<Key> {
+    let rows = state.rows();
+    let at = rows.partition_point(|row| row.invocation.created_at > now);
+    rows.get(at).or(rows.last()).map(key)
+}
+
+/// Rows that may still change: the running ones, newest first, and the stuck ones that are shown.
+fn unfinished(app: &App) -> Vec<Uuid> {
+    let (now, stale_after) = (app.now, app.settings.stale_after);
+    let state = &app.invocations;
+    let shown = state.offset..state.offset + table_rows(app);
+    let may_change = |at: usize, row: &Listed| match row.verdict(now, stale_after).effective {
+        Effective::Running => true,
+        Effective::Stuck => shown.contains(&at),
+        _ => row.children.jobs_unfinished + row.children.events_unfinished > 0 && shown.contains(&at),
+    };
+    let rows = state.rows().iter().enumerate();
+    rows.filter(|(at, row)| may_change(*at, row)).map(|(_, row)| row.invocation.id).take(MOST_UNFINISHED).collect()
+}
+
+/// Moves the window so that the selected row is in it, and the line after the last row with it.
+fn show_selection(app: &mut App) {
+    let height = table_rows(app);
+    let state = &mut app.invocations;
+    let (at, count) = (state.selected_index(), state.rows().len());
+    // The line after the rows says whether there are more.
+    let lines = count + 1;
+    let last = if at + 1 == count { at + 1 } else { at };
+    if at < state.offset {
+        state.offset = at;
+    } else if last >= state.offset + height {
+        state.offset = last + 1 - height;
+    }
+    state.offset = state.offset.min(lines.saturating_sub(height).min(at));
+}
+
+/// Asks for older rows when the selection comes near the oldest one.
+fn page_if_near_end(app: &mut App) -> Vec<Cmd> {
+    let near = table_rows(app) * 2;
+    let state = &app.invocations;
+    if state.selected_index() + near < state.rows().len() || state.older.error.is_some() {
+        return Vec::new();
+    }
+    older_page(app)
+}
+
+/// Asks for older rows, unless there are none or they are on their way.
+fn older_page(app: &mut App) -> Vec<Cmd> {
+    let state = &app.invocations;
+    let Some(last) = state.rows().last().map(key) else { return Vec::new() };
+    if state.complete || state.older.is_loading() || state.rows.value.is_none() {
+        return Vec::new();
+    }
+    let request = app.next_request();
+    app.invocations.older.request = Some(request);
+    vec![Cmd::Page { request, older_than: Some(last), limit: PAGE }]
+}
+
+/// Whose log lines to ask for when the selected row is meant.
+fn subject(app: &App) -> Option<logs::Subject> {
+    let row = app.invocations.selected_row()?;
+    let start = row.invocation.created_at;
+    let length = row.duration_ms(app.now).and_then(chrono::TimeDelta::try_milliseconds).unwrap_or_default();
+    let window = (start, start.checked_add_signed(length).unwrap_or(start));
+    Some(logs::Subject {
+        name: format!("inv {}", row.invocation.source_function),
+        correlation_id: row.invocation.correlation_id.clone(),
+        job: None,
+        jobs: Vec::new(),
+        cascade_jobs: Vec::new(),
+        window,
+        cascade_window: window,
+    })
+}
+
+#[cfg(test)]
+mod tests;

@@ -1,0 +1,150 @@
+//! What keys do in the list.
+
+use super::{MOST_SOUGHT, State, first_page, older_page, page_if_near_end, show_selection, subject, table_rows};
+use crate::model::report::Listing;
+use crate::model::status::Effective;
+use crate::tui::app::{App, flow, logs};
+use crate::tui::msg::{Action, Cmd};
+
+/// What a key does.
+pub fn act(app: &mut App, action: Action) -> Vec<Cmd> {
+    app.invocations.seeking = 0;
+    let page = table_rows(app);
+    let half = (page / 2).max(1);
+    match action {
+        Action::Down => step(app, |at| at + 1),
+        Action::Up => step(app, |at| at.saturating_sub(1)),
+        Action::HalfDown => step(app, |at| at + half),
+        Action::HalfUp => step(app, |at| at.saturating_sub(half)),
+        Action::PageDown => step(app, |at| at + page),
+        Action::PageUp => step(app, |at| at.saturating_sub(page)),
+        Action::Last => step(app, |_| usize::MAX),
+        Action::First => follow(app),
+        Action::Follow if app.invocations.follow => {
+            let at = app.invocations.selected_index();
+            app.invocations.select(at);
+            app.say("not following: the cursor stays at its row");
+            Vec::new()
+        }
+        Action::Follow => {
+            app.say("following the newest row");
+            follow(app)
+        }
+        Action::NextFailure => {
+            app.invocations.seeking = MOST_SOUGHT;
+            seek_failure(app)
+        }
+        Action::PreviousFailure => previous_failure(app),
+        Action::Preview => {
+            app.invocations.preview = Some(!super::has_preview(app));
+            if app.invocations.preview == Some(true) && !super::has_preview(app) {
+                app.say("no room for the preview");
+            }
+            show_selection(app);
+            Vec::new()
+        }
+        _ => act_on_row(app, action),
+    }
+}
+
+/// What a key does with the selected row.
+fn act_on_row(app: &mut App, action: Action) -> Vec<Cmd> {
+    let Some(row) = app.invocations.selected_row() else {
+        if matches!(action, Action::Open | Action::Logs) {
+            app.say("no row is selected");
+        }
+        return Vec::new();
+    };
+    let id = row.invocation.id;
+    let copy = |text: String, what: &str| vec![Cmd::Copy { text, what: what.to_owned() }];
+    match action {
+        Action::Open => flow::open(app, id),
+        Action::Logs => subject(app).map_or_else(Vec::new, |subject| logs::open(app, subject)),
+        Action::CopyValue => copy(id.to_string(), "invocation id"),
+        Action::CopyCommand => copy(app.command(&["show", &id.to_string()]), "command"),
+        Action::CopyRow => {
+            let listing = Listing::new(row, app.now, app.settings.stale_after);
+            // Strings, numbers and times always have a JSON form.
+            copy(serde_json::to_string_pretty(&listing).unwrap_or_default(), "row as JSON")
+        }
+        Action::CopyCorrelation => match row.invocation.correlation_id.clone() {
+            Some(chain) => copy(chain, "correlation id"),
+            None => {
+                app.say("this invocation carries no correlation id");
+                Vec::new()
+            }
+        },
+        _ => Vec::new(),
+    }
+}
+
+/// Moves the selection. Moving ends following.
+fn step(app: &mut App, to: impl Fn(usize) -> usize) -> Vec<Cmd> {
+    let state = &mut app.invocations;
+    if state.rows().is_empty() {
+        return Vec::new();
+    }
+    let last = state.rows().len() - 1;
+    let (from, to) = (state.selected_index(), to(state.selected_index()).min(last));
+    if from == to && to < last {
+        return Vec::new();
+    }
+    // Who goes on at the end wants the rows that did not come.
+    if from == to {
+        state.older.error = None;
+    }
+    state.select(to);
+    show_selection(app);
+    page_if_near_end(app)
+}
+
+/// To the newest row, and stay there.
+pub(super) fn follow(app: &mut App) -> Vec<Cmd> {
+    let state = &mut app.invocations;
+    state.follow = true;
+    state.seen = None;
+    state.selected = state.rows().first().map(super::key);
+    state.offset = 0;
+    if std::mem::take(&mut state.gap) { first_page(app) } else { Vec::new() }
+}
+
+fn is_failure(app: &App, state: &State, at: usize) -> bool {
+    state
+        .rows()
+        .get(at)
+        .is_some_and(|row| row.verdict(app.data_time(), app.settings.stale_after).effective == Effective::Failed)
+}
+
+/// Goes to the next older failure; reads older rows to find one.
+pub(super) fn seek_failure(app: &mut App) -> Vec<Cmd> {
+    let state = &app.invocations;
+    let (from, count) = (state.selected_index(), state.rows().len());
+    if let Some(at) = (from + 1..count).find(|&at| is_failure(app, state, at)) {
+        app.note = None;
+        app.invocations.seeking = 0;
+        app.invocations.select(at);
+        show_selection(app);
+        return page_if_near_end(app);
+    }
+    app.invocations.seeking -= 1;
+    if app.invocations.complete || app.invocations.seeking == 0 {
+        app.invocations.seeking = 0;
+        let more = if app.invocations.complete { "" } else { "; G goes on to older ones" };
+        app.say(format!("no older failure among {count} rows{more}"));
+        return Vec::new();
+    }
+    app.say("looking for a failure among older rows");
+    older_page(app)
+}
+
+fn previous_failure(app: &mut App) -> Vec<Cmd> {
+    let state = &app.invocations;
+    match (0..state.selected_index()).rev().find(|&at| is_failure(app, state, at)) {
+        Some(at) => {
+            app.invocations.select(at);
+            show_selection(app);
+        }
+        None => app.say("no newer failure"),
+    }
+    Vec::new()
+}

@@ -1,0 +1,242 @@
+//! Does what the state asks for, each request in a task of its own, and sends the answers back as messages.
+
+mod files;
+
+use std::collections::HashMap;
+use std::future::Future;
+use std::sync::Arc;
+use std::time::Duration;
+
+use chrono::TimeDelta;
+use tokio::sync::mpsc::UnboundedSender;
+use tokio::task::{AbortHandle, JoinSet};
+
+use super::msg::{Cmd, Failure, Msg, View};
+use crate::clock::Clock;
+use crate::logs::{Level, LogError, LogLine, LogPage, LogQuery, LokiClient, Origin};
+use crate::model::invocation::JobLog;
+use crate::store::error::StoreError;
+use crate::store::read::{PageQuery, Reader, Seed};
+
+/// Waiting time after the first failed attempt, at the most.
+const FIRST_WAIT: Duration = Duration::from_millis(500);
+/// Waiting time after many failed attempts, at the most.
+const LONGEST_WAIT: Duration = Duration::from_secs(15);
+/// Waiting time at the least.
+const SHORTEST_WAIT: Duration = Duration::from_millis(100);
+
+/// Requests of which only the newest is wanted.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
+enum Class {
+    Page,
+    Older,
+    Cascade,
+    Row,
+    Hourly,
+    Loki,
+    TableLogs,
+}
+
+impl Class {
+    /// What a screen asks for.
+    fn of(view: View) -> &'static [Self] {
+        match view {
+            View::Invocations => &[Self::Page, Self::Older],
+            View::Flow => &[Self::Cascade],
+            View::Logs => &[Self::Loki, Self::TableLogs],
+            View::Charts => &[Self::Hourly],
+            View::Detail => &[Self::Row],
+        }
+    }
+}
+
+/// What executes requests.
+#[derive(Debug)]
+pub struct Effects {
+    reader: Reader,
+    logs: Result<Arc<LokiClient>, LogError>,
+    stale_after: TimeDelta,
+    clock: Clock,
+    answers: UnboundedSender<Msg>,
+    tasks: JoinSet<()>,
+    newest: HashMap<Class, AbortHandle>,
+}
+
+impl Effects {
+    /// Executes requests on this database and log server, and sends the answers to `answers`.
+    #[must_use]
+    pub fn new(
+        reader: Reader,
+        logs: Result<LokiClient, LogError>,
+        stale_after: TimeDelta,
+        clock: Clock,
+        answers: UnboundedSender<Msg>,
+    ) -> Self {
+        let logs = logs.map(Arc::new);
+        Self { reader, logs, stale_after, clock, answers, tasks: JoinSet::new(), newest: HashMap::new() }
+    }
+
+    /// Begins to execute a request. A request of the same kind that is on its way is given up, on the server too. What
+    /// concerns the terminal is not done here.
+    pub fn run(&mut self, cmd: Cmd) {
+        // Ended tasks leave the set; a panic in one of them has been told by the panic hook already.
+        while self.tasks.try_join_next().is_some() {}
+        let (reader, now, stale_after) = (self.reader.clone(), self.clock.now(), self.stale_after);
+        match cmd {
+            Cmd::Page { request, older_than, limit } => {
+                let class = if older_than.is_some() { Class::Older } else { Class::Page };
+                let query = PageQuery { older_than, limit, ..PageQuery::default() };
+                self.ask(class, async move { Msg::Page(request, answer(reader.page(&query, now, stale_after).await)) });
+            }
+            Cmd::Changes { request, since, unfinished, limit } => self.ask(Class::Page, async move {
+                let query = PageQuery { limit, ..PageQuery::default() };
+                Msg::Changes(request, answer(reader.changes(&query, since, &unfinished, now, stale_after).await))
+            }),
+            Cmd::Cascade { request, invocation } => self.ask(Class::Cascade, async move {
+                let rows = answer(reader.cascade(Seed::invocation(invocation)).await);
+                Msg::Cascade(request, rows.map(|rows| Some(rows).filter(|rows| !rows.invocations.is_empty())))
+            }),
+            Cmd::Row { request, kind, id } => {
+                self.ask(Class::Row, async move { Msg::Row(request, answer(reader.row(kind, id).await)) });
+            }
+            Cmd::Hourly { request, from, to } => {
+                self.ask(
+                    Class::Hourly,
+                    async move { Msg::Hourly(request, answer(reader.hourly(from, to, now).await)) },
+                );
+            }
+            Cmd::Logs { request, query, jobs } => {
+                if let Some(query) = query {
+                    let logs = self.logs.clone();
+                    self.ask(Class::Loki, async move {
+                        let page = match logs {
+                            Ok(logs) => logs.fetch(&query).await,
+                            Err(error) => Err(error),
+                        };
+                        Msg::Logs(request, page)
+                    });
+                }
+                if !jobs.is_empty() {
+                    let clock = self.clock.clone();
+                    self.ask(Class::TableLogs, async move {
+                        let start = clock.elapsed();
+                        let lines = answer(reader.job_logs(&jobs).await);
+                        let took = clock.elapsed().saturating_sub(start);
+                        Msg::TableLogs(request, lines.map(|(lines, complete)| table_page(lines, complete, took)))
+                    });
+                }
+            }
+            Cmd::Retry { attempt } => {
+                let wait = TimeDelta::from_std(wait(attempt, fastrand::f64())).unwrap_or_default();
+                // The loop that receives it may have ended.
+                let _ = self.answers.send(Msg::RetryAt(now.checked_add_signed(wait).unwrap_or(now)));
+            }
+            Cmd::Leave(view) => {
+                for task in Class::of(view).iter().filter_map(|class| self.newest.remove(class)) {
+                    // Its connection is closed with it, which ends the query on the server.
+                    task.abort();
+                }
+            }
+            Cmd::Export(document) => {
+                let answers = self.answers.clone();
+                self.tasks.spawn_blocking(move || {
+                    let folder = std::env::current_dir().unwrap_or_else(|_| ".".into());
+                    // The loop that receives it may have ended.
+                    let _ = answers.send(Msg::Told(files::export(&folder, &document)));
+                });
+            }
+            Cmd::Copy { .. } | Cmd::CopyLink(_) | Cmd::Open(..) | Cmd::Redraw | Cmd::Suspend => {}
+        }
+    }
+
+    /// The link to log lines in Grafana.
+    ///
+    /// # Errors
+    /// There is no Grafana: in words.
+    pub fn link(&self, query: &LogQuery) -> Result<String, String> {
+        let link = self.logs.as_ref().map_err(ToString::to_string)?.explore_url(query);
+        link.ok_or_else(|| "no link: set GRAFANA_URL and GRAFANA_DATASOURCE_UID".to_owned())
+    }
+
+    fn ask(&mut self, class: Class, work: impl Future<Output = Msg> + Send + 'static) {
+        let answers = self.answers.clone();
+        let task = self.tasks.spawn(async move {
+            // The loop that receives it may have ended.
+            let _ = answers.send(work.await);
+        });
+        if let Some(older) = self.newest.insert(class, task) {
+            older.abort();
+        }
+    }
+}
+
+fn answer<T>(result: Result<T, StoreError>) -> Result<T, Failure> {
+    result.map_err(|error| match error {
+        StoreError::Unreachable { .. } => Failure::unreachable(error.to_string()),
+        StoreError::Refused { .. } | StoreError::MissingDatabase { .. } => Failure::refused(error.to_string()),
+        _ => Failure::other(error.to_string()),
+    })
+}
+
+/// How long to wait after so many failed attempts; `chance` is from 0 to 1, so that many explorers do not come back at
+/// once.
+fn wait(attempt: u32, chance: f64) -> Duration {
+    let most = FIRST_WAIT.saturating_mul(1 << attempt.saturating_sub(1).min(10)).min(LONGEST_WAIT);
+    most.mul_f64(chance.clamp(0.0, 1.0)).max(SHORTEST_WAIT)
+}
+
+fn table_page(lines: Vec<JobLog>, complete: bool, took: Duration) -> LogPage {
+    let line = |line: JobLog| LogLine {
+        at_ns: line.created_at.timestamp_nanos_opt().unwrap_or_default(),
+        level: Level::parse(&line.level),
+        message: line.message,
+        service: line.source.unwrap_or_default(),
+        fields: line.data,
+        origin: Origin::Table,
+    };
+    LogPage {
+        lines: lines.into_iter().map(line).collect(),
+        complete,
+        query: "job_logs".to_owned(),
+        took_ms: u64::try_from(took.as_millis()).unwrap_or(u64::MAX),
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn waiting_grows_to_a_limit_and_is_spread() {
+        let longest: Vec<u128> = (1..=8).map(|attempt| wait(attempt, 1.0).as_millis()).collect();
+        assert_eq!(longest, [500, 1_000, 2_000, 4_000, 8_000, 15_000, 15_000, 15_000]);
+        assert_eq!(wait(6, 0.5).as_millis(), 7_500);
+        assert_eq!((wait(1, 0.0), wait(u32::MAX, 1.0)), (SHORTEST_WAIT, LONGEST_WAIT));
+    }
+
+    #[test]
+    fn what_failed_decides_what_happens_next() {
+        let refused = StoreError::Refused { target: "db".into(), reason: "password".into(), source: "x".into() };
+        let gone = StoreError::Unreachable { target: "db".into(), reason: "gone".into(), source: "x".into() };
+        let slow = StoreError::Timeout { reason: "5 s".into(), source: "x".into() };
+        let kinds = [refused, gone, slow].map(|error| answer::<()>(Err(error)).unwrap_err().kind);
+        use crate::tui::msg::FailureKind::{Other, Refused, Unreachable};
+        assert_eq!(kinds, [Refused, Unreachable, Other]);
+    }
+
+    #[test]
+    fn lines_of_the_table_say_where_they_come_from() {
+        let line = JobLog {
+            created_at: chrono::DateTime::from_timestamp(1, 5).unwrap(),
+            job_execution_id: uuid::Uuid::nil(),
+            level: "warn".into(),
+            message: "slow".into(),
+            data: serde_json::json!({"ms": 7}),
+            source: Some("notify".into()),
+        };
+        let page = table_page(vec![line], true, Duration::from_millis(3));
+        let line = &page.lines[0];
+        assert_eq!((line.at_ns, line.level, line.origin), (1_000_000_005, Level::Warn, Origin::Table));
+        assert_eq!((line.service.as_str(), page.took_ms, page.complete), ("notify", 3, true));
+    }
+}

@@ -1,0 +1,57 @@
+//! Documents into files that nothing of the same name loses its content for.
+
+use std::fs::OpenOptions;
+use std::io::{self, ErrorKind, Write};
+use std::os::unix::fs::OpenOptionsExt;
+use std::path::{Path, PathBuf};
+
+use crate::model::text::{bytes, clean};
+use crate::tui::msg::Document;
+
+/// Numbers that are tried behind a name.
+const MOST_TRIES: u32 = 100;
+
+/// Writes a document into a new file of the folder, which only this user may read. Gives what to say about it.
+///
+/// # Errors
+/// The folder cannot be written to: in words.
+pub(super) fn export(folder: &Path, document: &Document) -> Result<String, String> {
+    let written = write_new(folder, document);
+    let size = bytes(document.text.len());
+    let shown = |path: &Path| clean(&path.display().to_string()).into_owned();
+    written
+        .map(|path| format!("wrote {size} to {}", shown(&path)))
+        .map_err(|error| format!("nothing written to {}: {error}", shown(folder)))
+}
+
+fn write_new(folder: &Path, document: &Document) -> io::Result<PathBuf> {
+    let Document { name, extension, text } = document;
+    for number in 1..=MOST_TRIES {
+        let number = if number == 1 { String::new() } else { format!("-{number}") };
+        let path = folder.join(format!("{name}{number}.{extension}"));
+        match OpenOptions::new().write(true).create_new(true).mode(0o600).open(&path) {
+            Ok(mut file) => return file.write_all(text.as_bytes()).map(|()| path),
+            Err(error) if error.kind() == ErrorKind::AlreadyExists => {}
+            Err(error) => return Err(error),
+        }
+    }
+    Err(io::Error::new(ErrorKind::AlreadyExists, "there are too many files of that name"))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn nothing_is_overwritten() {
+        let folder = tempfile::tempdir().unwrap();
+        let document = |text: &str| Document { name: "flow-1".to_owned(), extension: "json", text: text.to_owned() };
+        let first = export(folder.path(), &document("one")).unwrap();
+        assert!(first.starts_with("wrote 3 B to /") && first.ends_with("/flow-1.json"), "{first}");
+        assert!(export(folder.path(), &document("two!")).unwrap().ends_with("/flow-1-2.json"));
+        assert_eq!(std::fs::read_to_string(folder.path().join("flow-1.json")).unwrap(), "one");
+        assert_eq!(std::fs::read_to_string(folder.path().join("flow-1-2.json")).unwrap(), "two!");
+        let told = export(Path::new("/no/such/folder"), &document("x")).unwrap_err();
+        assert!(told.starts_with("nothing written to /no/such/folder: "), "{told}");
+    }
+}

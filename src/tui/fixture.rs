@@ -1,0 +1,319 @@
+//! Sample states for tests of screens: a fixed clock, fixed ids, and the cascade of the design's pictures.
+
+use chrono::{DateTime, TimeDelta, Utc};
+use crossterm::event::KeyEvent;
+use ratatui::buffer::Buffer;
+use ratatui::layout::Rect;
+use serde_json::json;
+use uuid::Uuid;
+
+use super::app::{App, Connection, Settings};
+use super::keymap;
+use super::msg::{Cmd, Msg};
+use super::theme::{Depth, Palette, Theme};
+use super::update::update;
+use super::view;
+use crate::logs::{Level, LogLine, LogPage, Origin};
+use crate::model::flow::Rows;
+use crate::model::hourly::{Bucket, Hourly, Source};
+use crate::model::invocation::{Children, Event, Invocation, Job, Link, Listed, Parent};
+
+/// Colours and Unicode.
+pub const THEME: Theme = Theme { palette: Palette::Default, depth: Depth::Sixteen, unicode: true };
+/// Neither.
+pub const PLAIN: Theme = Theme { palette: Palette::Mono, depth: Depth::Sixteen, unicode: false };
+
+/// 2026-11-20T12:04:33Z.
+pub fn now() -> DateTime<Utc> {
+    DateTime::from_timestamp(1_795_176_273, 0).unwrap()
+}
+
+/// A moment so many milliseconds before [`now`].
+pub fn ago(milliseconds: i64) -> DateTime<Utc> {
+    now() - TimeDelta::milliseconds(milliseconds)
+}
+
+/// A fixed id.
+pub fn id(n: u128) -> Uuid {
+    Uuid::from_u128(0x550e_8400_0000_7000_8000_0000_0000_0000 | n | (n << 96))
+}
+
+/// An empty state that is online.
+pub fn app(size: (u16, u16)) -> App {
+    let settings = Settings {
+        database: "observability_readonly@db:5432/event_detector_observability".to_owned(),
+        stale_after: TimeDelta::minutes(15),
+        poll_every: TimeDelta::seconds(2),
+        local_offset_seconds: 3600,
+        command: "obs-tui".to_owned(),
+        keys: keymap::Keymap::default(),
+    };
+    App { connection: Connection::Online, ..App::new(settings, now(), size) }
+}
+
+/// Draws a state at a size.
+pub fn screen(app: &App, theme: &Theme, size: (u16, u16)) -> String {
+    let mut app = app.clone();
+    if app.size != size {
+        update(&mut app, Msg::Resize(size.0, size.1));
+    }
+    let mut buf = Buffer::empty(Rect::new(0, 0, size.0, size.1));
+    view::draw(&app, theme, &mut buf);
+    text(&buf)
+}
+
+/// The characters of a buffer, a line a row.
+pub fn text(buf: &Buffer) -> String {
+    let mut lines = Vec::new();
+    for y in buf.area.top()..buf.area.bottom() {
+        let (mut line, mut covered) = (String::new(), 0);
+        for x in buf.area.left()..buf.area.right() {
+            if covered > 0 {
+                covered -= 1;
+                continue;
+            }
+            let symbol = buf[(x, y)].symbol();
+            covered = unicode_width::UnicodeWidthStr::width(symbol).saturating_sub(1);
+            line.push_str(symbol);
+        }
+        lines.push(line.trim_end().to_owned());
+    }
+    lines.join("\n")
+}
+
+/// Compares a state, drawn at 80x24 and at 120x36, with `snapshots/{name}__80x24.snap` and `…__120x36.snap`. The name
+/// has the form `screen__state`.
+pub fn assert_screen(name: &str, app: &App) {
+    for size in [(80, 24), (120, 36)] {
+        assert_screen_at(name, app, &THEME, size);
+    }
+}
+
+/// Compares a state, drawn at one size, with `snapshots/{name}__{size}.snap`.
+pub fn assert_screen_at(name: &str, app: &App, theme: &Theme, size: (u16, u16)) {
+    let mut settings = insta::Settings::new();
+    settings.set_snapshot_path(concat!(env!("CARGO_MANIFEST_DIR"), "/snapshots"));
+    settings.set_prepend_module_to_snapshot(false);
+    settings.set_omit_expression(true);
+    let drawn = screen(app, theme, size);
+    settings.bind(|| insta::assert_snapshot!(format!("{name}__{}x{}", size.0, size.1), drawn));
+}
+
+/// Presses keys, in the notation of the key table (`jj<Down>gg`), and gives what was asked for.
+pub fn press(app: &mut App, keys: &str) -> Vec<Cmd> {
+    keymap::parse(keys).into_iter().flat_map(|press| update(app, Msg::Key(press.event()))).collect()
+}
+
+/// An event from its key's notation.
+pub fn key(notation: &str) -> KeyEvent {
+    keymap::parse(notation)[0].event()
+}
+
+/// A finished invocation without events or jobs.
+pub fn invocation(n: u128, milliseconds_ago: i64, function: &str, trigger: (&str, &str)) -> Invocation {
+    Invocation {
+        id: id(n),
+        created_at: ago(milliseconds_ago),
+        updated_at: ago(milliseconds_ago),
+        correlation_id: Some(format!("{}.{}", trigger.1, id(n))),
+        source_function: format!("event-detector-{function}"),
+        source_table: Some(format!("public.{}", trigger.1)),
+        source_operation: Some(trigger.0.to_owned()),
+        source_system: Some("event-handlers".to_owned()),
+        source_user_email: Some("admin@hopdrive.com".to_owned()),
+        parent: None,
+        total_duration_ms: Some(96),
+        status: "completed".to_owned(),
+        error_message: None,
+        has_error_stack: false,
+    }
+}
+
+/// Twelve rows of the list, newest first: running, ok, failed, stuck, a child.
+pub fn listed() -> Vec<Listed> {
+    // Age, function, trigger, user, detected/checked, jobs ok, jobs failed, duration.
+    type Sample = (i64, &'static str, &'static str, &'static str, (u64, u64), (u64, u64), i64);
+    let samples: [Sample; 12] = [
+        (1_792, "moves", "UPDATE", "driver7@hopdrive.com", (2, 14), (3, 0), 0),
+        (2_089, "rides", "INSERT", "system:sla", (1, 14), (2, 0), 812),
+        (3_560, "moves", "UPDATE", "admin@hopdrive.com", (2, 14), (2, 1), 1_800),
+        (3_998, "moves", "UPDATE", "event-detector.sendNotification.41aa", (0, 14), (0, 0), 96),
+        (4_270, "users", "UPDATE", "admin@hopdrive.com", (1, 6), (1, 0), 140),
+        (5_882, "lanes", "INSERT", "import-bot", (1, 9), (4, 0), 2_310),
+        (7_336, "moves", "UPDATE", "driver2@hopdrive.com", (1, 14), (3, 0), 640),
+        (8_990, "moves", "UPDATE", "driver9@hopdrive.com", (0, 14), (0, 0), 88),
+        (9_623, "rides", "UPDATE", "system:sla", (1, 14), (0, 2), 10_020),
+        (11_095, "moves", "DELETE", "admin@hopdrive.com", (1, 14), (1, 0), 203),
+        (960_449, "users", "INSERT", "signup", (2, 6), (0, 0), 0),
+        (86_500_796, "moves", "UPDATE", "driver1@hopdrive.com", (1, 14), (3, 0), 588),
+    ];
+    let row = |(n, (age, function, operation, user, events, jobs, duration)): (usize, Sample)| {
+        let mut invocation = invocation(n as u128 + 1, age, function, (operation, function));
+        invocation.source_user_email = Some(user.to_owned());
+        invocation.total_duration_ms = (duration > 0).then_some(duration);
+        let unfinished = u64::from(duration == 0);
+        if unfinished > 0 {
+            invocation.status = "running".to_owned();
+        }
+        if n == 3 {
+            invocation.correlation_id = Some(format!("moves.{}", id(3)));
+            invocation.parent = Some(Parent { job: id(42), link: Link::Inferred });
+        }
+        let children = Children {
+            events_checked: events.1,
+            events_detected: events.0,
+            events_failed: jobs.1,
+            jobs_run: jobs.0 + jobs.1 + unfinished,
+            jobs_failed: jobs.1,
+            jobs_unfinished: unfinished,
+            jobs_stuck_themselves: u64::from(age > 900_000 && unfinished > 0),
+            touched_at: Some(invocation.created_at),
+            first_failure: (jobs.1 > 0).then(|| {
+                let error = "TwilioError: 21610 Attempt to send to unsubscribed recipient";
+                ("sendNotification".to_owned(), Some(error.to_owned()))
+            }),
+            ..Children::default()
+        };
+        Listed { invocation, children }
+    };
+    samples.into_iter().enumerate().map(row).collect()
+}
+
+/// An event of the cascade.
+pub fn event(n: u128, of: u128, milliseconds_ago: i64, name: &str, status: &str) -> Event {
+    let detected = status != "not_detected";
+    Event {
+        id: id(n),
+        invocation_id: id(of),
+        created_at: ago(milliseconds_ago),
+        updated_at: ago(milliseconds_ago),
+        name: name.to_owned(),
+        detected,
+        detection_duration_ms: Some(9),
+        handler_duration_ms: detected.then_some(1_200),
+        status: status.to_owned(),
+        error: None,
+    }
+}
+
+/// A job of the cascade.
+pub fn job(n: u128, of: (u128, u128), milliseconds_ago: i64, name: &str, duration: Option<i64>) -> Job {
+    Job {
+        id: id(n),
+        invocation_id: id(of.0),
+        event_execution_id: id(of.1),
+        created_at: ago(milliseconds_ago),
+        updated_at: ago(milliseconds_ago),
+        name: name.to_owned(),
+        duration_ms: duration,
+        status: if duration.is_some() { "completed" } else { "running" }.to_owned(),
+        error: None,
+    }
+}
+
+/// A cascade of four invocations: `moves UPDATE` detects `move.pickup.successful`, whose three jobs change further rows.
+/// One job fails, one is running, one is stuck below an ended event, one link is inferred, 12 events are not detected.
+pub fn rows() -> Rows {
+    let chain = Some(format!("moves.{}", id(3)));
+    let child = |n, ago, function, trigger, job: u128, link| Invocation {
+        parent: Some(Parent { job: id(job), link }),
+        correlation_id: chain.clone(),
+        ..invocation(n, ago, function, trigger)
+    };
+    let root = Invocation { total_duration_ms: Some(1_800), ..invocation(3, 3_560, "moves", ("UPDATE", "moves")) };
+    let mut running = child(103, 2_900, "analytics", ("INSERT", "facts"), 42, Link::Inferred);
+    running.status = "running".to_owned();
+    running.total_duration_ms = None;
+    let mut failed = job(41, (3, 21), 3_480, "sendNotification", Some(912));
+    failed.status = "failed".to_owned();
+    failed.error = Some(
+        "TwilioError: 21610 Attempt to send to unsubscribed recipient\n    at RestException (twilio/lib/base/RestException.js:23)"
+            .to_owned(),
+    );
+    let mut events = vec![
+        event(21, 3, 3_545, "move.pickup.successful", "completed"),
+        event(22, 101, 3_100, "move.sla.changed", "completed"),
+        event(23, 103, 2_890, "fact.added", "handling"),
+        event(24, 3, 3_540, "move.sla.recalculated", "completed"),
+    ];
+    events.extend((0..12).map(|n| event(60 + n, 3, 3_550, &format!("move.other.{n:02}"), "not_detected")));
+    Rows {
+        invocations: vec![
+            root,
+            child(101, 3_110, "moves", ("UPDATE", "moves"), 40, Link::Recorded),
+            child(102, 2_600, "lanes", ("UPSERT", "lanes"), 44, Link::Recorded),
+            running,
+        ],
+        events,
+        jobs: vec![
+            job(40, (3, 21), 3_500, "reapplySlaDuration", Some(450)),
+            failed,
+            job(42, (3, 21), 3_470, "updateAnalytics", Some(120)),
+            job(43, (101, 22), 3_050, "notifyDispatch", Some(300)),
+            job(44, (101, 22), 3_040, "rebuildLane", Some(880)),
+            job(45, (101, 22), 3_030, "archiveMove", None),
+            job(46, (103, 23), 2_100, "aggregateHour", None),
+        ],
+        truncated: false,
+    }
+}
+
+/// A day of four functions.
+pub fn hourly() -> Hourly {
+    let last = DateTime::from_timestamp(1_795_176_000, 0).unwrap();
+    let first = last - TimeDelta::hours(23);
+    let functions = [("moves", 612, 310.0), ("rides", 401, 420.0), ("users", 120, 90.0), ("lanes", 71, 610.0)];
+    let mut buckets = Vec::new();
+    for hour in 0..24_i32 {
+        for (i, (name, most, average)) in (0_i32..).zip(functions) {
+            // A bell over the day, no randomness.
+            let total = u64::try_from(most * (24 - (hour - 15).abs()) / 24).unwrap();
+            buckets.push(Bucket {
+                hour: first + TimeDelta::hours(hour.into()),
+                function: format!("event-detector-{name}"),
+                total,
+                failed: if (hour + i) % 5 == 0 { total / 16 } else { total / 100 },
+                events_detected: total * 2,
+                jobs_run: total * 3,
+                avg_ms: Some(average),
+                max_ms: Some(11_200 - i64::from(hour) * 100),
+                p95_ms: Some(average * 6.0 + f64::from(hour) * 10.0),
+            });
+        }
+    }
+    Hourly { source: Source::MetricsHourly, as_of: ago(240_000), from: first, to: last, buckets }
+}
+
+/// Log lines of the failed job.
+pub fn log_page() -> LogPage {
+    let samples = [
+        (0, Level::Info, "event-detector-moves", "job start sendNotification moveId=123"),
+        (11, Level::Info, "event-detector-moves", "Sending pickup notification for move 123"),
+        (12, Level::Debug, "event-detector-moves", "template pickup_complete loaded"),
+        (204, Level::Info, "notify-svc", "POST /v1/sms to=+1555*****12 template=pickup_complete"),
+        (655, Level::Warn, "notify-svc", "upstream slow: [twilio] 431ms"),
+        (904, Level::Error, "notify-svc", "[Twilio] 21610 Attempt to send to unsubscribed recipient"),
+        (
+            910,
+            Level::Error,
+            "event-detector-moves",
+            "Failed to send notification: 21610 Attempt to send to unsubscribed recipient",
+        ),
+        (912, Level::Info, "event-detector-moves", "job end sendNotification status=failed 912ms"),
+    ];
+    let start = ago(3_480).timestamp_nanos_opt().unwrap();
+    let lines = samples.map(|(at, level, service, message)| LogLine {
+        at_ns: start + at * 1_000_000,
+        level,
+        message: message.to_owned(),
+        service: service.to_owned(),
+        fields: if at == 904 { json!({"code": 21610, "status": 400, "to": "+1555*****12"}) } else { json!(null) },
+        origin: Origin::Loki,
+    });
+    LogPage {
+        lines: lines.into(),
+        complete: true,
+        query: format!("{{app=~\".+\"}} | json | correlationId=`moves.{}`", id(3)),
+        took_ms: 42,
+    }
+}

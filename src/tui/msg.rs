@@ -1,0 +1,437 @@
+//! What can happen, and what the state may ask for.
+
+use chrono::{DateTime, Utc};
+use crossterm::event::KeyEvent;
+use serde_json::Value;
+use uuid::Uuid;
+
+use crate::logs::{LogError, LogPage, LogQuery};
+use crate::model::flow::{Kind, Rows};
+use crate::model::hourly::Hourly;
+use crate::model::invocation::{Key, Page};
+
+/// A screen.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
+pub enum View {
+    /// The list of invocations.
+    Invocations,
+    /// The tree of one cascade.
+    Flow,
+    /// The log lines of one node.
+    Logs,
+    /// Invocations per hour.
+    Charts,
+    /// All that is recorded of one node.
+    Detail,
+}
+
+impl View {
+    /// All.
+    pub const ALL: [Self; 5] = [Self::Invocations, Self::Flow, Self::Logs, Self::Charts, Self::Detail];
+}
+
+/// What a key means. One meaning in all screens.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
+pub enum Action {
+    /// One line down.
+    Down,
+    /// One line up.
+    Up,
+    /// To the first line.
+    First,
+    /// To the last line.
+    Last,
+    /// Half a page down.
+    HalfDown,
+    /// Half a page up.
+    HalfUp,
+    /// A page down.
+    PageDown,
+    /// A page up.
+    PageUp,
+    /// Fold, or an hour back.
+    Left,
+    /// Unfold, or an hour on.
+    Right,
+    /// Fold or unfold.
+    FoldToggle,
+    /// Fold everything.
+    FoldAll,
+    /// Unfold everything.
+    UnfoldAll,
+    /// The next sibling, or the next section.
+    NextSibling,
+    /// The previous sibling, or the previous section.
+    PreviousSibling,
+    /// The root of the cascade.
+    Origin,
+    /// Open what is selected.
+    Open,
+    /// Close, or go back.
+    Back,
+    /// To the screen shown before this one.
+    PreviousView,
+    /// To a screen.
+    Show(View),
+    /// The next section.
+    NextPane,
+    /// The previous section.
+    PreviousPane,
+    /// Preview on or off.
+    Preview,
+    /// The next failure.
+    NextFailure,
+    /// The failure before.
+    PreviousFailure,
+    /// Undetected events on or off.
+    Undetected,
+    /// Stay at the newest row.
+    Follow,
+    /// Stop or go on reading new rows.
+    Pause,
+    /// Read again now.
+    Refresh,
+    /// Wrap long lines.
+    Wrap,
+    /// Show masked secrets on this screen.
+    Reveal,
+    /// The difference of the old and the new row.
+    Diff,
+    /// Copy the value under the cursor.
+    CopyValue,
+    /// Copy the row as JSON.
+    CopyRow,
+    /// Copy the correlation id.
+    CopyCorrelation,
+    /// Copy the command line that gives the same data.
+    CopyCommand,
+    /// Copy the link to the log lines in Grafana.
+    CopyLink,
+    /// Read what is shown in the pager.
+    Pager,
+    /// Read what is shown in the editor.
+    Editor,
+    /// Write what is shown into a file.
+    Export,
+    /// Log lines of the selected node.
+    Logs,
+    /// Log lines of the node, or of the whole cascade.
+    LogScope,
+    /// Cycle the lowest log level shown.
+    LogLevel,
+    /// The next length of the time range.
+    TimeRange,
+    /// The time range earlier.
+    Earlier,
+    /// The time range later.
+    Later,
+    /// UTC or local time.
+    TimeZone,
+    /// Open the prompt of a find.
+    Find,
+    /// The next hit.
+    NextHit,
+    /// The hit before.
+    PreviousHit,
+    /// Keep only the lines that are hit.
+    OnlyHits,
+    /// The next warning.
+    NextWarning,
+    /// The warning before.
+    PreviousWarning,
+    /// Fold everything but the ways to failures.
+    FoldHealthy,
+    /// The critical path on or off.
+    CriticalPath,
+    /// More time on the axis.
+    ZoomOut,
+    /// Less time on the axis.
+    ZoomIn,
+    /// The help.
+    Help,
+    /// Draw everything again.
+    Redraw,
+    /// To the background; `fg` returns.
+    Suspend,
+    /// Back, at the root leave.
+    Quit,
+    /// Leave at once.
+    QuitNow,
+}
+
+impl Action {
+    /// Every action that a key can have.
+    #[cfg(test)]
+    pub const ALL: &'static [Self] = &[
+        Self::Down,
+        Self::Up,
+        Self::First,
+        Self::Last,
+        Self::HalfDown,
+        Self::HalfUp,
+        Self::PageDown,
+        Self::PageUp,
+        Self::Left,
+        Self::Right,
+        Self::FoldToggle,
+        Self::FoldAll,
+        Self::UnfoldAll,
+        Self::NextSibling,
+        Self::PreviousSibling,
+        Self::Origin,
+        Self::Open,
+        Self::Back,
+        Self::PreviousView,
+        Self::Show(View::Invocations),
+        Self::Show(View::Flow),
+        Self::Show(View::Logs),
+        Self::Show(View::Charts),
+        Self::NextPane,
+        Self::PreviousPane,
+        Self::Preview,
+        Self::NextFailure,
+        Self::PreviousFailure,
+        Self::Undetected,
+        Self::Follow,
+        Self::Pause,
+        Self::Refresh,
+        Self::Wrap,
+        Self::Reveal,
+        Self::Diff,
+        Self::CopyValue,
+        Self::CopyRow,
+        Self::CopyCorrelation,
+        Self::CopyCommand,
+        Self::CopyLink,
+        Self::Pager,
+        Self::Editor,
+        Self::Export,
+        Self::Logs,
+        Self::LogScope,
+        Self::LogLevel,
+        Self::TimeRange,
+        Self::Earlier,
+        Self::Later,
+        Self::TimeZone,
+        Self::Find,
+        Self::NextHit,
+        Self::PreviousHit,
+        Self::OnlyHits,
+        Self::NextWarning,
+        Self::PreviousWarning,
+        Self::FoldHealthy,
+        Self::CriticalPath,
+        Self::ZoomOut,
+        Self::ZoomIn,
+        Self::Help,
+        Self::Redraw,
+        Self::Suspend,
+        Self::Quit,
+        Self::QuitNow,
+    ];
+}
+
+impl Action {
+    /// Its name in the configuration file, such as `next_failure` or `show_flow`.
+    #[must_use]
+    pub fn name(self) -> String {
+        let mut name = String::new();
+        for c in format!("{self:?}").chars().filter(char::is_ascii_alphanumeric) {
+            if c.is_ascii_uppercase() && !name.is_empty() {
+                name.push('_');
+            }
+            name.push(c.to_ascii_lowercase());
+        }
+        name
+    }
+}
+
+/// What the mouse did; columns and rows of the terminal are counted from 0.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Mouse {
+    /// The first button was pressed.
+    Click {
+        /// Column.
+        column: u16,
+        /// Row.
+        row: u16,
+    },
+    /// The wheel was turned away.
+    WheelUp,
+    /// The wheel was turned towards the person.
+    WheelDown,
+}
+
+/// What is shown, as a text to take away.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Document {
+    /// A name for its file, without folder and extension; safe for any file system.
+    pub name: String,
+    /// The extension of its file.
+    pub extension: &'static str,
+    /// The text.
+    pub text: String,
+}
+
+/// A program that shows a text.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Program {
+    /// That of `PAGER`.
+    Pager,
+    /// That of `VISUAL` or `EDITOR`.
+    Editor,
+}
+
+/// Why an answer did not come.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Failure {
+    /// What happened and what to do next.
+    pub text: String,
+    /// What it means for everything else.
+    pub kind: FailureKind,
+}
+
+/// What a failure means for everything else.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum FailureKind {
+    /// The database cannot be reached: everything waits, and tries again by itself.
+    Unreachable,
+    /// It refuses this user: nothing is tried again until a person asks for it.
+    Refused,
+    /// Only this request failed.
+    Other,
+}
+
+impl Failure {
+    /// The database cannot be reached.
+    #[must_use]
+    pub fn unreachable(text: impl Into<String>) -> Self {
+        Self { text: text.into(), kind: FailureKind::Unreachable }
+    }
+
+    /// The database refuses this user.
+    #[must_use]
+    pub fn refused(text: impl Into<String>) -> Self {
+        Self { text: text.into(), kind: FailureKind::Refused }
+    }
+
+    /// Only this request failed.
+    #[must_use]
+    pub fn other(text: impl Into<String>) -> Self {
+        Self { text: text.into(), kind: FailureKind::Other }
+    }
+}
+
+/// What can happen. Answers carry the number of the request, so that late ones can be told from current ones.
+#[derive(Clone, Debug)]
+pub enum Msg {
+    /// A key was pressed.
+    Key(KeyEvent),
+    /// The mouse did something.
+    Mouse(Mouse),
+    /// The terminal has another size: columns, rows.
+    Resize(u16, u16),
+    /// It is this late now. Comes before every other message and when [`super::app::App::wake_at`] is reached.
+    Tick(DateTime<Utc>),
+    /// Rows of the list.
+    Page(u64, Result<Page, Failure>),
+    /// The newest rows, and those asked for by id.
+    Changes(u64, Result<Page, Failure>),
+    /// The rows of a cascade; `None` when its invocation is gone.
+    Cascade(u64, Result<Option<Rows>, Failure>),
+    /// A raw row; `None` when it is gone.
+    Row(u64, Result<Option<Value>, Failure>),
+    /// Hourly numbers.
+    Hourly(u64, Result<Hourly, Failure>),
+    /// Log lines.
+    Logs(u64, Result<LogPage, LogError>),
+    /// Lines of the table `job_logs`, merged with those above.
+    TableLogs(u64, Result<LogPage, Failure>),
+    /// The next attempt to reach the database is due then.
+    RetryAt(DateTime<Utc>),
+    /// Something was copied or written, or why not, in words for the message row.
+    Told(Result<String, String>),
+}
+
+/// What the state asks for.
+#[derive(Clone, Debug, PartialEq)]
+pub enum Cmd {
+    /// Rows of the list, newest first, from the newest or older than a key.
+    Page {
+        /// Number of the request.
+        request: u64,
+        /// Where the last page ended.
+        older_than: Option<Key>,
+        /// At most so many.
+        limit: usize,
+    },
+    /// What changed: the newest rows back to a little before `since`, and the rows with these ids.
+    Changes {
+        /// Number of the request.
+        request: u64,
+        /// The newest row that is known.
+        since: Option<Key>,
+        /// Rows that had not ended when they were last seen.
+        unfinished: Vec<Uuid>,
+        /// At most so many newest rows.
+        limit: usize,
+    },
+    /// The cascade that an invocation belongs to.
+    Cascade {
+        /// Number of the request.
+        request: u64,
+        /// The invocation.
+        invocation: Uuid,
+    },
+    /// The raw row of a node.
+    Row {
+        /// Number of the request.
+        request: u64,
+        /// Which table.
+        kind: Kind,
+        /// Its id.
+        id: Uuid,
+    },
+    /// Hourly numbers from one moment to another.
+    Hourly {
+        /// Number of the request.
+        request: u64,
+        /// First hour.
+        from: DateTime<Utc>,
+        /// Last hour.
+        to: DateTime<Utc>,
+    },
+    /// Log lines of Grafana or Loki, and of the table `job_logs` for these jobs.
+    Logs {
+        /// Number of the request.
+        request: u64,
+        /// What to ask for; nothing when the node carries no correlation id.
+        query: Option<LogQuery>,
+        /// Whose rows of `job_logs` to read.
+        jobs: Vec<Uuid>,
+    },
+    /// Announce the next attempt after so many failed ones.
+    Retry {
+        /// Failed attempts so far, from 1.
+        attempt: u32,
+    },
+    /// Put text into the terminal's clipboard.
+    Copy {
+        /// The text.
+        text: String,
+        /// What it is, for the message row.
+        what: String,
+    },
+    /// Put the link to these log lines in Grafana into the terminal's clipboard.
+    CopyLink(LogQuery),
+    /// Show a text in another program.
+    Open(Document, Program),
+    /// Write a text into a file.
+    Export(Document),
+    /// Draw everything again.
+    Redraw,
+    /// Stop this process as the shell's Ctrl-Z does.
+    Suspend,
+    /// Give up what is on its way for a screen that was left, on the server too.
+    Leave(View),
+}

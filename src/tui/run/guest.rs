@@ -1,0 +1,81 @@
+//! Another program in our terminal: the pager or the editor.
+//!
+//! It gets the terminal as it was before us, and all keys; it belongs to our job, so that Ctrl-Z stops both and `fg`
+//! brings both back. Ctrl-C is its own. A signal that ends us ends it first.
+
+use std::io;
+use std::path::Path;
+
+use rustix::process::{Pid, Signal, getpid, kill_process};
+
+use super::programs::{Copy, command_line, start, wait};
+use super::signals::Caught;
+use super::{Ended, Incoming, RunError, Running};
+use crate::tui::msg::{Document, Msg, Program};
+use crate::tui::update::update;
+
+impl Running {
+    /// Shows a text in another program and comes back; `Some` when the explorer is to end instead.
+    pub(super) async fn be_host(
+        &mut self,
+        incoming: &mut Incoming,
+        document: &Document,
+        program: Program,
+    ) -> Result<Option<Ended>, RunError> {
+        let copy = match Copy::write(&std::env::temp_dir(), document) {
+            Ok(copy) => copy,
+            Err(error) => {
+                let told = format!("nothing to read from: {}: {error}", std::env::temp_dir().display());
+                update(&mut self.app, Msg::Told(Err(told)));
+                return Ok(None);
+            }
+        };
+        let command_line = command_line(program, |name| std::env::var(name).ok());
+        let paused = incoming.keyboard.pause().await;
+        self.terminal.give_back();
+        let (shown, ended) = show(incoming, &command_line, copy.path()).await;
+        drop(paused);
+        if ended.is_some() {
+            return Ok(ended);
+        }
+        self.go_on()?;
+        if let Err(told) = shown {
+            update(&mut self.app, Msg::Told(Err(told)));
+        }
+        Ok(None)
+    }
+}
+
+async fn show(incoming: &mut Incoming, command_line: &str, file: &Path) -> (Result<(), String>, Option<Ended>) {
+    let child = match start(command_line, file) {
+        Ok(child) => child,
+        Err(error) => return (Err(format!("`{command_line}` cannot be started: {error}")), None),
+    };
+    let pid = i32::try_from(child.id()).ok().and_then(Pid::from_raw);
+    let line = command_line.to_owned();
+    let mut waiting = tokio::task::spawn_blocking(move || wait(child, &line));
+    let mut ended = None;
+    loop {
+        tokio::select! {
+            shown = &mut waiting => {
+                let shown = shown.unwrap_or_else(|error| Err(format!("`{command_line}` was lost: {}", io::Error::other(error))));
+                return (shown, ended);
+            }
+            caught = incoming.signals.next() => match caught {
+                // Ctrl-C and Ctrl-\ were meant for the program.
+                Caught::End(2 | 3) | Caught::Resized | Caught::Continued => {}
+                Caught::End(number) => {
+                    ended = Some(Ended::Signal(number));
+                    if let (Some(pid), Some(signal)) = (pid, Signal::from_named_raw(number.into())) {
+                        // It may have ended by itself.
+                        let _ = kill_process(pid, signal);
+                    }
+                }
+                // It has stopped itself; the shell waits for us.
+                Caught::Suspended => {
+                    let _ = kill_process(getpid(), Signal::STOP);
+                }
+            },
+        }
+    }
+}

@@ -1,0 +1,126 @@
+//! Text in the pager and in the editor: a copy that only this user may read, and that is gone afterwards.
+
+use std::fs::{self, OpenOptions};
+use std::io::{self, ErrorKind, Write};
+use std::os::unix::fs::OpenOptionsExt;
+use std::path::{Path, PathBuf};
+use std::process::{Child, Command};
+
+use crate::tui::msg::{Document, Program};
+
+/// A file that is removed when this is dropped.
+#[derive(Debug)]
+pub(super) struct Copy {
+    path: PathBuf,
+}
+
+impl Copy {
+    /// Writes the text into a new file of this folder.
+    ///
+    /// # Errors
+    /// When the folder cannot be written to.
+    pub(super) fn write(folder: &Path, document: &Document) -> io::Result<Self> {
+        let path = folder.join(format!("{}-{:08x}.{}", document.name, fastrand::u32(..), document.extension));
+        let mut file = OpenOptions::new().write(true).create_new(true).mode(0o600).open(&path)?;
+        let copy = Self { path };
+        file.write_all(document.text.as_bytes())?;
+        Ok(copy)
+    }
+
+    /// Where it is.
+    pub(super) fn path(&self) -> &Path {
+        &self.path
+    }
+}
+
+impl Drop for Copy {
+    fn drop(&mut self) {
+        // Somebody else may have removed it.
+        let _ = fs::remove_file(&self.path);
+    }
+}
+
+/// The command line of a program, as the environment names it: `VISUAL` or `EDITOR`, or `PAGER`.
+pub(super) fn command_line(program: Program, get: impl Fn(&str) -> Option<String>) -> String {
+    let (names, fallback): (&[&str], _) = match program {
+        Program::Pager => (&["PAGER"], "less"),
+        Program::Editor => (&["VISUAL", "EDITOR"], "vi"),
+    };
+    let named = names.iter().filter_map(|name| get(name)).find(|line| !line.trim().is_empty());
+    named.unwrap_or_else(|| fallback.to_owned())
+}
+
+/// Starts it on a file. The command line may hold arguments, so that a shell reads it.
+///
+/// # Errors
+/// When there is no shell.
+pub(super) fn start(command_line: &str, file: &Path) -> io::Result<Child> {
+    // The program takes the shell's place where it can, so that a signal reaches it.
+    let exec = if command_line.contains(|c| "=;|&<>(){}$`".contains(c)) { "" } else { "exec " };
+    Command::new("sh").arg("-c").arg(format!("{exec}{command_line} \"$1\"")).arg("sh").arg(file).spawn()
+}
+
+/// Waits for its end; nothing when it did what it should.
+pub(super) fn wait(mut child: Child, command_line: &str) -> Result<(), String> {
+    let status = loop {
+        match child.wait() {
+            Err(error) if error.kind() == ErrorKind::Interrupted => {}
+            ended => break ended,
+        }
+    };
+    match status.map(|status| status.code()) {
+        Ok(Some(127)) => Err(format!("`{command_line}` was not found: set PAGER or EDITOR to a program that there is")),
+        Ok(Some(126)) => Err(format!("`{command_line}` cannot be run: set PAGER or EDITOR to a program that can")),
+        Ok(_) => Ok(()),
+        Err(error) => Err(format!("`{command_line}` was lost: {error}")),
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use std::os::unix::fs::PermissionsExt;
+
+    use super::*;
+
+    fn document(text: &str) -> Document {
+        Document { name: "obs-tui-job-1".to_owned(), extension: "json", text: text.to_owned() }
+    }
+
+    #[test]
+    fn the_copy_is_private_and_gone_afterwards() {
+        let folder = tempfile::tempdir().unwrap();
+        let copy = Copy::write(folder.path(), &document("{}")).unwrap();
+        assert_eq!(fs::read_to_string(copy.path()).unwrap(), "{}");
+        assert_eq!(fs::metadata(copy.path()).unwrap().permissions().mode() & 0o777, 0o600);
+        assert!(copy.path().to_string_lossy().ends_with(".json"));
+        drop(copy);
+        assert_eq!(fs::read_dir(folder.path()).unwrap().count(), 0);
+    }
+
+    #[test]
+    fn the_environment_names_the_program() {
+        let line = |program, pairs: &[(&str, &str)]| {
+            command_line(program, |name| {
+                pairs.iter().find(|(key, _)| *key == name).map(|(_, value)| (*value).to_owned())
+            })
+        };
+        assert_eq!(line(Program::Pager, &[]), "less");
+        assert_eq!(line(Program::Pager, &[("PAGER", "less -S")]), "less -S");
+        assert_eq!(line(Program::Editor, &[("EDITOR", "nano"), ("VISUAL", " ")]), "nano");
+        assert_eq!(line(Program::Editor, &[("EDITOR", "nano"), ("VISUAL", "code -w")]), "code -w");
+        assert_eq!(line(Program::Editor, &[]), "vi");
+    }
+
+    #[test]
+    fn a_program_gets_the_file_and_a_missing_one_is_told() {
+        let folder = tempfile::tempdir().unwrap();
+        let copy = Copy::write(folder.path(), &document("what it holds")).unwrap();
+        let seen = folder.path().join("seen");
+        let line = format!("cat > '{}' --", seen.display());
+        assert_eq!(wait(start(&line, copy.path()).unwrap(), &line), Ok(()));
+        assert_eq!(fs::read_to_string(seen).unwrap(), "what it holds");
+        let line = "no-such-program-as-this";
+        let told = wait(start(&format!("{line} 2>/dev/null"), copy.path()).unwrap(), line).unwrap_err();
+        assert!(told.contains(line) && told.contains("EDITOR"), "{told}");
+    }
+}

@@ -1,0 +1,92 @@
+//! What the terminal shows, and the fewest bytes that change it into what it is to show.
+
+use ratatui::buffer::Buffer;
+use ratatui::layout::Rect;
+
+use super::encode::encode;
+use crate::tui::app::App;
+use crate::tui::theme::Theme;
+use crate::tui::view;
+
+/// Two frames: the one that is shown, and the one that is drawn. Not ratatui's `Terminal`, which writes also where
+/// nothing changed, and asks the terminal for its size in each frame.
+#[derive(Debug)]
+pub(super) struct Screen {
+    shown: Buffer,
+    drawn: Buffer,
+    clear: bool,
+}
+
+impl Screen {
+    /// A terminal of which nothing is known.
+    pub(super) fn new() -> Self {
+        Self { shown: Buffer::empty(Rect::ZERO), drawn: Buffer::empty(Rect::ZERO), clear: true }
+    }
+
+    /// Nothing is known of the terminal any more: the next frame is drawn as a whole.
+    pub(super) fn forget(&mut self) {
+        self.clear = true;
+    }
+
+    /// The bytes that change the terminal into this state's frame; none where nothing changes.
+    pub(super) fn draw(&mut self, app: &App, theme: &Theme) -> Vec<u8> {
+        let area = Rect::new(0, 0, app.size.0, app.size.1);
+        let mut bytes = Vec::new();
+        if self.clear || self.shown.area != area {
+            self.clear = false;
+            self.shown = Buffer::empty(area);
+            self.drawn = Buffer::empty(area);
+            bytes.extend_from_slice(b"\x1b[0m\x1b[2J");
+        }
+        self.drawn.reset();
+        view::draw(app, theme, &mut self.drawn);
+        encode(self.shown.diff(&self.drawn), &mut bytes);
+        std::mem::swap(&mut self.shown, &mut self.drawn);
+        bytes
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::tui::fixture::{self, THEME, press};
+    use crate::tui::msg::{Cmd, Msg};
+    use crate::tui::update::{start, update};
+
+    fn listed(size: (u16, u16)) -> App {
+        let mut app = fixture::app(size);
+        let [Cmd::Page { request, .. }] = start(&mut app)[..] else { panic!("no request") };
+        let page = crate::model::invocation::Page { rows: fixture::listed(), more: false };
+        update(&mut app, Msg::Page(request, Ok(page)));
+        app
+    }
+
+    #[test]
+    fn a_frame_without_changes_writes_nothing() {
+        let app = listed((120, 36));
+        let mut screen = Screen::new();
+        assert!(screen.draw(&app, &THEME).starts_with(b"\x1b[0m\x1b[2J"));
+        assert_eq!(screen.draw(&app, &THEME), b"");
+        screen.forget();
+        assert!(screen.draw(&app, &THEME).len() > 1_000);
+    }
+
+    #[test]
+    fn frames_are_small() {
+        for (size, first, move_by_a_line, second) in [((80, 24), 3_500, 300, 60), ((120, 36), 7_000, 800, 60)] {
+            let mut app = listed(size);
+            press(&mut app, "j");
+            let mut screen = Screen::new();
+            let bytes = screen.draw(&app, &THEME).len();
+            assert!(bytes <= first, "first frame: {bytes} at {size:?}");
+            press(&mut app, "j");
+            let bytes = screen.draw(&app, &THEME).len();
+            assert!(bytes <= move_by_a_line, "a line down: {bytes} at {size:?}");
+            app.invocations.rows.value.as_mut().unwrap().truncate(0);
+            screen.draw(&app, &THEME);
+            app.now += chrono::TimeDelta::seconds(1);
+            let bytes = screen.draw(&app, &THEME).len();
+            assert!(bytes <= second, "a second later: {bytes} at {size:?}");
+        }
+    }
+}

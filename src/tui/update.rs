@@ -1,0 +1,304 @@
+//! The only function that changes the state. Synchronous and total: the same state and message give the same state and
+//! the same requests.
+
+mod mouse;
+
+use chrono::{DateTime, Utc};
+use crossterm::event::{KeyEvent, KeyEventKind};
+
+use super::app::{App, Connection, charts, detail, documents, find, flow, invocations, logs};
+use super::keymap::Lookup;
+use super::msg::{Action, Cmd, Msg, View};
+
+/// Keys that are kept while a screen waits for its first rows.
+const MOST_TYPED_AHEAD: usize = 32;
+
+/// The first requests. The screen is drawn before they are sent.
+pub fn start(app: &mut App) -> Vec<Cmd> {
+    app.poll_at = app.now.checked_add_signed(app.settings.poll_every);
+    invocations::refresh(app)
+}
+
+/// What a message changes, and what is to be asked for because of it.
+pub fn update(app: &mut App, msg: Msg) -> Vec<Cmd> {
+    let before = attempt(app);
+    let offline_before = app.has_banner();
+    let view_before = app.view;
+    let mut commands = answer(app, msg);
+    while !app.typed_ahead.is_empty() && !app.waits_for_first_rows() {
+        let action = app.typed_ahead.remove(0);
+        commands.extend(act_on_screen(app, action));
+    }
+    if app.view != view_before {
+        if view_before == View::Detail {
+            detail::hide(app);
+        }
+        // What is asked while the database is away is the attempt to reach it.
+        if !app.has_banner() && app.abandon(view_before) {
+            commands.insert(0, Cmd::Leave(view_before));
+        }
+    }
+    if attempt(app) > before {
+        commands.push(Cmd::Retry { attempt: attempt(app) });
+    }
+    if offline_before && app.connection == Connection::Online {
+        app.say("connected again");
+        app.poll_at = Some(app.now);
+    }
+    commands
+}
+
+fn answer(app: &mut App, msg: Msg) -> Vec<Cmd> {
+    match msg {
+        Msg::Key(key) => pressed(app, key),
+        Msg::Mouse(mouse) => mouse::act(app, mouse),
+        Msg::Resize(columns, rows) => {
+            app.size = (columns, rows);
+            invocations::resized(app);
+            Vec::new()
+        }
+        Msg::Tick(now) => tick(app, now),
+        Msg::Page(request, answer) => invocations::page_loaded(app, request, answer),
+        Msg::Changes(request, answer) => invocations::changes_loaded(app, request, answer),
+        Msg::Cascade(request, answer) => flow::loaded(app, request, answer),
+        Msg::Row(request, answer) => detail::loaded(app, request, answer),
+        Msg::Hourly(request, answer) => charts::loaded(app, request, answer),
+        Msg::Logs(request, answer) => logs::loki_loaded(app, request, answer),
+        Msg::TableLogs(request, answer) => logs::table_loaded(app, request, answer),
+        Msg::RetryAt(at) => {
+            if let Connection::Offline { retry_at, .. } = &mut app.connection {
+                *retry_at = Some(at);
+            }
+            Vec::new()
+        }
+        Msg::Told(Ok(how)) => {
+            app.say(how);
+            Vec::new()
+        }
+        Msg::Told(Err(why)) => {
+            app.complain(why);
+            Vec::new()
+        }
+    }
+}
+
+/// Failed attempts to reach the database.
+fn attempt(app: &App) -> u32 {
+    if let Connection::Offline { attempt, .. } = app.connection { attempt } else { 0 }
+}
+
+fn tick(app: &mut App, now: DateTime<Utc>) -> Vec<Cmd> {
+    app.now = now;
+    if app.wake_at().is_none_or(|at| at > now) {
+        return Vec::new();
+    }
+    app.poll_at = now.checked_add_signed(app.settings.poll_every);
+    if let Connection::Offline { retry_at, .. } = &mut app.connection {
+        *retry_at = None;
+        return refresh_everything(app);
+    }
+    refresh(app)
+}
+
+/// Reads again what the screen shows.
+fn refresh(app: &mut App) -> Vec<Cmd> {
+    match app.view {
+        View::Invocations => invocations::refresh(app),
+        View::Flow => flow::refresh(app),
+        View::Logs => logs::refresh(app),
+        View::Charts => charts::refresh(app),
+        View::Detail => detail::refresh(app),
+    }
+}
+
+/// Reads the list again, and what the screen shows: one of them always asks the database something.
+fn refresh_everything(app: &mut App) -> Vec<Cmd> {
+    let mut commands = invocations::refresh(app);
+    if app.view != View::Invocations {
+        commands.extend(refresh(app));
+    }
+    commands
+}
+
+fn pressed(app: &mut App, key: KeyEvent) -> Vec<Cmd> {
+    if key.kind == KeyEventKind::Release {
+        return Vec::new();
+    }
+    if app.help.is_none() && find::typed(app, key) {
+        return Vec::new();
+    }
+    let pending = app.pending.take();
+    match app.settings.keys.lookup(app.view, pending, key) {
+        Lookup::Pending => {
+            app.pending = Some(key);
+            Vec::new()
+        }
+        Lookup::Nothing => Vec::new(),
+        Lookup::Action(action) => {
+            app.note = None;
+            let asked = std::mem::take(&mut app.asked_to_quit);
+            if app.help.is_some() { act_in_help(app, action, asked) } else { act(app, action, asked) }
+        }
+    }
+}
+
+fn act(app: &mut App, action: Action, asked_to_quit: bool) -> Vec<Cmd> {
+    match action {
+        Action::Back if find::clear(app) => Vec::new(),
+        // All functions again, before the screen is left.
+        Action::Back if app.view == View::Charts && app.charts.only.is_some() => charts::act(app, action),
+        Action::Quit | Action::Back if !app.back.is_empty() => back(app),
+        Action::Quit => ask_to_quit(app, asked_to_quit, "q"),
+        Action::QuitNow => ask_to_quit(app, asked_to_quit, "C-c"),
+        Action::Back => Vec::new(),
+        Action::Help => {
+            app.help = Some(0);
+            Vec::new()
+        }
+        Action::Redraw => vec![Cmd::Redraw],
+        Action::Suspend => vec![Cmd::Suspend],
+        Action::Show(view) => show(app, view),
+        Action::PreviousView => app.previous.map_or_else(Vec::new, |view| arrive(app, view)),
+        Action::Pause => pause(app),
+        Action::Refresh => refresh_now(app),
+        Action::TimeZone if app.view != View::Logs => {
+            app.local_time = !app.local_time;
+            app.say(if app.local_time { "local time" } else { "UTC" });
+            Vec::new()
+        }
+        // Typed faster than the rows come, as over a slow link: done when they are there.
+        _ if app.waits_for_first_rows() => {
+            if app.typed_ahead.len() < MOST_TYPED_AHEAD {
+                app.typed_ahead.push(action);
+            }
+            Vec::new()
+        }
+        _ => act_on_screen(app, action),
+    }
+}
+
+fn act_on_screen(app: &mut App, action: Action) -> Vec<Cmd> {
+    if find::act(app, action) {
+        return Vec::new();
+    }
+    match app.view {
+        _ if matches!(action, Action::Pager | Action::Editor | Action::Export) => documents::act(app, action),
+        View::Invocations => invocations::act(app, action),
+        View::Flow => flow::act(app, action),
+        View::Logs => logs::act(app, action),
+        View::Charts => charts::act(app, action),
+        View::Detail => detail::act(app, action),
+    }
+}
+
+fn act_in_help(app: &mut App, action: Action, asked_to_quit: bool) -> Vec<Cmd> {
+    let first = app.help.unwrap_or(0);
+    let page = usize::from(app.body_rows()).max(2);
+    app.help = match action {
+        Action::QuitNow => return ask_to_quit(app, asked_to_quit, "C-c"),
+        Action::Redraw => return vec![Cmd::Redraw],
+        Action::Suspend => return vec![Cmd::Suspend],
+        Action::Help | Action::Back | Action::Quit | Action::Open => None,
+        Action::Down => Some(first + 1),
+        Action::Up => Some(first.saturating_sub(1)),
+        Action::HalfDown => Some(first + page / 2),
+        Action::HalfUp => Some(first.saturating_sub(page / 2)),
+        Action::PageDown => Some(first + page),
+        Action::PageUp => Some(first.saturating_sub(page)),
+        Action::First => Some(0),
+        Action::Last => Some(usize::MAX),
+        _ => Some(first),
+    };
+    let last = app.settings.keys.help_rows(app.view, app.size.0).saturating_sub(page);
+    app.help = app.help.map(|first| first.min(last));
+    Vec::new()
+}
+
+fn ask_to_quit(app: &mut App, asked: bool, key: &str) -> Vec<Cmd> {
+    if asked {
+        app.quit = true;
+    } else {
+        app.asked_to_quit = true;
+        app.say(format!("press {key} again to leave"));
+    }
+    Vec::new()
+}
+
+fn back(app: &mut App) -> Vec<Cmd> {
+    app.typed_ahead.clear();
+    let Some(view) = app.back.pop() else { return Vec::new() };
+    app.previous = Some(app.view);
+    app.view = view;
+    refresh_if_live(app)
+}
+
+/// Goes to a screen that already holds something.
+fn arrive(app: &mut App, view: View) -> Vec<Cmd> {
+    if view == View::Invocations {
+        app.previous = Some(app.view);
+        app.view = view;
+        app.back.clear();
+    } else {
+        app.show(view);
+    }
+    refresh_if_live(app)
+}
+
+fn refresh_if_live(app: &mut App) -> Vec<Cmd> {
+    // While paused only what is missing altogether is read, as of a screen that was left before its rows came.
+    if (app.live || app.has_nothing()) && !app.has_banner() { refresh(app) } else { Vec::new() }
+}
+
+/// Goes to a screen by its number. Tree and log lines are those of the selection, where there is one.
+fn show(app: &mut App, view: View) -> Vec<Cmd> {
+    app.typed_ahead.clear();
+    match (app.view, view) {
+        (from, to) if from == to => Vec::new(),
+        (_, View::Charts) => charts::open(app),
+        (View::Invocations, View::Flow) => invocations::act(app, Action::Open),
+        (View::Invocations, View::Logs) => invocations::act(app, Action::Logs),
+        (View::Flow, View::Logs) => flow::act(app, Action::Logs),
+        (_, View::Flow) if app.flow.invocation.is_none() => {
+            nothing_there(app, "no cascade opened yet: Enter opens one")
+        }
+        (_, View::Logs) if app.logs.subject.is_none() => nothing_there(app, "no node chosen yet: L shows its lines"),
+        (_, view) => arrive(app, view),
+    }
+}
+
+fn nothing_there(app: &mut App, why: &str) -> Vec<Cmd> {
+    app.say(why);
+    Vec::new()
+}
+
+fn pause(app: &mut App) -> Vec<Cmd> {
+    app.live = !app.live;
+    if app.live {
+        app.say("live");
+        app.poll_at = app.now.checked_add_signed(app.settings.poll_every);
+        return refresh_now(app);
+    }
+    app.say("paused: nothing is read until p or r");
+    Vec::new()
+}
+
+fn refresh_now(app: &mut App) -> Vec<Cmd> {
+    match &mut app.connection {
+        Connection::Offline { retry_at, .. } => {
+            *retry_at = None;
+            refresh_everything(app)
+        }
+        Connection::Refused { .. } => refresh_everything(app),
+        // Polls leave alone what has ended or costs much; a key does not.
+        Connection::Connecting | Connection::Online => match app.view {
+            View::Flow => flow::act(app, Action::Refresh),
+            View::Detail => detail::act(app, Action::Refresh),
+            View::Logs => logs::act(app, Action::Refresh),
+            View::Charts => charts::act(app, Action::Refresh),
+            View::Invocations => refresh(app),
+        },
+    }
+}
+
+#[cfg(test)]
+mod tests;

@@ -1,0 +1,265 @@
+//! Keys and messages that concern the whole explorer.
+
+use chrono::TimeDelta;
+
+use super::*;
+use crate::model::invocation::Page;
+use crate::tui::fixture::{self, assert_screen, assert_screen_at, press};
+use crate::tui::keymap;
+use crate::tui::msg::Failure;
+
+fn loaded() -> App {
+    let mut app = fixture::app((80, 24));
+    let [Cmd::Page { request, .. }] = start(&mut app)[..] else { panic!("no request") };
+    update(&mut app, Msg::Page(request, Ok(Page { rows: fixture::listed(), more: false })));
+    app
+}
+
+/// Lets the time go on to the moment that the state waits for.
+fn wake(app: &mut App) -> Vec<Cmd> {
+    let at = app.wake_at().expect("it waits for something");
+    update(app, Msg::Tick(at))
+}
+
+fn fail(app: &mut App, failure: Failure) -> Vec<Cmd> {
+    let request = app.invocations.rows.request.expect("a request");
+    update(app, Msg::Changes(request, Err(failure)))
+}
+
+#[test]
+fn live_looks_for_changes_every_two_seconds_and_pause_stops_it() {
+    let mut app = loaded();
+    assert_eq!(app.wake_at(), Some(fixture::now() + TimeDelta::seconds(2)));
+    let commands = wake(&mut app);
+    assert!(matches!(commands[..], [Cmd::Changes { .. }]), "{commands:?}");
+    assert_eq!(app.wake_at(), Some(fixture::now() + TimeDelta::seconds(4)), "also while the answer is awaited");
+    assert_eq!(wake(&mut app), [], "but nothing is asked twice");
+    press(&mut app, "p");
+    assert_eq!(app.wake_at(), None);
+    assert_eq!(update(&mut app, Msg::Tick(fixture::now() + TimeDelta::hours(1))), []);
+    assert_screen_at("invocations__paused", &app, &fixture::THEME, (80, 24));
+    app.invocations.rows.request = None;
+    assert!(matches!(press(&mut app, "p")[..], [Cmd::Changes { .. }]));
+    assert!(app.wake_at().is_some_and(|at| at > app.now));
+}
+
+#[test]
+fn offline_waits_for_the_announced_moment_and_tries_again() {
+    let mut app = loaded();
+    wake(&mut app);
+    assert_eq!(fail(&mut app, Failure::unreachable("gone")), [Cmd::Retry { attempt: 1 }]);
+    assert_eq!(app.wake_at(), None, "until the moment is known");
+    let at = app.now + TimeDelta::seconds(1);
+    update(&mut app, Msg::RetryAt(at));
+    assert_eq!(update(&mut app, Msg::Tick(at - TimeDelta::milliseconds(1))), []);
+    assert!(matches!(update(&mut app, Msg::Tick(at))[..], [Cmd::Changes { .. }]));
+    assert_eq!(app.wake_at(), None, "the attempt is on its way");
+    assert_eq!(fail(&mut app, Failure::unreachable("gone")), [Cmd::Retry { attempt: 2 }]);
+    update(&mut app, Msg::RetryAt(at + TimeDelta::seconds(9)));
+    let [Cmd::Changes { request, .. }] = press(&mut app, "r")[..] else { panic!("r does not wait") };
+    assert_eq!(update(&mut app, Msg::Changes(request, Ok(Page::default()))), []);
+    assert_eq!(app.connection, Connection::Online);
+    assert!(app.note.as_ref().is_some_and(|note| note.text == "connected again"));
+    assert_eq!(app.wake_at(), Some(app.now), "what waited is read at once");
+    assert_eq!(app.invocations.rows().len(), 12, "nothing was lost");
+}
+
+#[test]
+fn requests_that_fail_together_are_one_attempt() {
+    let mut app = loaded();
+    wake(&mut app);
+    fail(&mut app, Failure::unreachable("gone"));
+    let at = app.now + TimeDelta::seconds(1);
+    update(&mut app, Msg::RetryAt(at));
+    assert_eq!(app.heard::<()>(Err(Failure::unreachable("gone too"))), Err("gone too".to_owned()));
+    assert!(matches!(app.connection, Connection::Offline { attempt: 1, retry_at: Some(_), .. }));
+}
+
+#[test]
+fn a_refused_password_is_not_tried_again_by_itself() {
+    let mut app = loaded();
+    wake(&mut app);
+    assert_eq!(fail(&mut app, Failure::refused("wrong password")), []);
+    assert_eq!(app.wake_at(), None);
+    assert!(matches!(press(&mut app, "r")[..], [Cmd::Changes { .. }]));
+}
+
+#[test]
+fn an_error_of_one_query_stops_nothing() {
+    let mut app = loaded();
+    wake(&mut app);
+    assert_eq!(fail(&mut app, Failure::other("too slow")), []);
+    assert_eq!(app.connection, Connection::Online);
+    assert!(app.wake_at().is_some());
+    assert!(fixture::screen(&app, &fixture::THEME, (80, 24)).contains("too slow"));
+}
+
+#[test]
+fn leaving_is_asked_for_once() {
+    // Keys, whether it ends.
+    for (keys, quit) in [
+        ("q", false),
+        ("qq", true),
+        ("qjq", false),
+        ("C-c", false),
+        ("C-cC-c", true),
+        ("qC-c", true),
+        ("<Esc><Esc>", false),
+        ("?q", false),
+        ("?qqq", true),
+        ("?C-cC-c", true),
+    ] {
+        let mut app = loaded();
+        press(&mut app, keys);
+        assert_eq!(app.quit, quit, "{keys}");
+    }
+}
+
+#[test]
+fn screens_are_a_stack() {
+    let mut app = loaded();
+    app.show(View::Flow);
+    app.show(View::Detail);
+    press(&mut app, "<Esc>");
+    assert_eq!((app.view, &app.back[..]), (View::Flow, &[View::Invocations][..]));
+    press(&mut app, "'");
+    assert_eq!(app.view, View::Detail);
+    press(&mut app, "q<BS>");
+    assert_eq!((app.view, app.back.len()), (View::Invocations, 0));
+    app.show(View::Flow);
+    press(&mut app, "1");
+    assert_eq!((app.view, app.back.len()), (View::Invocations, 0), "the list is the root");
+    press(&mut app, "'");
+    assert_eq!(app.view, View::Flow);
+}
+
+#[test]
+fn screens_without_a_subject_say_so() {
+    for keys in ["2", "3"] {
+        let mut app = fixture::app((80, 24));
+        press(&mut app, keys);
+        assert_eq!(app.view, View::Invocations);
+        assert!(app.note.is_some(), "{keys}");
+    }
+}
+
+#[test]
+fn redraw_and_suspend_are_asked_for() {
+    let mut app = loaded();
+    assert_eq!(press(&mut app, "C-lC-z"), [Cmd::Redraw, Cmd::Suspend]);
+    assert_eq!(press(&mut app, "?C-lC-z"), [Cmd::Redraw, Cmd::Suspend], "also in the help");
+}
+
+#[test]
+fn help_scrolls_and_closes() {
+    let mut app = loaded();
+    press(&mut app, "?");
+    assert_screen("help__normal", &app);
+    assert_screen_at("help__plain", &app, &fixture::PLAIN, (40, 12));
+    press(&mut app, "G");
+    assert_screen_at("help__end", &app, &fixture::THEME, (80, 24));
+    let last = app.help;
+    press(&mut app, "jjC-f");
+    assert_eq!(app.help, last, "there is an end");
+    press(&mut app, "ggj");
+    assert_eq!(app.help, Some(1));
+    press(&mut app, "<Esc>");
+    assert_eq!((app.help, app.view), (None, View::Invocations));
+}
+
+#[test]
+fn nothing_panics_at_any_size_or_key() {
+    let mut app = loaded();
+    for (columns, rows) in
+        [(0, 0), (1, 1), (39, 40), (40, 11), (40, 12), (41, 13), (57, 30), (99, 29), (500, 200), (40, 12)]
+    {
+        update(&mut app, Msg::Resize(columns, rows));
+        for binding in keymap::BINDINGS {
+            press(&mut app, binding.keys[0]);
+            fixture::screen(&app, &fixture::THEME, (columns, rows));
+            app.quit = false;
+        }
+    }
+}
+
+#[test]
+fn keys_typed_before_the_rows_come_are_done_when_they_are_there() {
+    let mut app = fixture::app((120, 36));
+    let [Cmd::Page { request, .. }] = start(&mut app)[..] else { panic!("no request") };
+    for keys in ["e", "<Enter>", "e", "y"] {
+        assert_eq!(press(&mut app, keys), [], "{keys}");
+    }
+    let commands = update(&mut app, Msg::Page(request, Ok(Page { rows: fixture::listed(), more: false })));
+    let [Cmd::Cascade { request, .. }] = commands[..] else { panic!("{commands:?}") };
+    assert_eq!(app.view, View::Flow);
+    let commands = update(&mut app, Msg::Cascade(request, Ok(Some(fixture::rows()))));
+    let [Cmd::Copy { text, .. }] = &commands[..] else { panic!("{commands:?}") };
+    assert!(text.contains("21610"), "{text}");
+    assert!(app.typed_ahead.is_empty());
+
+    let mut app = fixture::app((120, 36));
+    start(&mut app);
+    press(&mut app, "j");
+    press(&mut app, "4");
+    assert!(app.typed_ahead.is_empty(), "what was typed on another screen is forgotten");
+}
+
+#[test]
+fn nothing_seems_to_run_on_while_the_database_is_gone() {
+    let mut app = loaded();
+    wake(&mut app);
+    fail(&mut app, Failure::unreachable("gone"));
+    let rows = |app: &App| {
+        let screen = fixture::screen(app, &fixture::THEME, app.size);
+        screen.lines().filter(|line| line.contains("RUN")).map(str::to_owned).collect::<Vec<_>>()
+    };
+    let before = rows(&app);
+    assert_eq!(before.len(), 1, "a running row");
+    let later = app.now + TimeDelta::hours(1);
+    update(&mut app, Msg::Tick(later));
+    assert_eq!(rows(&app), before);
+}
+
+#[test]
+fn what_a_left_screen_asked_for_is_given_up() {
+    let mut app = loaded();
+    let [Cmd::Changes { .. }] = wake(&mut app)[..] else { panic!("no request") };
+    let commands = press(&mut app, "4");
+    assert!(matches!(commands[..], [Cmd::Leave(View::Invocations), Cmd::Hourly { .. }]), "{commands:?}");
+    assert!(!app.invocations.rows.is_loading());
+    let commands = press(&mut app, "<Esc>");
+    assert!(matches!(commands[..], [Cmd::Leave(View::Charts), Cmd::Changes { .. }]), "{commands:?}");
+    let commands = press(&mut app, "4");
+    assert!(matches!(commands[..], [Cmd::Leave(_), Cmd::Hourly { .. }]), "asked for again, not lost: {commands:?}");
+
+    let mut app = loaded();
+    let commands = press(&mut app, "<Enter>");
+    assert!(matches!(commands[..], [Cmd::Cascade { .. }]), "nothing was on its way: {commands:?}");
+    press(&mut app, "<Esc>p");
+    let commands = press(&mut app, "2");
+    assert!(matches!(commands.last(), Some(Cmd::Cascade { .. })), "paused, but nothing is there yet: {commands:?}");
+}
+
+#[test]
+fn the_attempt_to_reach_the_database_is_never_given_up() {
+    let mut app = loaded();
+    wake(&mut app);
+    fail(&mut app, Failure::unreachable("gone"));
+    let at = app.now + TimeDelta::seconds(1);
+    update(&mut app, Msg::RetryAt(at));
+    assert!(matches!(update(&mut app, Msg::Tick(at))[..], [Cmd::Changes { .. }]));
+    let commands = press(&mut app, "4");
+    assert!(!commands.contains(&Cmd::Leave(View::Invocations)), "{commands:?}");
+    assert_eq!(fail(&mut app, Failure::unreachable("gone")), [Cmd::Retry { attempt: 2 }]);
+}
+
+#[test]
+fn every_action_of_the_keymap_can_be_remapped_and_the_screen_says_so() {
+    let mut app = loaded();
+    let keys = ["Q".to_owned()];
+    app.settings.keys = keymap::Keymap::new([("next_failure", &keys[..]), ("help", &["H".to_owned()])]).unwrap();
+    press(&mut app, "Q");
+    assert_eq!(app.invocations.selected_index(), 2);
+    let screen = fixture::screen(&app, &fixture::PLAIN, (120, 36));
+    assert!(screen.contains("Q/E failure") && screen.contains("H help"), "{screen}");
+}

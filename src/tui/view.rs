@@ -1,0 +1,57 @@
+//! Draws the state and changes nothing.
+//!
+//! ```text
+//! header           where we are, the database, whether it answers, the time
+//! (tabs)           from 30 rows on
+//! (banner)         when the database cannot be reached
+//! body             one of the screens, or the help
+//! ----
+//! message row      what was said last, else the screen's own summary
+//! keys             of this screen, out of the key table
+//! ```
+
+pub mod charts;
+pub mod detail;
+mod find;
+pub mod flow;
+pub mod frame;
+pub mod help;
+pub mod invocations;
+pub mod logs;
+mod wrap;
+
+use ratatui::buffer::Buffer;
+use ratatui::layout::Rect;
+
+use super::app::App;
+use super::msg::View;
+use super::theme::Theme;
+
+/// Columns and rows below which nothing useful can be shown.
+pub const SMALLEST: (u16, u16) = (40, 12);
+
+/// Draws the whole screen.
+pub fn draw(app: &App, theme: &Theme, buf: &mut Buffer) {
+    let area = buf.area;
+    if area.width < SMALLEST.0 || area.height < SMALLEST.1 {
+        frame::too_small(area, buf);
+        return;
+    }
+    let rows = frame::rows(app, area);
+    frame::header(app, theme, rows.header, buf);
+    if app.has_banner() {
+        frame::banner(app, theme, rows.banner, buf);
+    }
+    let body: fn(&App, &Theme, Rect, &mut Buffer) = match app.view {
+        _ if app.help.is_some() => help::draw,
+        View::Invocations => invocations::draw,
+        View::Flow => flow::draw,
+        View::Logs => logs::draw,
+        View::Charts => charts::draw,
+        View::Detail => detail::draw,
+    };
+    body(app, theme, rows.body, buf);
+    frame::rule(theme, rows.rule, buf);
+    frame::message(app, theme, rows.message, buf);
+    frame::keys(app, theme, rows.keys, buf);
+}

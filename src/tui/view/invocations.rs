@@ -1,0 +1,177 @@
+//! The list.
+//!
+//! ```text
+//!  TIME          ST      FUNCTION         TRIGGER       USER            EVT   JOBS   DURATION  CORRELATION
+//! >12:04:29.440  ✗ FAIL  …detector-moves  UPDATE moves  admin@…        2/14  2 ✗1     1.80s   moves.550e8400
+//! ----------------------------------------------------------------------------------------------
+//!  preview of the selected row, from 30 rows on
+//! ```
+
+mod columns;
+mod preview;
+
+use ratatui::buffer::Buffer;
+use ratatui::layout::Rect;
+use ratatui::style::Style;
+
+use super::frame::{columns as width_of, fit, put};
+use crate::model::text::clean;
+use crate::tui::app::invocations::{PREVIEW_ROWS, State, has_preview, table_rows};
+use crate::tui::app::{App, Connection};
+use crate::tui::theme::Theme;
+use columns::{Column, columns};
+
+/// Draws the body of the screen.
+pub fn draw(app: &App, theme: &Theme, area: Rect, buf: &mut Buffer) {
+    let state = &app.invocations;
+    if state.rows().is_empty() {
+        placeholder(app, theme, area, buf);
+        return;
+    }
+    let columns = columns(area.width);
+    let row_at = |y: u16| Rect { y: area.y + y, height: 1, ..area }.intersection(area);
+    head(theme, &columns, row_at(0), buf);
+    let selected = state.selected_index();
+    let height = u16::try_from(table_rows(app)).unwrap_or(u16::MAX).min(area.height.saturating_sub(1));
+    for (y, at) in (1..=height).zip(state.offset..) {
+        match state.rows().get(at) {
+            Some(_) => line(app, theme, &columns, at, at == selected, row_at(y), buf),
+            None => {
+                let text = end(app, theme);
+                put(buf, row_at(y), area.x + 1, &fit(&text, usize::from(area.width - 1), theme), theme.dim());
+                break;
+            }
+        }
+    }
+    if has_preview(app) {
+        let top = area.bottom().saturating_sub(PREVIEW_ROWS);
+        preview::draw(app, theme, Rect { y: top, height: PREVIEW_ROWS, ..area }.intersection(area), buf);
+    }
+}
+
+fn head(theme: &Theme, columns: &[(Column, u16)], row: Rect, buf: &mut Buffer) {
+    let mut x = row.x + 1;
+    for (column, width) in columns {
+        let at = if column.is_right() { x + width.saturating_sub(width_of(column.title())) } else { x };
+        put(buf, row, at, column.title(), theme.title());
+        x += width + 1;
+    }
+}
+
+fn line(app: &App, theme: &Theme, columns: &[(Column, u16)], at: usize, selected: bool, row: Rect, buf: &mut Buffer) {
+    let Some(listed) = app.invocations.rows().get(at) else { return };
+    let effective = listed.verdict(app.data_time(), app.settings.stale_after).effective;
+    let mut x = row.x;
+    x = put(buf, row, x, if selected { theme.cursor() } else { " " }, Style::new());
+    for (column, width) in columns {
+        let text = column.text(app, theme, listed, *width);
+        let text = fit(&text, usize::from(*width), theme);
+        let start = if column.is_right() { x + width.saturating_sub(width_of(&text)) } else { x };
+        // The selected line has one style alone: moving it costs few bytes.
+        let style = match column {
+            Column::Status if !selected => theme.status(effective),
+            _ => Style::new(),
+        };
+        put(buf, row, start, &text, style);
+        x += width + 1;
+    }
+    if selected {
+        buf.set_style(row, theme.selected());
+    }
+}
+
+/// What stands below the last row.
+fn end(app: &App, theme: &Theme) -> String {
+    let state = &app.invocations;
+    let count = state.rows().len();
+    if let Some(error) = &state.older.error {
+        return format!("older rows not loaded: {} (j tries again)", clean(error));
+    }
+    if state.complete {
+        return format!("end of data, {count} {}", if count == 1 { "invocation" } else { "invocations" });
+    }
+    if app.has_banner() {
+        return "older rows not loaded: the database does not answer".to_owned();
+    }
+    format!("loading older rows{}", theme.ellipsis())
+}
+
+/// There are no rows: why, and what to do.
+fn placeholder(app: &App, theme: &Theme, area: Rect, buf: &mut Buffer) {
+    let state = &app.invocations;
+    let lines: Vec<String> = match (&state.rows.error, &state.rows.value, &app.connection) {
+        (Some(error), ..) => {
+            let next = match app.connection {
+                Connection::Offline { .. } => "it is tried again by itself; r tries now",
+                _ => "r tries again",
+            };
+            vec!["the invocations cannot be read".to_owned(), clean(error).into_owned(), next.to_owned()]
+        }
+        (None, Some(_), _) => vec![
+            "no invocations recorded yet".to_owned(),
+            String::new(),
+            "embed the recorder in a writer (README, \"Embed the recorder\"),".to_owned(),
+            "or watch a sample workload: obs-tui demo".to_owned(),
+            String::new(),
+            "new rows appear here by themselves".to_owned(),
+        ],
+        _ => vec![format!("loading{}", theme.ellipsis())],
+    };
+    let width = usize::from(area.width.saturating_sub(2));
+    let lines: Vec<String> = lines.iter().flat_map(|line| wrap(line, width)).collect();
+    let top = area.y + area.height.saturating_sub(u16::try_from(lines.len()).unwrap_or(0)) / 3;
+    for (i, (y, line)) in (top..area.bottom()).zip(&lines).enumerate() {
+        let x = area.x + area.width.saturating_sub(width_of(line)) / 2;
+        let style = if i == 0 { theme.title() } else { Style::new() };
+        put(buf, Rect { y, height: 1, ..area }, x, line, style);
+    }
+}
+
+/// Breaks a text at spaces.
+fn wrap(text: &str, width: usize) -> Vec<String> {
+    let mut lines = vec![String::new()];
+    for word in text.split(' ') {
+        let room = width.saturating_sub(usize::from(width_of(lines.last().map_or("", |line| line))));
+        if usize::from(width_of(word)) >= room && lines.last().is_some_and(|line| !line.is_empty()) {
+            lines.push(String::new());
+        }
+        if let Some(line) = lines.last_mut() {
+            if !line.is_empty() {
+                line.push(' ');
+            }
+            line.push_str(word);
+        }
+    }
+    lines
+}
+
+/// What the message row says when nothing else is to be said.
+#[must_use]
+pub fn summary(app: &App) -> String {
+    let state = &app.invocations;
+    let count = state.rows().len();
+    if count == 0 {
+        return String::new();
+    }
+    let more = if state.complete { "" } else { "+" };
+    let mut parts = vec![format!("{}/{count}{more}", state.selected_index() + 1)];
+    if state.follow {
+        parts.push("following the newest".to_owned());
+    }
+    parts.extend(new_above(state));
+    if let Some(error) = &state.rows.error
+        && !app.has_banner()
+    {
+        parts.push(clean(error).into_owned());
+    }
+    parts.join("   ")
+}
+
+fn new_above(state: &State) -> Option<String> {
+    let count = state.new_above();
+    if state.gap {
+        let least = count.max(crate::tui::app::invocations::NEWEST);
+        return Some(format!("{least}+ new above (gg)"));
+    }
+    (count > 0).then(|| format!("{count} new above (gg)"))
+}

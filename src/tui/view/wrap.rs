@@ -1,0 +1,63 @@
+//! Long text in several rows.
+
+use unicode_width::UnicodeWidthChar;
+
+/// Breaks a line into at most `most` rows of at most `width` columns, between words where that wastes little. Also tells
+/// whether something is left over. Reads no more of the text than it shows.
+pub(super) fn wrap(text: &str, width: usize, most: usize) -> (Vec<&str>, bool) {
+    let mut rows = Vec::new();
+    let mut rest = text;
+    while rows.len() < most && width > 0 {
+        let end = row_end(rest, width);
+        rows.push(rest[..end].trim_end());
+        rest = rest[end..].trim_start();
+        if rest.is_empty() {
+            return (rows, false);
+        }
+    }
+    (rows, true)
+}
+
+/// Where the first row of a text ends.
+fn row_end(text: &str, width: usize) -> usize {
+    let (mut used, mut space) = (0, None);
+    for (at, c) in text.char_indices() {
+        used += c.width().unwrap_or(0);
+        if used > width {
+            let whole_words = space.filter(|&space: &usize| space * 2 >= at);
+            // A character wider than the row still has to go somewhere.
+            return whole_words.unwrap_or(if at == 0 { c.len_utf8() } else { at });
+        }
+        if c == ' ' && at > 0 {
+            space = Some(at);
+        }
+    }
+    text.len()
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use unicode_width::UnicodeWidthStr;
+
+    #[test]
+    fn rows_end_between_words() {
+        assert_eq!(wrap("one two three", 8, 9), (vec!["one two", "three"], false));
+        assert_eq!(wrap("a unbreakablelongword", 8, 9), (vec!["a unbrea", "kablelon", "gword"], false));
+        assert_eq!(wrap("one two three", 8, 1), (vec!["one two"], true));
+        assert_eq!(wrap("", 8, 2), (vec![""], false));
+        assert_eq!(wrap("日本語", 4, 9), (vec!["日本", "語"], false));
+        assert_eq!(wrap("日", 1, 9), (vec!["日"], false));
+    }
+
+    proptest::proptest! {
+        #[test]
+        fn nothing_is_lost_and_nothing_sticks_out(text: String, width in 2_usize..40) {
+            let (rows, more) = wrap(&text, width, usize::MAX);
+            let kept = |text: &str| text.chars().filter(|c| !c.is_whitespace()).collect::<String>();
+            proptest::prop_assert!(!more);
+            proptest::prop_assert_eq!(kept(&rows.concat()), kept(&text));
+            proptest::prop_assert!(rows.iter().all(|row| row.width() <= width));
+        }
+    }
+}

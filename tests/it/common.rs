@@ -1,0 +1,120 @@
+//! One private PostgreSQL for the whole test program, and a migrated database of its own for every test.
+//!
+//! ```ignore
+//! #[tokio::test]
+//! async fn counts() {
+//!     let db = common::database("counts").await;      // any name that no other test uses
+//!     common::load_foreign(&db).await;                // 1,500 invocations of another writer, if wanted
+//!     let mut session = common::session(&db.readonly).await;
+//! }
+//! ```
+//! Connections are TCP with passwords, as the three roles. The server stops and its folder goes when the program ends.
+use std::io::Read;
+use std::path::PathBuf;
+use std::sync::OnceLock;
+
+use obs_tui::postgres::{Cluster, Options};
+use obs_tui::store::admin::{self, Passwords, Roles};
+use obs_tui::store::config::Config;
+use sqlx::postgres::PgConnection;
+use sqlx::{AssertSqlSafe, Connection, Executor};
+
+const TEMPLATE: &str = "migrated_template";
+const FOREIGN: &str = concat!(env!("CARGO_MANIFEST_DIR"), "/tests/data/foreign");
+
+/// A database of one test, by who connects.
+#[derive(Clone, Debug)]
+pub(crate) struct TestDb {
+    pub(crate) superuser: Config,
+    pub(crate) admin: Config,
+    pub(crate) app: Config,
+    pub(crate) readonly: Config,
+}
+
+/// A migrated database without rows.
+pub(crate) async fn database(name: &str) -> TestDb {
+    copy(name, TEMPLATE).await
+}
+
+/// A database without tables, for tests of migrations; the roles and their rights are there.
+pub(crate) async fn empty_database(name: &str) -> TestDb {
+    copy(name, "template0").await
+}
+
+/// A session of the role, with the explorer's settings for the readonly role and the recorder's for all others.
+pub(crate) async fn session(config: &Config) -> PgConnection {
+    let reader = config.user == "observability_readonly";
+    let options = if reader { config.reader_options() } else { config.writer_options("test") };
+    PgConnection::connect_with(&options).await.unwrap()
+}
+
+/// The superuser of the server that all tests share.
+pub(crate) fn superuser() -> &'static Config {
+    &server().superuser
+}
+
+/// The log of the server that all tests share.
+pub(crate) fn server_log() -> PathBuf {
+    server().cluster.dir().join("log")
+}
+
+/// Fills the tables with the rows of `tests/data/foreign`.
+pub(crate) async fn load_foreign(db: &TestDb) {
+    let mut session = session(&db.superuser).await;
+    session.execute("SET session_replication_role = replica").await.unwrap();
+    for table in ["invocations", "job_executions", "event_executions"] {
+        let file = std::fs::File::open(format!("{FOREIGN}/{table}.csv.gz")).unwrap();
+        let mut rows = Vec::new();
+        flate2::read::GzDecoder::new(file).read_to_end(&mut rows).unwrap();
+        let header = String::from_utf8_lossy(rows.split(|byte| *byte == b'\n').next().unwrap()).into_owned();
+        let mut copy = session
+            .copy_in_raw(&format!("COPY {table} ({header}) FROM STDIN (FORMAT csv, HEADER true)"))
+            .await
+            .unwrap();
+        copy.send(rows).await.unwrap();
+        copy.finish().await.unwrap();
+    }
+    session.execute("ANALYZE").await.unwrap();
+    session.close().await.unwrap();
+}
+
+struct Server {
+    superuser: Config,
+    roles: Roles,
+    /// Never dropped: the end of the program stops the server.
+    cluster: Cluster,
+}
+
+fn server() -> &'static Server {
+    static SERVER: OnceLock<Server> = OnceLock::new();
+    // Its own thread and runtime: the caller is inside the runtime of some test.
+    SERVER.get_or_init(|| std::thread::spawn(start).join().unwrap())
+}
+
+fn start() -> Server {
+    let cluster = Cluster::start(&Options::default()).unwrap_or_else(|error| panic!("{error}"));
+    let superuser = cluster.superuser();
+    let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build().unwrap();
+    let roles = runtime.block_on(async {
+        let roles = admin::create_database(&superuser, TEMPLATE, &Passwords::default()).await.unwrap();
+        admin::migrate(&roles.admin).await.unwrap();
+        roles
+    });
+    Server { superuser, roles, cluster }
+}
+
+async fn copy(name: &str, template: &str) -> TestDb {
+    let Server { superuser, roles, .. } = server();
+    let mut session = session(superuser).await;
+    let statement = format!("CREATE DATABASE \"{name}\" TEMPLATE {template} OWNER {}", roles.admin.user);
+    session.execute(AssertSqlSafe(statement)).await.unwrap();
+    session.close().await.unwrap();
+    // Rights on the database itself are not copied.
+    admin::create_database(superuser, name, &Passwords::default()).await.unwrap();
+    TestDb {
+        superuser: superuser.with_database(name),
+        admin: roles.admin.with_database(name),
+        app: roles.app.with_database(name),
+        readonly: roles.readonly.with_database(name),
+    }
+}

@@ -1,0 +1,18 @@
+//! One test program for everything that needs a real server: it starts one private PostgreSQL and gives every test a
+//! database of its own. Needs the feature `tui`, which brings the server.
+#![cfg(feature = "tui")]
+#![expect(clippy::unwrap_used, clippy::panic, reason = "a test fails by panicking, and helpers of tests too")]
+mod cli;
+mod cluster;
+mod common;
+mod database;
+mod effects;
+mod filter;
+mod logs;
+mod loki_server;
+mod plans;
+mod pty;
+mod push_server;
+mod read;
+mod recorder;
+mod terminal;
