@@ -136,6 +136,17 @@ pub struct Children {
     pub first_failure: Option<(String, Option<String>)>,
 }
 
+/// What is directly below one invocation, as far as a preview shows it.
+#[derive(Clone, Debug, Default, PartialEq)]
+pub struct Inside {
+    /// Events that were detected or failed.
+    pub events: Vec<Event>,
+    /// Jobs.
+    pub jobs: Vec<Job>,
+    /// `table` and `event` of the payload, unless it is large.
+    pub payload: Option<serde_json::Value>,
+}
+
 /// Jobs of one invocation by effective status. The four last add up to `run`.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize)]
 pub struct JobCounts {

@@ -3,6 +3,7 @@
 mod cascade;
 mod filter;
 mod hourly;
+mod inside;
 mod known;
 mod page;
 

@@ -25,11 +25,15 @@ const LONGEST_WAIT: Duration = Duration::from_secs(15);
 /// Waiting time at the least.
 const SHORTEST_WAIT: Duration = Duration::from_millis(100);
 
+/// How long the selection must rest before its preview is read.
+const REST: Duration = Duration::from_millis(120);
+
 /// Requests of which only the newest is wanted.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
 enum Class {
     Page,
     Older,
+    Inside,
     Cascade,
     Row,
     Hourly,
@@ -41,7 +45,7 @@ impl Class {
     /// What a screen asks for.
     fn of(view: View) -> &'static [Self] {
         match view {
-            View::Invocations => &[Self::Page, Self::Older],
+            View::Invocations => &[Self::Page, Self::Older, Self::Inside],
             View::Flow => &[Self::Cascade],
             View::Logs => &[Self::Loki, Self::TableLogs],
             View::Charts => &[Self::Hourly],
@@ -91,6 +95,10 @@ impl Effects {
             Cmd::Changes { request, since, unfinished, limit } => self.ask(Class::Page, async move {
                 let query = PageQuery { limit, ..PageQuery::default() };
                 Msg::Changes(request, answer(reader.changes(&query, since, &unfinished, now, stale_after).await))
+            }),
+            Cmd::Inside { request, invocation } => self.ask(Class::Inside, async move {
+                tokio::time::sleep(REST).await;
+                Msg::Inside(request, answer(reader.inside(invocation).await))
             }),
             Cmd::Cascade { request, invocation } => self.ask(Class::Cascade, async move {
                 let rows = answer(reader.cascade(Seed::invocation(invocation)).await);

@@ -8,7 +8,7 @@ use uuid::Uuid;
 use crate::logs::{LogError, LogPage, LogQuery};
 use crate::model::flow::{Kind, Rows};
 use crate::model::hourly::Hourly;
-use crate::model::invocation::{Key, Page};
+use crate::model::invocation::{Inside, Key, Page};
 
 /// A screen.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
@@ -337,6 +337,8 @@ pub enum Msg {
     Page(u64, Result<Page, Failure>),
     /// The newest rows, and those asked for by id.
     Changes(u64, Result<Page, Failure>),
+    /// What is below the selected row of the list.
+    Inside(u64, Result<Inside, Failure>),
     /// The rows of a cascade; `None` when its invocation is gone.
     Cascade(u64, Result<Option<Rows>, Failure>),
     /// A raw row; `None` when it is gone.
@@ -375,6 +377,13 @@ pub enum Cmd {
         unfinished: Vec<Uuid>,
         /// At most so many newest rows.
         limit: usize,
+    },
+    /// What is directly below an invocation, once nothing else was asked for a moment.
+    Inside {
+        /// Number of the request.
+        request: u64,
+        /// The invocation.
+        invocation: Uuid,
     },
     /// The cascade that an invocation belongs to.
     Cascade {

@@ -38,6 +38,7 @@ pub fn update(app: &mut App, msg: Msg) -> Vec<Cmd> {
             commands.insert(0, Cmd::Leave(view_before));
         }
     }
+    commands.extend(invocations::inside::ask(app));
     if attempt(app) > before {
         commands.push(Cmd::Retry { attempt: attempt(app) });
     }
@@ -60,6 +61,7 @@ fn answer(app: &mut App, msg: Msg) -> Vec<Cmd> {
         Msg::Tick(now) => tick(app, now),
         Msg::Page(request, answer) => invocations::page_loaded(app, request, answer),
         Msg::Changes(request, answer) => invocations::changes_loaded(app, request, answer),
+        Msg::Inside(request, answer) => invocations::inside::loaded(app, request, answer),
         Msg::Cascade(request, answer) => flow::loaded(app, request, answer),
         Msg::Row(request, answer) => detail::loaded(app, request, answer),
         Msg::Hourly(request, answer) => charts::loaded(app, request, answer),

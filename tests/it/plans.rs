@@ -276,6 +276,8 @@ async fn no_query_reads_a_whole_table(filled: &Filled) {
         let (row, _) = filled.bounded("row", 1.0, async |reader| reader.row(kind, id).await).await;
         assert_eq!(row.unwrap()["id"].as_str(), Some(id.to_string().as_str()));
     }
+    let (inside, _) = filled.bounded("preview", 3.0 * EACH, async |reader| reader.inside(leaf.id).await).await;
+    assert_eq!(inside.jobs.len(), leaf.jobs.len());
     let jobs: Vec<Uuid> = leaf.jobs.iter().map(|job| job.id).collect();
     filled.bounded("job logs", 1.0, async |reader| reader.job_logs(&jobs).await).await;
 

@@ -123,6 +123,29 @@ async fn list_tree_and_sql_tell_the_same_of_foreign_rows() {
 }
 
 #[tokio::test]
+async fn a_preview_holds_what_the_tree_shows_below_a_row() {
+    let db = common::database("read_inside").await;
+    common::load_foreign(&db).await;
+    let reader = Reader::new(db.readonly.clone());
+    let page = reader.page(&PageQuery { limit: 100, ..PageQuery::default() }, now(), STALE_AFTER).await.unwrap();
+    for row in &page.rows {
+        let inside = reader.inside(row.invocation.id).await.unwrap();
+        let rows = reader.cascade(Seed::invocation(row.invocation.id)).await.unwrap();
+        let sorted = |ids: &mut dyn Iterator<Item = Uuid>| {
+            let mut ids: Vec<Uuid> = ids.collect();
+            ids.sort_unstable();
+            ids
+        };
+        let own = rows.events.iter().filter(|event| event.invocation_id == row.invocation.id);
+        let telling = own.filter(|event| event.detected || event.status != "not_detected");
+        assert_eq!(sorted(&mut inside.events.iter().map(|event| event.id)), sorted(&mut telling.map(|event| event.id)));
+        let own = rows.jobs.iter().filter(|job| job.invocation_id == row.invocation.id);
+        assert_eq!(sorted(&mut inside.jobs.iter().map(|job| job.id)), sorted(&mut own.map(|job| job.id)));
+        assert!(inside.payload.is_some());
+    }
+}
+
+#[tokio::test]
 async fn a_cascade_is_found_from_every_id_in_it() {
     let db = common::database("read_cascade").await;
     let chain = "moves.550e8400-e29b-41d4-a716-446655440000";

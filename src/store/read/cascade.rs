@@ -170,8 +170,15 @@ async fn members(
     Ok(rows.into_iter().map(Invocation::from).collect())
 }
 
+/// Columns of [`EventRow`]; `$2` is how many characters of an error text are read.
+pub(super) const EVENT_COLUMNS: &str = "id, invocation_id, created_at, updated_at, event_name, detected, \
+     detection_duration_ms::bigint as detection_duration_ms, \
+     handler_duration_ms::bigint as handler_duration_ms, status, \
+     left(coalesce(nullif(detection_error, ''), nullif(handler_error, ''), \
+                   nullif(detection_error_stack, ''), nullif(handler_error_stack, '')), $2) as error";
+
 #[derive(FromRow)]
-struct EventRow {
+pub(super) struct EventRow {
     id: Uuid,
     invocation_id: Uuid,
     created_at: Option<DateTime<Utc>>,
@@ -184,41 +191,37 @@ struct EventRow {
     error: Option<String>,
 }
 
-async fn events(connection: &mut PgConnection, invocations: &[Uuid]) -> Result<Vec<Event>, StoreError> {
-    let rows: Vec<EventRow> = sqlx::query_as(
-        "select id, invocation_id, created_at, updated_at, event_name, detected, \
-                detection_duration_ms::bigint as detection_duration_ms, \
-                handler_duration_ms::bigint as handler_duration_ms, status, \
-                left(coalesce(nullif(detection_error, ''), nullif(handler_error, ''), \
-                              nullif(detection_error_stack, ''), nullif(handler_error_stack, '')), $2) as error \
-         from event_executions where invocation_id = any($1)",
-    )
-    .bind(invocations)
-    .bind(ERROR_CHARACTERS)
-    .fetch_all(connection)
-    .await?;
-    Ok(rows
-        .into_iter()
-        .map(|row| {
-            let created_at = row.created_at.unwrap_or_default();
-            Event {
-                id: row.id,
-                invocation_id: row.invocation_id,
-                created_at,
-                updated_at: row.updated_at.unwrap_or(created_at),
-                name: row.event_name,
-                detected: row.detected,
-                detection_duration_ms: row.detection_duration_ms,
-                handler_duration_ms: row.handler_duration_ms,
-                status: row.status.unwrap_or_default(),
-                error: row.error,
-            }
-        })
-        .collect())
+impl From<EventRow> for Event {
+    fn from(row: EventRow) -> Self {
+        let created_at = row.created_at.unwrap_or_default();
+        Self {
+            id: row.id,
+            invocation_id: row.invocation_id,
+            created_at,
+            updated_at: row.updated_at.unwrap_or(created_at),
+            name: row.event_name,
+            detected: row.detected,
+            detection_duration_ms: row.detection_duration_ms,
+            handler_duration_ms: row.handler_duration_ms,
+            status: row.status.unwrap_or_default(),
+            error: row.error,
+        }
+    }
 }
 
+async fn events(connection: &mut PgConnection, invocations: &[Uuid]) -> Result<Vec<Event>, StoreError> {
+    let sql = format!("select {EVENT_COLUMNS} from event_executions where invocation_id = any($1)");
+    let rows: Vec<EventRow> = fetch_all(connection, sql, of(invocations)?).await?;
+    Ok(rows.into_iter().map(Event::from).collect())
+}
+
+/// Columns of [`JobRow`]; `$2` is how many characters of an error text are read.
+pub(super) const JOB_COLUMNS: &str = "id, invocation_id, event_execution_id, created_at, updated_at, job_name, \
+     duration_ms::bigint as duration_ms, status, \
+     left(coalesce(nullif(error_message, ''), nullif(error_stack, '')), $2) as error";
+
 #[derive(FromRow)]
-struct JobRow {
+pub(super) struct JobRow {
     id: Uuid,
     invocation_id: Uuid,
     event_execution_id: Uuid,
@@ -230,32 +233,32 @@ struct JobRow {
     error: Option<String>,
 }
 
+impl From<JobRow> for Job {
+    fn from(row: JobRow) -> Self {
+        let created_at = row.created_at.unwrap_or_default();
+        Self {
+            id: row.id,
+            invocation_id: row.invocation_id,
+            event_execution_id: row.event_execution_id,
+            created_at,
+            updated_at: row.updated_at.unwrap_or(created_at),
+            name: row.job_name,
+            duration_ms: row.duration_ms,
+            status: row.status.unwrap_or_default(),
+            error: row.error,
+        }
+    }
+}
+
 async fn jobs(connection: &mut PgConnection, invocations: &[Uuid]) -> Result<Vec<Job>, StoreError> {
-    let rows: Vec<JobRow> = sqlx::query_as(
-        "select id, invocation_id, event_execution_id, created_at, updated_at, job_name, \
-                duration_ms::bigint as duration_ms, status, \
-                left(coalesce(nullif(error_message, ''), nullif(error_stack, '')), $2) as error \
-         from job_executions where invocation_id = any($1)",
-    )
-    .bind(invocations)
-    .bind(ERROR_CHARACTERS)
-    .fetch_all(connection)
-    .await?;
-    Ok(rows
-        .into_iter()
-        .map(|row| {
-            let created_at = row.created_at.unwrap_or_default();
-            Job {
-                id: row.id,
-                invocation_id: row.invocation_id,
-                event_execution_id: row.event_execution_id,
-                created_at,
-                updated_at: row.updated_at.unwrap_or(created_at),
-                name: row.job_name,
-                duration_ms: row.duration_ms,
-                status: row.status.unwrap_or_default(),
-                error: row.error,
-            }
-        })
-        .collect())
+    let sql = format!("select {JOB_COLUMNS} from job_executions where invocation_id = any($1)");
+    let rows: Vec<JobRow> = fetch_all(connection, sql, of(invocations)?).await?;
+    Ok(rows.into_iter().map(Job::from).collect())
+}
+
+/// The invocations, and how many characters of an error text are read.
+fn of(invocations: &[Uuid]) -> Result<PgArguments, sqlx::Error> {
+    let mut arguments = PgArguments::default();
+    arguments.add(invocations).and_then(|()| arguments.add(ERROR_CHARACTERS)).map_err(sqlx::Error::Encode)?;
+    Ok(arguments)
 }

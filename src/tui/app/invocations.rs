@@ -3,6 +3,7 @@
 //! The rows in memory have no gaps. Where so many new rows came at once that the newest page does not reach them, the
 //! list starts again from the newest if it follows, else it says that there are newer ones and stays.
 
+pub mod inside;
 mod keys;
 mod merge;
 
@@ -27,8 +28,10 @@ pub const MOST_ROWS: usize = 50_000;
 const MOST_UNFINISHED: usize = 200;
 /// Pages that one search for a failure reads.
 const MOST_SOUGHT: usize = 10;
-/// Lines of the preview, with the line above it.
-pub const PREVIEW_ROWS: u16 = 7;
+/// Lines of the preview at the least, with the line above it.
+const PREVIEW_ROWS: u16 = 7;
+/// Lines of the preview at the most.
+const MOST_PREVIEW_ROWS: u16 = 12;
 
 /// The list.
 #[derive(Clone, Debug)]
@@ -51,6 +54,8 @@ pub struct State {
     pub gap: bool,
     /// Whether the preview is shown; by itself where there is room.
     pub preview: Option<bool>,
+    /// What is below the selected row.
+    pub inside: inside::State,
     /// Pages still to be read in the search for an older failure.
     pub seeking: usize,
 }
@@ -67,6 +72,7 @@ impl Default for State {
             seen: None,
             gap: false,
             preview: None,
+            inside: inside::State::default(),
             seeking: 0,
         }
     }
@@ -115,10 +121,16 @@ pub fn has_preview(app: &App) -> bool {
     app.invocations.preview.unwrap_or(app.is_tall()) && app.body_rows() > PREVIEW_ROWS + 4
 }
 
+/// Rows of the preview, with the line above it: a third of the body.
+#[must_use]
+pub fn preview_rows(app: &App) -> u16 {
+    (app.body_rows() / 3).clamp(PREVIEW_ROWS, MOST_PREVIEW_ROWS)
+}
+
 /// Rows of the table: the body without its head and without the preview.
 #[must_use]
 pub fn table_rows(app: &App) -> usize {
-    let preview = if has_preview(app) { PREVIEW_ROWS } else { 0 };
+    let preview = if has_preview(app) { preview_rows(app) } else { 0 };
     usize::from(app.body_rows().saturating_sub(1 + preview)).max(1)
 }
 
@@ -246,8 +258,8 @@ pub fn refresh(app: &mut App) -> Vec<Cmd> {
 pub(super) fn abandon(app: &mut App) -> bool {
     let state = &mut app.invocations;
     state.seeking = 0;
-    let older = state.older.abandon();
-    state.rows.abandon() || older
+    let (older, inside) = (state.older.abandon(), state.inside.abandon());
+    state.rows.abandon() || older || inside
 }
 
 /// Selects the row that stands in this row of the body.

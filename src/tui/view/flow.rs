@@ -13,7 +13,7 @@
 mod head;
 mod node;
 mod path;
-mod waterfall;
+pub(super) mod waterfall;
 
 use ratatui::buffer::Buffer;
 use ratatui::layout::Rect;

@@ -16,7 +16,7 @@ use ratatui::style::Style;
 
 use super::frame::{columns as width_of, fit, put};
 use crate::model::text::clean;
-use crate::tui::app::invocations::{PREVIEW_ROWS, State, has_preview, table_rows};
+use crate::tui::app::invocations::{State, has_preview, preview_rows, table_rows};
 use crate::tui::app::{App, Connection};
 use crate::tui::theme::Theme;
 use columns::{Column, columns};
@@ -44,8 +44,8 @@ pub fn draw(app: &App, theme: &Theme, area: Rect, buf: &mut Buffer) {
         }
     }
     if has_preview(app) {
-        let top = area.bottom().saturating_sub(PREVIEW_ROWS);
-        preview::draw(app, theme, Rect { y: top, height: PREVIEW_ROWS, ..area }.intersection(area), buf);
+        let top = area.bottom().saturating_sub(preview_rows(app));
+        preview::draw(app, theme, Rect { y: top, height: preview_rows(app), ..area }.intersection(area), buf);
     }
 }
 

@@ -55,7 +55,7 @@ impl DiffRow {
 
 impl Diff {
     /// What a payload says to have changed; `None` when it holds no rows.
-    pub(super) fn of(payload: &Value, revealed: bool) -> Option<Self> {
+    pub(in crate::tui) fn of(payload: &Value, revealed: bool) -> Option<Self> {
         let (old, new) = payload::rows(payload)?;
         if !old.is_object() && !new.is_object() {
             return None;

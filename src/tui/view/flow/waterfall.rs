@@ -23,17 +23,17 @@ pub(super) fn axis(width: usize, window: Zoom) -> String {
 
 /// A bar of the waterfall.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub(super) struct Bar {
+pub(in crate::tui::view) struct Bar {
     /// When the node began, milliseconds after the start of the cascade.
-    pub(super) from: i64,
+    pub(in crate::tui::view) from: i64,
     /// When it ended itself.
-    pub(super) to: i64,
+    pub(in crate::tui::view) to: i64,
     /// When the last thing below it ended.
-    pub(super) whole: i64,
+    pub(in crate::tui::view) whole: i64,
     /// How it went.
-    pub(super) effective: Effective,
+    pub(in crate::tui::view) effective: Effective,
     /// Whether it is to stand out.
-    pub(super) bold: bool,
+    pub(in crate::tui::view) bold: bool,
 }
 
 /// The cells from one moment to another, at least one; nothing for what is not in the window at all.
@@ -52,7 +52,7 @@ fn cells(from_ms: i64, to_ms: i64, window: Zoom, width: usize) -> Option<(usize,
 
 /// A row of the waterfall, between its edges; empty for what has no time of its own. What is outside the window is
 /// pointed at.
-pub(super) fn bar<'a>(bar: Option<Bar>, window: Zoom, width: usize, theme: &Theme) -> Vec<Span<'a>> {
+pub(in crate::tui::view) fn bar<'a>(bar: Option<Bar>, window: Zoom, width: usize, theme: &Theme) -> Vec<Span<'a>> {
     let edge = if theme.unicode { "│" } else { "|" };
     let mut cells_of_row = vec![(" ", theme.dim()); width];
     if let Some(bar) = bar {

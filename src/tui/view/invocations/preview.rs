@@ -1,4 +1,6 @@
-//! The selected row, in a few lines below the list.
+//! The selected row, in a few lines below the list: why it has its status, what changed, its events and jobs.
+
+mod inside;
 
 use ratatui::buffer::Buffer;
 use ratatui::layout::Rect;
@@ -8,11 +10,14 @@ use super::columns::{elapsed, status};
 use crate::model::invocation::{Link, Listed};
 use crate::model::text::{clean, plural};
 use crate::tui::app::App;
+use crate::tui::app::invocations::inside::Content;
 use crate::tui::theme::Theme;
 use crate::tui::view::frame::{fit, put, rule};
 
 /// Columns for the name of a field.
-const NAMES: u16 = 13;
+const NAMES: u16 = 9;
+/// Lines of a preview that leaves out who it was.
+const SMALL: u16 = 8;
 
 pub(super) fn draw(app: &App, theme: &Theme, area: Rect, buf: &mut Buffer) {
     let Some(listed) = app.invocations.selected_row() else { return };
@@ -24,11 +29,21 @@ pub(super) fn draw(app: &App, theme: &Theme, area: Rect, buf: &mut Buffer) {
         row
     };
     title(app, theme, listed, row(), buf);
-    for (name, value, style) in fields(app, theme, listed) {
+    let inside = app.invocations.inside.of(listed);
+    for (name, value, style) in fields(app, theme, listed, inside, area.height) {
         let row = row();
         put(buf, row, area.x + 1, name, theme.dim());
         let x = area.x + 1 + NAMES;
         put(buf, row, x, &fit(&value, usize::from(area.right().saturating_sub(x)), theme), style);
+    }
+    let rest = Rect { y, height: area.bottom().saturating_sub(y), ..area };
+    match (inside, app.invocations.inside.error(listed)) {
+        (Some(content), _) => inside::draw(app, theme, listed, &content.flow, rest, buf),
+        (None, Some(error)) => {
+            let text = format!("events and jobs not read: {}", clean(error));
+            put(buf, rest, area.x + 1, &fit(&text, usize::from(area.width.saturating_sub(2)), theme), theme.dim());
+        }
+        (None, None) => {}
     }
 }
 
@@ -42,37 +57,45 @@ fn title(app: &App, theme: &Theme, listed: &Listed, row: Rect, buf: &mut Buffer)
     put(buf, row, x, &fit(&rest, usize::from(row.right().saturating_sub(x)), theme), Style::new());
 }
 
-fn fields(app: &App, theme: &Theme, listed: &Listed) -> [(&'static str, String, Style); 5] {
+/// The names and values of as many lines as leave room for the events and jobs.
+fn fields(
+    app: &App,
+    theme: &Theme,
+    listed: &Listed,
+    inside: Option<&Content>,
+    height: u16,
+) -> Vec<(&'static str, String, Style)> {
     let (invocation, children) = (&listed.invocation, &listed.children);
     let verdict = listed.verdict(app.data_time(), app.settings.stale_after);
-    let error = match (&invocation.error_message, &children.first_failure) {
-        (_, Some((job, error))) => {
-            format!("{}: {}", clean(job), clean(error.as_deref().unwrap_or("no error text")))
-        }
-        (Some(error), None) => clean(error).into_owned(),
-        (None, None) => "-".to_owned(),
-    };
     let reason = verdict.reason.unwrap_or_else(|| format!("recorded {}", clean(&invocation.status)));
-    let who = [invocation.source_user_email.as_deref(), invocation.source_system.as_deref()];
-    let parent = invocation.parent.map_or_else(
-        || "- (root)".to_owned(),
-        |parent| {
-            let how = if parent.link == Link::Inferred { ", read out of the payload" } else { "" };
-            format!("job {}{how}", parent.job)
-        },
-    );
-    let failed = children.first_failure.is_some() || invocation.error_message.is_some();
     let counts = format!(
         "{} checked, {} detected; {} run",
         plural(children.events_checked, "event"),
         children.events_detected,
         plural(children.jobs_run, "job")
     );
-    [
-        ("why", format!("{}; {counts}", clean(&reason)), Style::new()),
-        ("error", error, if failed { theme.error() } else { Style::new() }),
-        ("by", clean(&who.into_iter().flatten().collect::<Vec<_>>().join(" / ")).into_owned(), Style::new()),
-        ("correlation", clean(invocation.correlation_id.as_deref().unwrap_or("-")).into_owned(), Style::new()),
-        ("caused by", parent, Style::new()),
-    ]
+    let mut fields = vec![("why", format!("{}; {counts}", clean(&reason)), Style::new())];
+    let error = match (&invocation.error_message, &children.first_failure) {
+        // It stands beside its job.
+        (None, Some(_)) if inside.is_some() => None,
+        (None, Some((job, error))) => {
+            Some(format!("{}: {}", clean(job), clean(error.as_deref().unwrap_or("no error text"))))
+        }
+        (Some(error), _) => Some(clean(error).into_owned()),
+        (None, None) => None,
+    };
+    fields.extend(error.map(|error| ("error", error, theme.error())));
+    if let Some(diff) = inside.and_then(|content| content.diff.as_ref()).filter(|diff| !diff.rows.is_empty()) {
+        fields.push(("changed", inside::changes(diff, theme), Style::new()));
+    }
+    if height > SMALL {
+        let who = [invocation.source_user_email.as_deref(), invocation.source_system.as_deref()];
+        let mut by = clean(&who.into_iter().flatten().collect::<Vec<_>>().join(" / ")).into_owned();
+        if let Some(parent) = invocation.parent {
+            let how = if parent.link == Link::Inferred { " (read out of the payload)" } else { "" };
+            by.push_str(&format!("   caused by job {}{how}", parent.job));
+        }
+        fields.push(("by", by, Style::new()));
+    }
+    fields
 }
