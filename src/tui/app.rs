@@ -8,9 +8,12 @@ pub mod find;
 pub mod flow;
 pub mod invocations;
 pub mod logs;
+pub mod messages;
+pub mod overlay;
 
 use chrono::{DateTime, NaiveDateTime, TimeDelta, Utc};
 use crossterm::event::KeyEvent;
+use uuid::Uuid;
 
 use super::keymap::Keymap;
 use super::msg::{Action, Failure, FailureKind, View};
@@ -150,6 +153,12 @@ pub struct App {
     pub logs: logs::State,
     /// The charts.
     pub charts: charts::State,
+    /// The marked invocations, in the order of marking.
+    pub marks: Vec<Uuid>,
+    /// What is open over the screen.
+    pub overlay: Option<overlay::Overlay>,
+    /// What this run said.
+    pub messages: messages::Messages,
     /// The first line of the help that is shown, when it is open.
     pub help: Option<usize>,
     /// The message row.
@@ -187,6 +196,9 @@ impl App {
             detail: detail::State::default(),
             logs: logs::State::default(),
             charts: charts::State::default(),
+            marks: Vec::new(),
+            overlay: None,
+            messages: messages::Messages::default(),
             help: None,
             note: None,
             pending: None,
@@ -213,12 +225,17 @@ impl App {
 
     /// Says something in the message row.
     pub fn say(&mut self, text: impl Into<String>) {
-        self.note = Some(Note { text: text.into(), is_error: false, at: self.now });
+        self.tell(text.into(), false);
     }
 
     /// Says in the message row that something went wrong.
     pub fn complain(&mut self, text: impl Into<String>) {
-        self.note = Some(Note { text: text.into(), is_error: true, at: self.now });
+        self.tell(text.into(), true);
+    }
+
+    fn tell(&mut self, text: String, is_error: bool) {
+        self.messages.add(&text, is_error, self.now);
+        self.note = Some(Note { text, is_error, at: self.now });
     }
 
     /// Goes to a screen and remembers this one.
@@ -293,6 +310,12 @@ impl App {
         matches!(self.connection, Connection::Offline { .. } | Connection::Refused { .. })
     }
 
+    /// Whether something is open over the screen.
+    #[must_use]
+    pub fn is_covered(&self) -> bool {
+        self.help.is_some() || self.overlay.is_some()
+    }
+
     /// Rows of a screen's body: what header, banner, rule, message row and key row leave.
     #[must_use]
     pub fn body_rows(&self) -> u16 {
@@ -323,6 +346,7 @@ impl App {
             Err(failure) => failure,
         };
         let error = failure.text.clone();
+        self.messages.add(&error, true, self.now);
         self.connection = match (failure.kind, std::mem::replace(&mut self.connection, Connection::Online)) {
             (FailureKind::Refused, _) => Connection::Refused { error },
             // Requests that fail together are one attempt.

@@ -147,8 +147,14 @@ pub enum Action {
     ZoomOut,
     /// Less time on the axis.
     ZoomIn,
+    /// The messages of this run.
+    Messages,
     /// The help.
     Help,
+    /// Mark the row, or take its mark away.
+    Mark,
+    /// Take all marks away.
+    ClearMarks,
     /// Draw everything again.
     Redraw,
     /// To the background; `fg` returns.
@@ -223,7 +229,10 @@ impl Action {
         Self::CriticalPath,
         Self::ZoomOut,
         Self::ZoomIn,
+        Self::Messages,
         Self::Help,
+        Self::Mark,
+        Self::ClearMarks,
         Self::Redraw,
         Self::Suspend,
         Self::Quit,

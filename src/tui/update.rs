@@ -6,7 +6,7 @@ mod mouse;
 use chrono::{DateTime, Utc};
 use crossterm::event::{KeyEvent, KeyEventKind};
 
-use super::app::{App, Connection, charts, detail, documents, find, flow, invocations, logs};
+use super::app::{App, Connection, charts, detail, documents, find, flow, invocations, logs, overlay};
 use super::keymap::Lookup;
 use super::msg::{Action, Cmd, Msg, View};
 
@@ -126,7 +126,7 @@ fn pressed(app: &mut App, key: KeyEvent) -> Vec<Cmd> {
     if key.kind == KeyEventKind::Release {
         return Vec::new();
     }
-    if app.help.is_none() && find::typed(app, key) {
+    if app.help.is_none() && app.overlay.is_none() && find::typed(app, key) {
         return Vec::new();
     }
     let pending = app.pending.take();
@@ -139,9 +139,17 @@ fn pressed(app: &mut App, key: KeyEvent) -> Vec<Cmd> {
         Lookup::Action(action) => {
             app.note = None;
             let asked = std::mem::take(&mut app.asked_to_quit);
-            if app.help.is_some() { act_in_help(app, action, asked) } else { act(app, action, asked) }
+            act_anywhere(app, action, asked)
         }
     }
+}
+
+/// An action goes to what is open, else to the screen.
+fn act_anywhere(app: &mut App, action: Action, asked_to_quit: bool) -> Vec<Cmd> {
+    if app.help.is_some() {
+        return act_in_help(app, action, asked_to_quit);
+    }
+    overlay::act(app, action).unwrap_or_else(|| act(app, action, asked_to_quit))
 }
 
 fn act(app: &mut App, action: Action, asked_to_quit: bool) -> Vec<Cmd> {
@@ -153,6 +161,7 @@ fn act(app: &mut App, action: Action, asked_to_quit: bool) -> Vec<Cmd> {
         Action::Quit => ask_to_quit(app, asked_to_quit, "q"),
         Action::QuitNow => ask_to_quit(app, asked_to_quit, "C-c"),
         Action::Back => Vec::new(),
+        _ if overlay::open(app, action) => Vec::new(),
         Action::Help => {
             app.help = Some(0);
             Vec::new()

@@ -18,6 +18,8 @@ pub mod frame;
 pub mod help;
 pub mod invocations;
 pub mod logs;
+mod messages;
+mod overlay;
 mod wrap;
 
 use ratatui::buffer::Buffer;
@@ -51,7 +53,17 @@ pub fn draw(app: &App, theme: &Theme, buf: &mut Buffer) {
         View::Detail => detail::draw,
     };
     body(app, theme, rows.body, buf);
+    overlay::draw(app, theme, rows.body, buf);
     frame::rule(theme, rows.rule, buf);
     frame::message(app, theme, rows.message, buf);
     frame::keys(app, theme, rows.keys, buf);
+}
+
+/// Empties a part of the screen for what is drawn over it.
+fn clear(area: Rect, buf: &mut Buffer) {
+    for position in area.positions() {
+        if let Some(cell) = buf.cell_mut(position) {
+            cell.reset();
+        }
+    }
 }

@@ -4,6 +4,7 @@ use chrono::{DateTime, SecondsFormat};
 
 use super::App;
 use super::detail::{Content, fields};
+use super::invocations;
 use crate::model::correlation::short_id;
 use crate::model::flow::{Fold, Glyphs};
 use crate::model::outline::Outline;
@@ -41,9 +42,9 @@ pub fn act(app: &mut App, action: Action) -> Vec<Cmd> {
 pub fn for_programs(app: &App) -> Option<Document> {
     let text = match app.view {
         View::Invocations => {
-            let rows = app.invocations.rows();
+            let rows = invocations::taken(app);
             let listing = |row| Listing::new(row, app.now, app.settings.stale_after);
-            let lines: Vec<String> = rows.iter().filter_map(|row| serde_json::to_string(&listing(row)).ok()).collect();
+            let lines: Vec<String> = rows.iter().filter_map(|&row| serde_json::to_string(&listing(row)).ok()).collect();
             (!rows.is_empty()).then(|| format!("[{}]\n", lines.join(",\n ")))?
         }
         View::Flow => report::cascade(app.flow.flow.value.as_ref()?).ok()? + "\n",
@@ -65,7 +66,7 @@ pub fn for_programs(app: &App) -> Option<Document> {
 pub fn for_people(app: &App) -> Option<Document> {
     let (text, extension) = match app.view {
         View::Invocations => {
-            let rows = app.invocations.rows();
+            let rows = invocations::taken(app);
             let lines = rows.iter().map(|row| list_line(row, app.now, app.settings.stale_after));
             let all: Vec<String> = [LIST_HEAD.to_owned()].into_iter().chain(lines).collect();
             (!rows.is_empty()).then(|| (all.join("\n") + "\n", "txt"))?

@@ -140,6 +140,13 @@ pub fn selected(app: &App) -> Option<Uuid> {
     app.invocations.selected_row().map(|row| row.invocation.id)
 }
 
+/// The rows that copying and writing take: the marked ones that are loaded, or all where none is marked.
+#[must_use]
+pub fn taken(app: &App) -> Vec<&Listed> {
+    let is_taken = |row: &&Listed| app.marks.is_empty() || app.marks.contains(&row.invocation.id);
+    app.invocations.rows().iter().filter(is_taken).collect()
+}
+
 /// Older rows came, or the first ones.
 pub fn page_loaded(app: &mut App, request: u64, answer: Result<Page, Failure>) -> Vec<Cmd> {
     let (first, older) = (app.invocations.rows.take(request), app.invocations.older.take(request));

@@ -226,8 +226,9 @@ pub fn loki_loaded(app: &mut App, request: u64, answer: Result<LogPage, LogError
             state.refusal = None;
         }
         Err(error) => {
-            state.loki.error = Some(error.to_string());
-            state.refusal = Some(error);
+            app.messages.add(&error.to_string(), true, app.now);
+            app.logs.loki.error = Some(error.to_string());
+            app.logs.refusal = Some(error);
         }
     }
     came(app);

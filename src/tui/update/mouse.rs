@@ -1,6 +1,6 @@
 //! The mouse does what keys do: the wheel moves, a click selects a line or goes to a screen.
 
-use super::{act_in_help, show};
+use super::{act_anywhere, show};
 use crate::tui::app::{App, detail, flow, invocations, logs};
 use crate::tui::msg::{Action, Cmd, Mouse, View};
 use crate::tui::view::frame;
@@ -21,19 +21,17 @@ pub(super) fn act(app: &mut App, mouse: Mouse) -> Vec<Cmd> {
 }
 
 fn turn(app: &mut App, action: Action) -> Vec<Cmd> {
-    let step = |app: &mut App| {
-        if app.help.is_some() { act_in_help(app, action, false) } else { super::act(app, action, false) }
-    };
-    (0..NOTCH).flat_map(|_| step(app)).collect()
+    (0..NOTCH).flat_map(|_| act_anywhere(app, action, false)).collect()
 }
 
 fn click(app: &mut App, column: u16, row: u16) -> Vec<Cmd> {
     if let Some(view) = frame::tab_at(app, column, row) {
         app.help = None;
+        app.overlay = None;
         return show(app, view);
     }
     let above = if app.is_tall() { 2 } else { 1 } + u16::from(app.has_banner());
-    let Some(row) = row.checked_sub(above).filter(|&row| row < app.body_rows() && app.help.is_none()) else {
+    let Some(row) = row.checked_sub(above).filter(|&row| row < app.body_rows() && !app.is_covered()) else {
         return Vec::new();
     };
     match app.view {

@@ -91,7 +91,7 @@ pub fn header(app: &App, theme: &Theme, area: Rect, buf: &mut Buffer) {
 
 fn tabs(app: &App, theme: &Theme, line: Rect, buf: &mut Buffer) {
     for (view, x, text) in tab_texts() {
-        let style = if app.view == view && app.help.is_none() { theme.selected() } else { theme.dim() };
+        let style = if app.view == view && !app.is_covered() { theme.selected() } else { theme.dim() };
         put(buf, line, line.x + x, &text, style);
     }
 }
@@ -143,6 +143,7 @@ fn breadcrumbs(app: &App) -> String {
     if app.help.is_some() {
         crumbs.push("Help".into());
     }
+    crumbs.extend(super::overlay::name(app).map(Cow::from));
     crumbs.join(" > ")
 }
 
@@ -189,9 +190,10 @@ pub fn message(app: &App, theme: &Theme, area: Rect, buf: &mut Buffer) {
     let (text, style) = match &app.note {
         Some(note) if note.is_error => (clean(&note.text).into_owned(), theme.error()),
         Some(note) => (clean(&note.text).into_owned(), theme.title()),
-        None if app.help.is_none() && app.view == View::Invocations => (super::invocations::summary(app), Style::new()),
-        None if app.help.is_none() && super::find::draw(app, theme, area, buf) => (String::new(), Style::new()),
-        None if app.help.is_none() && app.view == View::Flow => (super::flow::summary(app, theme), theme.dim()),
+        None if app.is_covered() => (String::new(), Style::new()),
+        None if app.view == View::Invocations => (super::invocations::summary(app), Style::new()),
+        None if super::find::draw(app, theme, area, buf) => (String::new(), Style::new()),
+        None if app.view == View::Flow => (super::flow::summary(app, theme), theme.dim()),
         None => (String::new(), Style::new()),
     };
     put(buf, area, area.x + 1, &fit(&text, usize::from(area.width.saturating_sub(6)), theme), style);
@@ -211,6 +213,8 @@ pub fn keys(app: &App, theme: &Theme, area: Rect, buf: &mut Buffer) {
             (pair(Action::PageDown, Action::PageUp), "page"),
             (back, "close"),
         ]
+    } else if app.overlay.is_some() {
+        super::overlay::keys(app)
     } else {
         app.settings.keys.footer(app.view)
     };

@@ -21,6 +21,9 @@ use crate::tui::app::{App, Connection};
 use crate::tui::theme::Theme;
 use columns::{Column, columns};
 
+/// What stands behind the time of a marked row.
+const MARK: &str = "*";
+
 /// Draws the body of the screen.
 pub fn draw(app: &App, theme: &Theme, area: Rect, buf: &mut Buffer) {
     let state = &app.invocations;
@@ -63,7 +66,8 @@ fn line(app: &App, theme: &Theme, columns: &[(Column, u16)], at: usize, selected
     let effective = listed.verdict(app.data_time(), app.settings.stale_after).effective;
     let mut x = row.x;
     x = put(buf, row, x, if selected { theme.cursor() } else { " " }, Style::new());
-    for (column, width) in columns {
+    let marked = app.marks.contains(&listed.invocation.id);
+    for (at, (column, width)) in columns.iter().enumerate() {
         let text = column.text(app, theme, listed, *width);
         let text = fit(&text, usize::from(*width), theme);
         let start = if column.is_right() { x + width.saturating_sub(width_of(&text)) } else { x };
@@ -74,6 +78,9 @@ fn line(app: &App, theme: &Theme, columns: &[(Column, u16)], at: usize, selected
         };
         put(buf, row, start, &text, style);
         x += width + 1;
+        if at == 0 && marked {
+            put(buf, row, x - 1, MARK, theme.accent());
+        }
     }
     if selected {
         buf.set_style(row, theme.selected());
@@ -159,6 +166,9 @@ pub fn summary(app: &App) -> String {
         parts.push("following the newest".to_owned());
     }
     parts.extend(new_above(state));
+    if !app.marks.is_empty() {
+        parts.push(format!("{} marked", app.marks.len()));
+    }
     if let Some(error) = &state.rows.error
         && !app.has_banner()
     {

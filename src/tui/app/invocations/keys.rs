@@ -1,10 +1,16 @@
 //! What keys do in the list.
 
+use uuid::Uuid;
+
 use super::{MOST_SOUGHT, State, first_page, older_page, page_if_near_end, show_selection, subject, table_rows};
 use crate::model::report::Listing;
 use crate::model::status::Effective;
+use crate::model::text::plural;
 use crate::tui::app::{App, flow, logs};
 use crate::tui::msg::{Action, Cmd};
+
+/// Marked rows may be of another time than the loaded ones.
+const NONE_OF_THE_MARKED: &str = "none of the marked rows is loaded: M clears the marks";
 
 /// What a key does.
 pub fn act(app: &mut App, action: Action) -> Vec<Cmd> {
@@ -43,6 +49,12 @@ pub fn act(app: &mut App, action: Action) -> Vec<Cmd> {
             show_selection(app);
             Vec::new()
         }
+        Action::ClearMarks => {
+            let count = app.marks.len();
+            app.marks.clear();
+            app.say(format!("no marks any more, {count} cleared"));
+            Vec::new()
+        }
         _ => act_on_row(app, action),
     }
 }
@@ -60,6 +72,21 @@ fn act_on_row(app: &mut App, action: Action) -> Vec<Cmd> {
     match action {
         Action::Open => flow::open(app, id),
         Action::Logs => subject(app).map_or_else(Vec::new, |subject| logs::open(app, subject)),
+        Action::Mark => {
+            mark(app, id);
+            Vec::new()
+        }
+        Action::CopyRow if !app.marks.is_empty() => {
+            let rows = super::taken(app);
+            if rows.is_empty() {
+                app.say(NONE_OF_THE_MARKED);
+                return Vec::new();
+            }
+            let listings: Vec<Listing> =
+                rows.iter().map(|row| Listing::new(row, app.now, app.settings.stale_after)).collect();
+            let what = plural(listings.len() as u64, "marked row");
+            copy(serde_json::to_string_pretty(&listings).unwrap_or_default(), &format!("{what} as JSON"))
+        }
         Action::CopyValue => copy(id.to_string(), "invocation id"),
         Action::CopyCommand => copy(app.command(&["show", &id.to_string()]), "command"),
         Action::CopyRow => {
@@ -76,6 +103,22 @@ fn act_on_row(app: &mut App, action: Action) -> Vec<Cmd> {
         },
         _ => Vec::new(),
     }
+}
+
+/// Marks a row, or takes its mark away.
+fn mark(app: &mut App, id: Uuid) {
+    match app.marks.iter().position(|&marked| marked == id) {
+        Some(at) => {
+            app.marks.remove(at);
+        }
+        None => app.marks.push(id),
+    }
+    let keys = |action| app.settings.keys.key_of(app.view, action);
+    let takes = format!("{} {} take them", keys(Action::CopyRow), keys(Action::Export));
+    app.say(match app.marks.len() {
+        0 => "no marks any more".to_owned(),
+        n => format!("{n} marked; {takes}, {} clears", keys(Action::ClearMarks)),
+    });
 }
 
 /// Moves the selection. Moving ends following.

@@ -293,3 +293,32 @@ fn screen_hostile() {
     press(&mut app, "j");
     assert_screen("invocations__hostile", &app);
 }
+
+#[test]
+fn marked_rows_are_what_is_taken_away() {
+    // (keys, marked rows, in the order of marking)
+    for (keys, marked) in
+        [("m", &[0][..]), ("mjm", &[0, 1]), ("jjmkm", &[2, 1]), ("mjmkm", &[1]), ("mjmM", &[]), ("mm", &[])]
+    {
+        let mut app = loaded(fixture::listed(), false, (80, 24));
+        press(&mut app, keys);
+        let ids: Vec<Uuid> = marked.iter().map(|&at: &usize| app.invocations.rows()[at].invocation.id).collect();
+        assert_eq!(app.marks, ids, "{keys}");
+    }
+    let mut app = loaded(fixture::listed(), false, (120, 36));
+    let copied = press(&mut app, "jmjjmY");
+    let Some(Cmd::Copy { text, what }) = copied.last() else { panic!("{copied:?}") };
+    let rows: Vec<serde_json::Value> = serde_json::from_str(text).unwrap();
+    assert_eq!(
+        (what.as_str(), rows.len(), &rows[1]["id"]),
+        ("2 marked rows as JSON", 2, &serde_json::json!(fixture::id(4)))
+    );
+    let [Cmd::Export(document)] = &press(&mut app, "x")[..] else { panic!("nothing to write") };
+    assert_eq!(serde_json::from_str::<Vec<serde_json::Value>>(&document.text).unwrap().len(), 2);
+    app.note = None;
+    assert_screen("invocations__marked", &app);
+    assert_screen_at("invocations__marked_small", &app, &PLAIN, (40, 12));
+    app.marks = vec![fixture::id(999)];
+    let asked = press(&mut app, "Yx");
+    assert!(!asked.iter().any(|cmd| matches!(cmd, Cmd::Copy { .. } | Cmd::Export(_))), "none of them is loaded");
+}

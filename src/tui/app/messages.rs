@@ -1,0 +1,204 @@
+//! What this run said: notes, complaints, and failures that no note told. The newest stands last.
+
+use std::collections::VecDeque;
+
+use chrono::{DateTime, Utc};
+
+use super::App;
+use super::overlay::Overlay;
+use crate::tui::app::cursor::Cursor;
+use crate::tui::msg::{Action, Cmd};
+
+/// Messages that are kept.
+pub const MOST: usize = 500;
+/// Rows below the list for the whole text of the selected message.
+const WHOLE: u16 = 5;
+
+/// A message. The same text again, with nothing else in between, counts up.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Message {
+    /// The text, as it came.
+    pub text: String,
+    /// Whether something went wrong.
+    pub is_error: bool,
+    /// When it came last.
+    pub at: DateTime<Utc>,
+    /// When it came first.
+    pub first: DateTime<Utc>,
+    /// How often it came.
+    pub times: u32,
+}
+
+/// The messages of this run, oldest first.
+#[derive(Clone, Debug, Default)]
+pub struct Messages {
+    /// Those that are kept.
+    pub kept: VecDeque<Message>,
+    /// Older ones that are not.
+    pub dropped: usize,
+}
+
+impl Messages {
+    /// Adds one.
+    pub fn add(&mut self, text: &str, is_error: bool, at: DateTime<Utc>) {
+        if let Some(last) = self.kept.back_mut().filter(|last| last.text == text && last.is_error == is_error) {
+            last.at = at;
+            last.times = last.times.saturating_add(1);
+            return;
+        }
+        if self.kept.len() == MOST {
+            self.kept.pop_front();
+            self.dropped += 1;
+        }
+        self.kept.push_back(Message { text: text.to_owned(), is_error, at, first: at, times: 1 });
+    }
+
+    /// How many tell that something went wrong.
+    #[must_use]
+    pub fn errors(&self) -> usize {
+        self.kept.iter().filter(|message| message.is_error).count()
+    }
+}
+
+/// Rows of the list, and of the whole text of the selected message below it.
+#[must_use]
+pub fn heights(app: &App) -> (usize, usize) {
+    let body = app.body_rows().saturating_sub(1);
+    let whole = if body >= WHOLE * 2 { WHOLE } else { 2 };
+    (usize::from(body.saturating_sub(whole + 1)).max(1), usize::from(whole))
+}
+
+/// Opens the list at the newest message.
+pub(super) fn open(app: &mut App) {
+    let mut cursor = Cursor::default();
+    cursor.go(usize::MAX, app.messages.kept.len(), heights(app).0);
+    app.overlay = Some(Overlay::Messages(cursor));
+}
+
+/// What a key does while the list is open.
+pub(super) fn act(app: &mut App, mut cursor: Cursor, action: Action) -> Vec<Cmd> {
+    match action {
+        Action::CopyValue => {
+            let text = app.messages.kept.get(cursor.at).map(|message| message.text.clone());
+            return text.map_or_else(Vec::new, |text| vec![Cmd::Copy { text, what: "message".to_owned() }]);
+        }
+        _ => cursor.act(action, app.messages.kept.len(), heights(app).0),
+    };
+    app.overlay = Some(Overlay::Messages(cursor));
+    Vec::new()
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::logs::LogError;
+    use crate::model::invocation::Page;
+    use crate::tui::app::Connection;
+    use crate::tui::fixture::{self, PLAIN, assert_screen, assert_screen_at, press};
+    use crate::tui::msg::{Failure, Msg};
+    use crate::tui::update::{start, update};
+    use chrono::TimeDelta;
+
+    fn texts(app: &App) -> Vec<(&str, u32)> {
+        app.messages.kept.iter().map(|message| (message.text.as_str(), message.times)).collect()
+    }
+
+    /// A list that lost its database for two attempts and has it again.
+    fn lived() -> App {
+        let mut app = fixture::app((80, 24));
+        let [Cmd::Page { request, .. }] = start(&mut app)[..] else { panic!("no request") };
+        update(&mut app, Msg::Page(request, Ok(Page { rows: fixture::listed(), more: false })));
+        for second in 1..=2 {
+            update(&mut app, Msg::Tick(fixture::now() + TimeDelta::seconds(2 * second)));
+            if let Connection::Offline { .. } = app.connection {
+                press(&mut app, "r");
+            }
+            let request = app.invocations.rows.request.unwrap();
+            let gone = Failure::unreachable("cannot reach db:5432: connection refused. Is the server running there?");
+            update(&mut app, Msg::Changes(request, Err(gone)));
+        }
+        press(&mut app, "r");
+        let request = app.invocations.rows.request.unwrap();
+        update(&mut app, Msg::Changes(request, Ok(Page::default())));
+        update(&mut app, Msg::Tick(fixture::now() + TimeDelta::seconds(70)));
+        update(&mut app, Msg::Told(Err("nothing written to /srv: no space left on device".to_owned())));
+        app
+    }
+
+    #[test]
+    fn what_was_said_is_kept_and_counted() {
+        let mut app = lived();
+        let gone = ("cannot reach db:5432: connection refused. Is the server running there?", 2);
+        let said = [gone, ("connected again", 1), ("nothing written to /srv: no space left on device", 1)];
+        assert_eq!(texts(&app), said);
+        press(&mut app, "L");
+        let request = app.logs.loki.request.unwrap();
+        update(&mut app, Msg::Logs(request, Err(LogError::NotConfigured)));
+        assert!(texts(&app).last().unwrap().0.contains("GRAFANA_URL"), "{:?}", texts(&app));
+    }
+
+    #[test]
+    fn there_is_an_end_to_them() {
+        let mut messages = Messages::default();
+        for n in 0..MOST + 7 {
+            messages.add(&format!("message {n}"), n % 2 == 0, fixture::now());
+        }
+        assert_eq!((messages.kept.len(), messages.dropped, messages.errors()), (MOST, 7, MOST / 2));
+        assert_eq!(messages.kept.back().unwrap().text, format!("message {}", MOST + 6));
+    }
+
+    #[test]
+    fn keys_move_copy_and_close() {
+        // (keys after !, selected, open)
+        for (keys, at, open) in [
+            ("", 2, true),
+            ("k", 1, true),
+            ("gg", 0, true),
+            ("ggjjjj", 2, true),
+            ("kL", 1, true),
+            ("q", 0, false),
+            ("<Esc>", 0, false),
+            ("!", 0, false),
+            ("<Enter>", 0, false),
+        ] {
+            let mut app = lived();
+            press(&mut app, "!");
+            press(&mut app, keys);
+            let found = app.overlay.as_ref().map(|Overlay::Messages(cursor)| cursor.at);
+            assert_eq!(found, open.then_some(at), "{keys}");
+            assert!(app.back.is_empty() && !app.quit, "{keys}");
+        }
+        let mut app = lived();
+        let copied = press(&mut app, "!ky");
+        assert_eq!(copied, [Cmd::Copy { text: "connected again".to_owned(), what: "message".to_owned() }]);
+        let mut empty = fixture::app((80, 24));
+        assert_eq!(press(&mut empty, "!y"), []);
+    }
+
+    #[test]
+    fn screens() {
+        let mut app = lived();
+        for (n, text) in
+            ["following the newest row", "local time", "wrote 3.1 MB to /home/ada/obs-tui-invocations.json"]
+                .into_iter()
+                .enumerate()
+        {
+            app.now += TimeDelta::seconds(5 * n as i64);
+            app.say(text);
+        }
+        app.complain("evil \u{1b}[2J\u{202e} text \u{0} of a database that says far more than fits into one line of the list, so that the rest of it stands below");
+        press(&mut app, "!");
+        assert_screen("messages__normal", &app);
+        assert_screen_at("messages__small", &app, &PLAIN, (40, 12));
+        assert_screen_at(
+            "messages__empty",
+            &{
+                let mut app = fixture::app((80, 24));
+                press(&mut app, "!");
+                app
+            },
+            &fixture::THEME,
+            (80, 24),
+        );
+    }
+}

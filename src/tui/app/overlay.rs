@@ -1,0 +1,41 @@
+//! What is open over a screen: one thing at a time, and it gets the keys.
+
+use super::cursor::Cursor;
+use super::{App, messages};
+use crate::tui::msg::{Action, Cmd};
+
+/// What is open over the screen.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub enum Overlay {
+    /// The messages of this run.
+    Messages(Cursor),
+}
+
+/// What a key means while something is open; nothing when the key is for the whole explorer.
+pub fn act(app: &mut App, action: Action) -> Option<Vec<Cmd>> {
+    let overlay = app.overlay.clone()?;
+    match action {
+        Action::QuitNow | Action::Redraw | Action::Suspend => return None,
+        Action::Back | Action::Quit => {
+            app.overlay = None;
+            return Some(Vec::new());
+        }
+        _ => {}
+    }
+    Some(match overlay {
+        Overlay::Messages(_) if matches!(action, Action::Messages | Action::Open) => {
+            app.overlay = None;
+            Vec::new()
+        }
+        Overlay::Messages(cursor) => messages::act(app, cursor, action),
+    })
+}
+
+/// Opens what an action opens; false when it opens nothing.
+pub fn open(app: &mut App, action: Action) -> bool {
+    match action {
+        Action::Messages => messages::open(app),
+        _ => return false,
+    }
+    true
+}
