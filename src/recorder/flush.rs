@@ -1,32 +1,28 @@
 //! The flusher: one thread with its own runtime and one connection, started by the first record.
 //!
-//! Batches go from memory to the database. When an attempt fails and there is a spool, they go there instead, and the
-//! database gets the spool's records first when it is back: they are older than all that is in memory.
+//! Batches go from memory to the database. When an attempt fails, or memory fills while it lasts, and there is a spool,
+//! they go there instead, and the database gets the spool's records first: they are older than all that is in memory.
 
-use std::borrow::Cow;
-use std::panic::{AssertUnwindSafe, catch_unwind};
 use std::sync::Arc;
 use std::sync::atomic::Ordering;
 use std::time::Duration;
 
-use serde::Serialize;
 use sqlx::Connection as _;
 use sqlx::postgres::PgConnection;
 use tokio::runtime::Runtime;
 use tokio::time::timeout;
 use uuid::Uuid;
 
-use crate::model::redact::{self, Words};
+use crate::recorder::BATCH_BYTES;
 use crate::recorder::arena::Intake;
-use crate::recorder::loss::{Class, Loss, Reason};
+use crate::recorder::loss::{Loss, Reason};
 use crate::recorder::record::{Record, coalesce};
+use crate::recorder::shared::{AWAKE, IDLE, Shared, TIMED};
 use crate::recorder::spool::Spool;
-use crate::recorder::state::{Origin, Outcome};
-use crate::recorder::{AWAKE, BATCH_BYTES, IDLE, Shared, TIMED};
+use crate::recorder::state::Origin;
 use crate::store::write::{Batch, Target};
-use fault::Fault;
-
 mod attempt;
+mod batch;
 mod fault;
 mod report;
 
@@ -35,9 +31,6 @@ const LEAST_DELAY: Duration = Duration::from_millis(50);
 const MOST_DELAY: Duration = Duration::from_secs(30);
 /// How long records stay in memory when the spool could not take them.
 const SPOOL_DELAY: Duration = Duration::from_millis(500);
-
-const NO_LOG_TABLE: &str =
-    "the database has no table job_logs: run `obs-tui db migrate`, or set OBSERVABILITY_LOG_SINK=off";
 
 /// Starts the thread.
 pub(super) fn spawn(shared: &Arc<Shared>) -> std::io::Result<()> {
@@ -183,7 +176,7 @@ impl Flusher {
     /// Without secrets, which go neither to the database nor to the spool.
     fn rows(&self, records: Vec<Record>) -> Batch {
         let mut batch = coalesce(records);
-        redact(&mut batch, &self.shared.secrets);
+        batch::redact(&mut batch, &self.shared.secrets);
         batch
     }
 
@@ -201,18 +194,20 @@ impl Flusher {
         }
         self.failures = 1;
         self.retry_later();
-        self.kept = left;
+        self.kept.extend(left);
         self.spool_memory();
     }
 
-    /// Puts all that is in memory into the spool.
+    /// Puts all that is in memory by now into the spool.
     fn spool_memory(&mut self) {
-        loop {
+        // What comes meanwhile may come faster than it can be spooled.
+        let mark = self.shared.arena.accepted();
+        while !self.kept.is_empty() || self.intake.read < mark {
             let batch = self.next_batch();
             if batch.is_empty() {
                 break;
             }
-            if let Err(batch) = self.spool(batch) {
+            if !self.spool(&batch) {
                 self.kept.push(batch);
                 self.kept_until = self.shared.timer.elapsed() + SPOOL_DELAY;
                 // Callers need not tell again that memory fills.
@@ -222,19 +217,15 @@ impl Flusher {
         self.shared.pressing.store(false, Ordering::Release);
     }
 
-    /// Puts a batch into the spool, or gives it back.
-    fn spool(&mut self, batch: Batch) -> Result<(), Batch> {
-        let Some(spool) = &mut self.spool else { return Err(batch) };
-        match spool.append(&batch) {
-            Ok(()) => {
-                self.shared.update(|state| state.spooled += batch.records());
-                Ok(())
-            }
-            Err(error) => {
-                self.complain(&error);
-                Err(batch)
-            }
+    /// Puts a batch into the spool; false if there is none, or if it does not take it.
+    fn spool(&mut self, batch: &Batch) -> bool {
+        let Some(spool) = &mut self.spool else { return false };
+        if let Err(error) = spool.append(batch) {
+            self.complain(&error);
+            return false;
         }
+        self.shared.update(|state| state.spooled += batch.records());
+        true
     }
 
     fn complain(&self, error: &std::io::Error) {
@@ -297,151 +288,11 @@ impl Flusher {
             if batch.is_empty() {
                 break;
             }
-            if let Err(batch) = self.spool(batch) {
+            if !self.spool(&batch) {
                 self.lose(&batch, Reason::ShutDown);
             }
         }
     }
-
-    /// Writes a batch until every record is written, in quarantine, or lost; or until there is no time, or a better
-    /// place to wait: then what is left is returned, the next batch last.
-    fn write(&mut self, runtime: &Runtime, batch: Batch, origin: Origin) -> (Outcome, Vec<Batch>) {
-        let (mut pending, mut outcome) = (vec![batch], Outcome::default());
-        let mut failures = 0;
-        while let Some(batch) = pending.pop() {
-            let reused = self.connection.is_some();
-            let attempt = catch_unwind(AssertUnwindSafe(|| runtime.block_on(self.attempt(&batch, origin))));
-            let fault = match attempt {
-                Ok(Ok(())) => {
-                    failures = 0;
-                    self.settle(&batch, &mut outcome);
-                    continue;
-                }
-                Ok(Err(fault)) => fault,
-                Err(_) => Fault::Panic,
-            };
-            if !matches!(fault, Fault::Row(_)) {
-                self.connection = None;
-            }
-            let reason = fault.to_string();
-            self.shared.update(|state| state.last_error = Some(reason.clone()));
-            match fault {
-                Fault::Panic => outcome.lost.extend(counted(&batch, Reason::Internal)),
-                Fault::Row(_) => pending.extend(self.narrow(batch, &reason, &mut outcome)),
-                Fault::OutOfTime => {
-                    pending.push(batch);
-                    break;
-                }
-                Fault::Unclear(_) if failures >= self.shared.options.retry_attempts => {
-                    failures = 0;
-                    pending.extend(self.narrow(batch, &reason, &mut outcome));
-                }
-                Fault::Unclear(_) | Fault::Passing(_) => {
-                    pending.push(batch);
-                    // A connection that was idle may have been closed long ago: that says nothing about the server.
-                    if !reused {
-                        failures += 1;
-                        if matches!(fault, Fault::Passing(_)) && self.spool.is_some() || !self.pause(failures) {
-                            break;
-                        }
-                    }
-                }
-            }
-        }
-        (outcome, pending)
-    }
-
-    /// Counts a batch that is in the database. Its log lines are not where the table is missing.
-    fn settle(&self, batch: &Batch, outcome: &mut Outcome) {
-        let has_logs = self.connection.as_ref().is_none_or(|(_, target)| target.has_logs());
-        let unwritten = if has_logs { 0 } else { batch.log_records() };
-        outcome.written += batch.records() - unwritten;
-        if unwritten > 0 {
-            outcome.lost.push((Class::Log, Reason::Refused, unwritten));
-            self.shared.update(|state| state.last_error = Some(NO_LOG_TABLE.to_owned()));
-        }
-    }
-
-    /// What is left to write of a batch that holds a row the server refuses: its halves, the first one last.
-    fn narrow(&mut self, batch: Batch, reason: &str, outcome: &mut Outcome) -> Vec<Batch> {
-        if batch.len() > 1 {
-            let (first, second) = batch.split();
-            return vec![second, first];
-        }
-        let kept = self.spool.as_mut().map(|spool| quarantine(spool, &batch, reason));
-        if let Some(Err(error)) = &kept {
-            self.complain(error);
-        }
-        if matches!(kept, Some(Ok(()))) {
-            outcome.quarantined += batch.records();
-        } else {
-            outcome.lost.extend(counted(&batch, Reason::Refused));
-        }
-        Vec::new()
-    }
-
-    fn lose(&self, batch: &Batch, reason: Reason) {
-        let outcome = Outcome { lost: counted(batch, reason), ..Outcome::default() };
-        self.shared.update(|state| state.settle(&outcome, Origin::Memory));
-    }
-
-    /// Waits before the next attempt, for less if somebody waits for a flush. False when there is no time left.
-    fn pause(&self, failures: u32) -> bool {
-        let mut state = self.shared.lock();
-        let mark = state.flush_to;
-        let patience = if state.is_awaited() { 0 } else { failures };
-        let due = self.shared.timer.elapsed() + delay(self.shared.options.retry_delay, patience, fastrand::f64());
-        loop {
-            let now = self.shared.timer.elapsed();
-            if state.stop_at.is_some_and(|at| now >= at) {
-                return false;
-            }
-            if now >= due || state.flush_to > mark {
-                return true;
-            }
-            let until = state.stop_at.map_or(due, |at| at.min(due));
-            state = self.shared.sleep(state, Some(until - now));
-        }
-    }
-}
-
-/// The records of a batch, by class.
-fn counted(batch: &Batch, reason: Reason) -> Vec<(Class, Reason, u64)> {
-    let invocations = batch.invocations.iter().map(|row| (Class::Invocation, reason, row.records));
-    let events = batch.events.iter().map(|row| (Class::Event, reason, row.records));
-    let jobs = batch.jobs.iter().map(|row| (Class::Job, reason, row.records));
-    let logs = batch.logs.iter().map(|row| (Class::Log, reason, row.records));
-    invocations.chain(events).chain(jobs).chain(logs).collect()
-}
-
-/// Masks the secrets in everything that is JSON.
-fn redact(batch: &mut Batch, secrets: &Words) {
-    let mask = |json: &mut Option<Box<str>>| {
-        if let Some(text) = json
-            && let Cow::Owned(masked) = redact::mask(text, secrets)
-        {
-            *text = masked.into();
-        }
-    };
-    for source in batch.invocations.iter_mut().filter_map(|row| row.source.as_deref_mut()) {
-        mask(&mut source.payload);
-        mask(&mut source.context);
-    }
-    for row in &mut batch.jobs {
-        mask(&mut row.options);
-        mask(&mut row.result);
-    }
-    batch.logs.iter_mut().for_each(|row| mask(&mut row.data));
-}
-
-fn quarantine(spool: &mut Spool, batch: &Batch, reason: &str) -> std::io::Result<()> {
-    fn each<R: Serialize>(spool: &mut Spool, table: &str, rows: &[R], reason: &str) -> std::io::Result<()> {
-        rows.iter().try_for_each(|row| spool.quarantine(table, row, reason))
-    }
-    each(spool, "invocations", &batch.invocations, reason)?;
-    each(spool, "event_executions", &batch.events, reason)?;
-    each(spool, "job_executions", &batch.jobs, reason)?;
-    each(spool, "job_logs", &batch.logs, reason)
 }
 
 /// Exponential backoff with full jitter: anywhere up to `base` · 2ⁿ⁻¹, within fixed bounds.

@@ -12,10 +12,10 @@ use serde_json::value::RawValue;
 use tokio::sync::Notify;
 use uuid::Uuid;
 
-use crate::recorder::Shared;
 use crate::recorder::context::JobContext;
 use crate::recorder::log::Line;
 use crate::recorder::loss::{Class, Reason};
+use crate::recorder::shared::Shared;
 use crate::store::config::Secret;
 
 mod push;

@@ -67,8 +67,8 @@ pub struct Options {
     /// record, at the price of a round trip to the database for each job. When the time is over the work begins all
     /// the same; [`JobContext::persist`](crate::recorder::JobContext::persist) lets the writer decide.
     pub persist_before_run: Option<Duration>,
-    /// A folder for records that have no other place: while the database is out of reach, and at a shutdown that has
-    /// no time left. The next process that uses the folder writes them. Rows that the database refuses are kept there
+    /// A folder for records that have no other place: while the database is out of reach or too slow, and at a shutdown
+    /// that has no time left. The next process that uses the folder writes them. Rows that the database refuses are kept there
     /// too, as lines of JSON (default: none; `OBSERVABILITY_SPOOL_DIR`).
     pub spool: Option<PathBuf>,
     /// What this process may spool, bytes (default: 256 MiB; `OBSERVABILITY_SPOOL_LIMIT`).

@@ -10,7 +10,7 @@ use tokio::time::{sleep, timeout};
 
 use super::Flusher;
 use super::fault::Fault;
-use crate::recorder::Shared;
+use crate::recorder::shared::Shared;
 use crate::recorder::state::Origin;
 use crate::store::error::StoreError;
 use crate::store::write::{self, Batch, Target};
@@ -20,11 +20,20 @@ const CONNECT_TIMEOUT: Duration = Duration::from_secs(10);
 pub(super) const WRITE_TIMEOUT: Duration = Duration::from_secs(35);
 
 impl Flusher {
-    /// One attempt, broken off when the time of a shutdown is over, or when memory fills meanwhile and there is a spool.
-    pub(super) async fn attempt(&mut self, batch: &Batch, origin: Origin) -> Result<(), Fault> {
+    /// One attempt, broken off when the time of a shutdown is over. When memory fills meanwhile it goes to the spool, and
+    /// a batch that is from memory before all else: then `sheltered` is set.
+    pub(super) async fn attempt(
+        &mut self,
+        batch: &Batch,
+        pending: &mut Vec<Batch>,
+        origin: Origin,
+        sheltered: &mut bool,
+    ) -> Result<(), Fault> {
         let shared = Arc::clone(&self.shared);
         // Taken out: a query that is broken off leaves its connection in no usable state.
         let mut connection = self.connection.take();
+        shared.pressing.store(false, Ordering::Release);
+        shared.press();
         let outcome = {
             let mut work = std::pin::pin!(connect_and_write(&shared, &mut connection, batch));
             loop {
@@ -34,13 +43,11 @@ impl Flusher {
                     () = shared.pressure.notified() => {
                         if shared.arena.bytes() <= shared.high_water {
                             shared.pressing.store(false, Ordering::Release);
-                            continue;
+                        } else if origin == Origin::Memory && !*sheltered {
+                            *sheltered = self.shelter(batch, pending);
+                        } else {
+                            self.spool_memory();
                         }
-                        // What is in the spool already is older than all that follows it there.
-                        if origin == Origin::Memory {
-                            break Err(Fault::Passing("the database is slower than the recorder: memory goes to the spool".to_owned()));
-                        }
-                        self.spool_memory();
                     }
                 }
             }

@@ -42,6 +42,8 @@ impl Flusher {
             tokio::select! {
                 outcome = timeout(WRITE_TIMEOUT, query.execute(connection)) => matches!(outcome, Ok(Ok(_))),
                 () = expiry(shared) => false,
+                // The next attempt sees to it.
+                () = shared.pressure.notified() => false,
             }
         };
         if runtime.block_on(telling) {

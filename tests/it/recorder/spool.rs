@@ -8,12 +8,13 @@ use std::time::Duration;
 use chrono::{DateTime, Utc};
 use obs_tui::Recorder;
 use obs_tui::clock::Clock;
-use obs_tui::recorder::{Class, Loss, Options, Reason, Stats};
+use obs_tui::recorder::{Class, Level, Loss, Options, Reason, Stats};
 use obs_tui::store::config::Config;
 use serde_json::json;
 use serde_json::value::RawValue;
+use sqlx::Executor;
 
-use super::{LONG, chain, cluster, nowhere, number, options, records, rows};
+use super::{LONG, chain, cluster, nowhere, number, options, records, rows, until};
 use crate::common;
 
 /// Tells the program that it is the host of the test, and where the spool is.
@@ -254,4 +255,52 @@ async fn a_full_quarantine_is_counted() {
     let stats = recorder.stats();
     assert_eq!(stats.losses, [Loss { class: Class::Invocation, reason: Reason::Refused, records: 2 }]);
     adds_up(&stats);
+}
+
+/// Sleeps in every statement, so that memory fills although no statement fails.
+const SLOW: &str =
+    "CREATE FUNCTION slow() RETURNS trigger LANGUAGE plpgsql AS $$ BEGIN PERFORM pg_sleep(1); RETURN NULL; END $$;
+    CREATE TRIGGER slow AFTER INSERT ON job_executions FOR EACH STATEMENT EXECUTE FUNCTION slow()";
+
+#[tokio::test]
+async fn a_server_that_is_too_slow_costs_nothing_but_disk() {
+    let db = common::database("recorder_slow").await;
+    let admin = &mut common::session(&db.admin).await;
+    admin.execute(SLOW).await.unwrap();
+    let dir = tempfile::tempdir().unwrap();
+    let limit = 512 << 10;
+    let recorder = Recorder::new(Options { memory_limit: limit, batch_size: 100, ..spooling(&db.app, dir.path()) });
+    // More than memory holds, and two minutes of work for the server.
+    for _ in 0..800 {
+        let invocation =
+            recorder.invocation("slow").payload(&json!({ "password": "hunter2", "kept": "in clear" })).start();
+        let handler = invocation.event("event").detected();
+        for _ in 0..5 {
+            let job = handler.job("job").options(&json!({ "Authorization": "hunter2" })).start();
+            job.log(Level::INFO, "line", &json!({ "api_key": "hunter2" }));
+            job.complete(&json!({ "nested": "{\"secret\": \"hunter2\"}" }));
+        }
+        handler.finish();
+        invocation.finish();
+        until(async || recorder.stats().buffered_bytes < limit * 7 / 16).await;
+    }
+    let stats = recorder.stats();
+    adds_up(&stats);
+    assert_eq!((stats.recorded, stats.dropped, stats.quarantined), (800 * (records(5) + 5), 0, 0), "{stats:?}");
+    assert!(stats.spooled > stats.recorded / 2, "{stats:?}");
+    let files: Vec<Vec<u8>> = segments(dir.path()).iter().map(|path| std::fs::read(path).unwrap()).collect();
+    let found = |text: &str| files.iter().any(|file| file.windows(text.len()).any(|part| part == text.as_bytes()));
+    assert!(found("in clear") && !found("hunter2"), "secrets are masked before they are spooled");
+
+    admin.execute("DROP TRIGGER slow ON job_executions").await.unwrap();
+    assert!(recorder.flush(LONG), "{:?}", recorder.stats());
+    let end = recorder.shutdown(LONG);
+    assert_eq!((end.written, end.spooled, end.dropped), (stats.recorded, 0, 0));
+    let connection = &mut common::session(&db.readonly).await;
+    let counts = "SELECT (SELECT count(*) FROM job_executions WHERE status = 'completed') AS done, (SELECT count(*) FROM job_executions) AS jobs, \
+        (SELECT count(*) FROM job_logs) AS lines, (SELECT count(*) FROM invocations WHERE status = 'completed') AS invocations";
+    assert_eq!(
+        rows(connection, counts).await,
+        [json!({ "done": 4000, "jobs": 4000, "lines": 4000, "invocations": 800 })]
+    );
 }

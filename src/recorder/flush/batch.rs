@@ -1,0 +1,211 @@
+//! What becomes of one batch: written, narrowed to the row that is refused, put aside, or lost and counted.
+
+use std::borrow::Cow;
+use std::panic::{AssertUnwindSafe, catch_unwind};
+use std::sync::Arc;
+use std::sync::atomic::Ordering;
+
+use serde::Serialize;
+use tokio::runtime::Runtime;
+
+use super::fault::Fault;
+use super::{Flusher, delay};
+use crate::model::redact::{self, Words};
+use crate::recorder::loss::{Class, Reason};
+use crate::recorder::spool::Spool;
+use crate::recorder::state::{Origin, Outcome};
+use crate::store::write::Batch;
+
+const NO_LOG_TABLE: &str =
+    "the database has no table job_logs: run `obs-tui db migrate`, or set OBSERVABILITY_LOG_SINK=off";
+
+impl Flusher {
+    /// Writes a batch until every record is written, in quarantine, or lost; or until there is no time, or a better
+    /// place to wait: then what is left is returned, the next batch last, or it has gone to the spool already.
+    pub(super) fn write(&mut self, runtime: &Runtime, batch: Batch, origin: Origin) -> (Outcome, Vec<Batch>) {
+        let (mut pending, mut outcome) = (vec![batch], Outcome::default());
+        let mut failures = 0;
+        while let Some(batch) = pending.pop() {
+            let reused = self.connection.is_some();
+            let mut sheltered = false;
+            let attempt = self.attempt(&batch, &mut pending, origin, &mut sheltered);
+            let attempt = catch_unwind(AssertUnwindSafe(|| runtime.block_on(attempt)));
+            let fault = match attempt {
+                Ok(Ok(())) if sheltered => {
+                    self.settle_sheltered(&batch);
+                    break;
+                }
+                Ok(Ok(())) => {
+                    failures = 0;
+                    self.settle(&batch, &mut outcome);
+                    continue;
+                }
+                Ok(Err(fault)) => fault,
+                Err(_) => Fault::Panic,
+            };
+            if !matches!(fault, Fault::Row(_)) {
+                self.connection = None;
+            }
+            let reason = fault.to_string();
+            self.shared.update(|state| state.last_error = Some(reason.clone()));
+            if sheltered {
+                // The spool's turn is next: it finds the same fault.
+                if !matches!(fault, Fault::Row(_)) {
+                    self.failures = self.failures.saturating_add(1);
+                    self.retry_later();
+                    self.gave_up = self.shared.lock().stop_at.is_some();
+                }
+                break;
+            }
+            match fault {
+                Fault::Panic => outcome.lost.extend(counted(&batch, Reason::Internal)),
+                Fault::Row(_) => pending.extend(self.narrow(batch, &reason, &mut outcome)),
+                Fault::OutOfTime => {
+                    pending.push(batch);
+                    break;
+                }
+                Fault::Unclear(_) if failures >= self.shared.options.retry_attempts => {
+                    failures = 0;
+                    pending.extend(self.narrow(batch, &reason, &mut outcome));
+                }
+                Fault::Unclear(_) | Fault::Passing(_) => {
+                    pending.push(batch);
+                    // A connection that was idle may have been closed long ago: that says nothing about the server.
+                    if !reused {
+                        failures += 1;
+                        if matches!(fault, Fault::Passing(_)) && self.spool.is_some() || !self.pause(failures, origin) {
+                            break;
+                        }
+                    }
+                }
+            }
+        }
+        (outcome, pending)
+    }
+
+    /// Puts a batch that is being written, and what is to follow it, into the spool, which is empty: memory fills. True
+    /// if the spool has taken the batch, whatever becomes of the attempt.
+    pub(super) fn shelter(&mut self, batch: &Batch, pending: &mut Vec<Batch>) -> bool {
+        if !self.spool(batch) {
+            return false;
+        }
+        self.kept.append(pending);
+        self.spool_memory();
+        true
+    }
+
+    /// Counts a batch that is in the database, and at the beginning of the spool.
+    fn settle_sheltered(&mut self, batch: &Batch) {
+        let mut outcome = Outcome::default();
+        self.settle(batch, &mut outcome);
+        if let Some(spool) = &mut self.spool {
+            spool.advance(batch.len());
+        }
+        self.shared.update(|state| state.settle(&outcome, Origin::Spool));
+    }
+
+    /// Counts a batch that is in the database. Its log lines are not where the table is missing.
+    fn settle(&self, batch: &Batch, outcome: &mut Outcome) {
+        let has_logs = self.connection.as_ref().is_none_or(|(_, target)| target.has_logs());
+        let unwritten = if has_logs { 0 } else { batch.log_records() };
+        outcome.written += batch.records() - unwritten;
+        if unwritten > 0 {
+            outcome.lost.push((Class::Log, Reason::Refused, unwritten));
+            self.shared.update(|state| state.last_error = Some(NO_LOG_TABLE.to_owned()));
+        }
+    }
+
+    /// What is left to write of a batch that holds a row the server refuses: its halves, the first one last.
+    fn narrow(&mut self, batch: Batch, reason: &str, outcome: &mut Outcome) -> Vec<Batch> {
+        if batch.len() > 1 {
+            let (first, second) = batch.split();
+            return vec![second, first];
+        }
+        let kept = self.spool.as_mut().map(|spool| quarantine(spool, &batch, reason));
+        if let Some(Err(error)) = &kept {
+            self.complain(error);
+        }
+        if matches!(kept, Some(Ok(()))) {
+            outcome.quarantined += batch.records();
+        } else {
+            outcome.lost.extend(counted(&batch, Reason::Refused));
+        }
+        Vec::new()
+    }
+
+    pub(super) fn lose(&self, batch: &Batch, reason: Reason) {
+        let outcome = Outcome { lost: counted(batch, reason), ..Outcome::default() };
+        self.shared.update(|state| state.settle(&outcome, Origin::Memory));
+    }
+
+    /// Waits before the next attempt, for less if somebody waits for a flush. False when there is no time left, or when
+    /// memory fills: then the batch goes to the spool, unless it came from there.
+    fn pause(&mut self, failures: u32, origin: Origin) -> bool {
+        let shared = Arc::clone(&self.shared);
+        let mut state = shared.lock();
+        let mark = state.flush_to;
+        let patience = if state.is_awaited() { 0 } else { failures };
+        let due = shared.timer.elapsed() + delay(shared.options.retry_delay, patience, fastrand::f64());
+        let mut room = true;
+        loop {
+            let now = shared.timer.elapsed();
+            if state.stop_at.is_some_and(|at| now >= at) {
+                return false;
+            }
+            if now >= due || state.flush_to > mark {
+                return true;
+            }
+            if room && shared.pressing.load(Ordering::Acquire) {
+                if origin == Origin::Memory {
+                    return false;
+                }
+                drop(state);
+                self.spool_memory();
+                state = shared.lock();
+                room = !shared.pressing.load(Ordering::Acquire);
+                continue;
+            }
+            let until = state.stop_at.map_or(due, |at| at.min(due));
+            state = shared.sleep(state, Some(until - now));
+        }
+    }
+}
+
+/// The records of a batch, by class.
+fn counted(batch: &Batch, reason: Reason) -> Vec<(Class, Reason, u64)> {
+    let invocations = batch.invocations.iter().map(|row| (Class::Invocation, reason, row.records));
+    let events = batch.events.iter().map(|row| (Class::Event, reason, row.records));
+    let jobs = batch.jobs.iter().map(|row| (Class::Job, reason, row.records));
+    let logs = batch.logs.iter().map(|row| (Class::Log, reason, row.records));
+    invocations.chain(events).chain(jobs).chain(logs).collect()
+}
+
+/// Masks the secrets in everything that is JSON.
+pub(super) fn redact(batch: &mut Batch, secrets: &Words) {
+    let mask = |json: &mut Option<Box<str>>| {
+        if let Some(text) = json
+            && let Cow::Owned(masked) = redact::mask(text, secrets)
+        {
+            *text = masked.into();
+        }
+    };
+    for source in batch.invocations.iter_mut().filter_map(|row| row.source.as_deref_mut()) {
+        mask(&mut source.payload);
+        mask(&mut source.context);
+    }
+    for row in &mut batch.jobs {
+        mask(&mut row.options);
+        mask(&mut row.result);
+    }
+    batch.logs.iter_mut().for_each(|row| mask(&mut row.data));
+}
+
+fn quarantine(spool: &mut Spool, batch: &Batch, reason: &str) -> std::io::Result<()> {
+    fn each<R: Serialize>(spool: &mut Spool, table: &str, rows: &[R], reason: &str) -> std::io::Result<()> {
+        rows.iter().try_for_each(|row| spool.quarantine(table, row, reason))
+    }
+    each(spool, "invocations", &batch.invocations, reason)?;
+    each(spool, "event_executions", &batch.events, reason)?;
+    each(spool, "job_executions", &batch.jobs, reason)?;
+    each(spool, "job_logs", &batch.logs, reason)
+}

@@ -1,0 +1,175 @@
+//! What the callers and the flusher share, and how one wakes the other.
+
+use std::sync::atomic::{AtomicBool, AtomicU8, AtomicU64, Ordering};
+use std::sync::{Arc, Condvar, Mutex, MutexGuard, PoisonError};
+use std::time::Duration;
+
+use tokio::sync::Notify;
+
+use super::arena::Arena;
+use super::state::State;
+use super::{BATCH_BYTES, Options, Stats, flush};
+use crate::clock::Clock;
+use crate::model::redact::Words;
+
+/// The flusher is at work: it looks for new records before it parks.
+pub(super) const AWAKE: u8 = 0;
+/// It waits until a batch is due, or complete.
+pub(super) const TIMED: u8 = 1;
+/// It waits for any record.
+pub(super) const IDLE: u8 = 2;
+
+/// What the callers and the flusher share.
+pub(super) struct Shared {
+    pub(super) options: Options,
+    /// How this recorder is called in the database.
+    pub(super) name: String,
+    /// What to mask.
+    pub(super) secrets: Words,
+    pub(super) arena: Arena,
+    pub(super) state: Mutex<State>,
+    /// Whether there is a flusher.
+    pub(super) started: AtomicBool,
+    /// What the flusher waits for.
+    pub(super) parked: AtomicU8,
+    /// Records that the flusher has taken out of the arena.
+    pub(super) taken: AtomicU64,
+    /// For the flusher: there may be something to do.
+    pub(super) wake: Condvar,
+    /// For callers that wait: something was written, or the flusher has ended.
+    pub(super) settled: Condvar,
+    /// For the flusher while it waits for the server: there is a time limit now.
+    pub(super) interrupt: Notify,
+    /// For the flusher while it waits for the server: memory is above `high_water`.
+    pub(super) pressure: Notify,
+    /// Whether it has been told.
+    pub(super) pressing: AtomicBool,
+    /// Where memory begins to go to the spool, bytes: before log lines are dropped, which is at half of the limit. More than
+    /// there can be if there is no spool.
+    pub(super) high_water: usize,
+    /// Real time, for delays and time limits; the clock in the options may stand still.
+    pub(super) timer: Clock,
+}
+
+impl Shared {
+    pub(super) fn new(options: Options) -> Self {
+        let last_error = options.connection.as_ref().err().filter(|_| options.enabled).cloned();
+        let bytes = options.memory_limit - options.logs.bytes(options.memory_limit);
+        Self {
+            name: name(),
+            secrets: Words::new(&options.redact),
+            arena: Arena::new(if options.enabled { bytes } else { 0 }),
+            state: Mutex::new(State { last_error, ..State::default() }),
+            started: AtomicBool::new(false),
+            parked: AtomicU8::new(AWAKE),
+            taken: AtomicU64::new(0),
+            wake: Condvar::new(),
+            settled: Condvar::new(),
+            interrupt: Notify::new(),
+            pressure: Notify::new(),
+            pressing: AtomicBool::new(false),
+            high_water: if options.spool.is_some() { bytes / 8 * 3 } else { usize::MAX },
+            timer: Clock::system(),
+            options,
+        }
+    }
+
+    pub(super) fn lock(&self) -> MutexGuard<'_, State> {
+        self.state.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+
+    pub(super) fn update(&self, change: impl FnOnce(&mut State)) {
+        change(&mut self.lock());
+        self.settled.notify_all();
+    }
+
+    /// Record `number` is in the arena: wakes the flusher if it waits for that.
+    ///
+    /// The flusher stores `parked` and then looks at the number of records, a caller draws its number and then looks at
+    /// `parked`: in the one order of all these operations, one of the two sees what the other did.
+    #[inline]
+    pub(super) fn accepted(self: &Arc<Self>, number: u64) {
+        if !self.started.load(Ordering::Acquire) {
+            self.start();
+        }
+        let due = match self.parked.load(Ordering::SeqCst) {
+            AWAKE => false,
+            TIMED => self.is_complete(number),
+            _ => true,
+        };
+        self.press();
+        if due && self.parked.swap(AWAKE, Ordering::SeqCst) != AWAKE {
+            // The flusher parks with the state locked: it is asleep once it can be locked here.
+            drop(self.lock());
+            self.wake.notify_one();
+        }
+    }
+
+    /// Tells the flusher if memory fills, once until it has made room.
+    #[inline]
+    pub(super) fn press(&self) {
+        if self.arena.bytes() > self.high_water && !self.pressing.swap(true, Ordering::AcqRel) {
+            self.pressure.notify_one();
+            drop(self.lock());
+            self.wake.notify_one();
+        }
+    }
+
+    /// Whether there is a spool, and anything to put into it.
+    pub(super) fn spools(&self) -> bool {
+        self.options.enabled && self.options.connection.is_ok() && self.options.spool.is_some()
+    }
+
+    /// Whether a batch is complete when there are so many records.
+    pub(super) fn is_complete(&self, records: u64) -> bool {
+        let waiting = records.saturating_sub(self.taken.load(Ordering::Relaxed));
+        waiting > 0
+            && (waiting >= self.options.batch_size.max(1) as u64
+                || self.arena.is_pressed(BATCH_BYTES.min(self.options.memory_limit / 4)))
+    }
+
+    #[cold]
+    pub(super) fn start(self: &Arc<Self>) {
+        if self.started.swap(true, Ordering::AcqRel) {
+            return;
+        }
+        if let Err(error) = flush::spawn(self) {
+            // The next record tries again.
+            self.started.store(false, Ordering::Release);
+            self.lock().last_error = Some(format!("the recorder's thread did not start: {error}"));
+        }
+    }
+
+    /// Sleeps until woken, or for this long.
+    pub(super) fn sleep<'a>(&self, state: MutexGuard<'a, State>, time: Option<Duration>) -> MutexGuard<'a, State> {
+        match time {
+            None => self.wake.wait(state).unwrap_or_else(PoisonError::into_inner),
+            Some(time) => self.wake.wait_timeout(state, time).unwrap_or_else(PoisonError::into_inner).0,
+        }
+    }
+
+    pub(super) fn stats(&self) -> Stats {
+        let state = self.lock();
+        // After the lock: what is settled by then has been counted before.
+        let accepted = self.arena.accepted();
+        Stats {
+            recorded: accepted + state.refused(),
+            written: state.written,
+            spooled: state.spooled,
+            quarantined: state.quarantined,
+            replayed: state.replayed,
+            dropped: state.losses.total(),
+            buffered: accepted - state.settled() - state.spooled,
+            buffered_bytes: self.arena.bytes(),
+            losses: state.losses.list(),
+            last_error: state.last_error.clone(),
+        }
+    }
+}
+
+/// Program and process, so that an operator can tell two writers apart.
+fn name() -> String {
+    let program = std::env::current_exe().ok();
+    let program = program.as_deref().and_then(std::path::Path::file_stem).map(std::ffi::OsStr::to_string_lossy);
+    format!("{} [{}]", program.as_deref().unwrap_or("recorder"), std::process::id())
+}
