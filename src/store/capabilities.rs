@@ -2,7 +2,7 @@
 
 use std::collections::{BTreeMap, BTreeSet};
 
-use sqlx::PgConnection;
+use sqlx::{AssertSqlSafe, PgConnection, Row};
 
 use super::error::StoreError;
 
@@ -24,25 +24,29 @@ pub struct Capabilities {
 }
 
 impl Capabilities {
-    /// Asks the server what stands in the schemas of the search path and may be read. A view that was never filled
-    /// counts as missing: it refuses to be read.
+    /// Asks the server what stands in the schemas of the search path and may be read, and has it notice when nobody waits
+    /// for a query any more (from PostgreSQL 14 on). Both in one message, since each answer may be far away. A view that
+    /// was never filled counts as missing: it refuses to be read.
     ///
     /// # Errors
     /// When the server does not answer, or when one of the three main tables is missing.
     pub async fn probe(connection: &mut PgConnection) -> Result<Self, StoreError> {
-        let rows: Vec<(String, String)> = sqlx::query_as(
-            "select c.relname::text, a.attname::text \
+        let sql = format!(
+            "select set_config('client_connection_check_interval', '1s', false) \
+             where current_setting('client_connection_check_interval', true) is not null; \
+             select c.relname::text as relation, a.attname::text as attribute \
              from pg_class c \
              join pg_attribute a on a.attrelid = c.oid and a.attnum > 0 and not a.attisdropped \
-             where c.oid in (select to_regclass(quote_ident(name)) from unnest($1::text[]) as t(name)) \
+             where c.oid in (select to_regclass(name) from unnest('{{{}}}'::text[]) as t(name)) \
                and c.relispopulated and has_table_privilege(c.oid, 'select')",
-        )
-        .bind(&TABLES[..])
-        .fetch_all(connection)
-        .await?;
+            TABLES.join(",")
+        );
         let mut columns = BTreeMap::<String, BTreeSet<String>>::new();
-        for (table, column) in rows {
-            columns.entry(table).or_default().insert(column);
+        for row in sqlx::raw_sql(AssertSqlSafe(sql)).fetch_all(connection).await? {
+            // The first answer has no such columns.
+            if let (Ok(table), Ok(column)) = (row.try_get("relation"), row.try_get("attribute")) {
+                columns.entry(table).or_default().insert(column);
+            }
         }
         let found = Self { columns };
         for table in ["invocations", "event_executions", "job_executions"] {

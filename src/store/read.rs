@@ -44,8 +44,8 @@ pub struct Reader {
 struct Inner {
     config: Config,
     permits: Semaphore,
-    idle: Mutex<Vec<PgConnection>>,
-    capabilities: Mutex<Option<Arc<Capabilities>>>,
+    /// With what was found when they were opened.
+    idle: Mutex<Vec<(PgConnection, Arc<Capabilities>)>>,
 }
 
 /// A connection in use. It is used again only after [`Session::done`]: dropped earlier, by an error or because nobody
@@ -60,7 +60,7 @@ struct Session<'a> {
 impl Session<'_> {
     fn done(self) {
         let mut idle = self.inner.idle.lock().unwrap_or_else(PoisonError::into_inner);
-        idle.push(self.connection);
+        idle.push((self.connection, self.capabilities));
     }
 }
 
@@ -68,8 +68,7 @@ impl Reader {
     /// A reader of this database. Does not connect yet, so it cannot fail.
     #[must_use]
     pub fn new(config: Config) -> Self {
-        let (idle, capabilities) = (Mutex::default(), Mutex::default());
-        Self { inner: Arc::new(Inner { config, permits: Semaphore::new(CONNECTIONS), idle, capabilities }) }
+        Self { inner: Arc::new(Inner { config, permits: Semaphore::new(CONNECTIONS), idle: Mutex::default() }) }
     }
 
     async fn session(&self) -> Result<Session<'_>, StoreError> {
@@ -77,17 +76,13 @@ impl Reader {
         let at = |error| StoreError::at(&inner.config, error);
         let permit = inner.permits.acquire().await.map_err(|_| at(sqlx::Error::PoolClosed))?;
         let idle = inner.idle.lock().unwrap_or_else(PoisonError::into_inner).pop();
-        let known = inner.capabilities.lock().unwrap_or_else(PoisonError::into_inner).clone();
-        let mut connection = match idle {
-            Some(connection) => connection,
-            None => self.connect().await.map_err(at)?,
-        };
-        let capabilities = match known {
-            Some(capabilities) => capabilities,
+        let (connection, capabilities) = match idle {
+            Some(idle) => idle,
+            // The server may be another one now, or migrated: it is asked again what it holds.
             None => {
-                let found = Arc::new(Capabilities::probe(&mut connection).await?);
-                *inner.capabilities.lock().unwrap_or_else(PoisonError::into_inner) = Some(found.clone());
-                found
+                let mut connection = self.connect().await.map_err(at)?;
+                let capabilities = Capabilities::probe(&mut connection).await?;
+                (connection, Arc::new(capabilities))
             }
         };
         Ok(Session { connection, capabilities, inner, _permit: permit })
@@ -95,17 +90,8 @@ impl Reader {
 
     async fn connect(&self) -> Result<PgConnection, sqlx::Error> {
         let options = self.inner.config.reader_options();
-        // The server may be another one now, or migrated.
-        *self.inner.capabilities.lock().unwrap_or_else(PoisonError::into_inner) = None;
         let late = || sqlx::Error::Io(std::io::Error::new(std::io::ErrorKind::TimedOut, "no answer within 5 s"));
-        let mut connection =
-            tokio::time::timeout(CONNECT_TIME, PgConnection::connect_with(&options)).await.map_err(|_| late())??;
-        // Lets the server notice that nobody waits any more; unknown before PostgreSQL 14, where it does no harm.
-        let notice = "set client_connection_check_interval = '1s'";
-        match sqlx::raw_sql(notice).execute(&mut connection).await {
-            Err(error) if !matches!(error, sqlx::Error::Database(_)) => Err(error),
-            _ => Ok(connection),
-        }
+        tokio::time::timeout(CONNECT_TIME, PgConnection::connect_with(&options)).await.map_err(|_| late())?
     }
 
     /// What the database holds.
@@ -175,7 +161,7 @@ impl Reader {
     /// Says good-bye to the server.
     pub async fn close(&self) {
         let idle = std::mem::take(&mut *self.inner.idle.lock().unwrap_or_else(PoisonError::into_inner));
-        for connection in idle {
+        for (connection, _) in idle {
             // It is gone either way.
             let _ = connection.close().await;
         }
