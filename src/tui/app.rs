@@ -1,6 +1,7 @@
 //! All state of the explorer: plain data, no handle, no channel, no clock.
 
 pub mod charts;
+pub mod columns;
 pub mod cursor;
 pub mod detail;
 pub mod documents;
@@ -145,6 +146,8 @@ pub struct App {
     pub previous: Option<View>,
     /// The list.
     pub invocations: invocations::State,
+    /// The columns and the order of the list.
+    pub columns: columns::State,
     /// The tree.
     pub flow: flow::State,
     /// The node.
@@ -192,6 +195,7 @@ impl App {
             back: Vec::new(),
             previous: None,
             invocations: invocations::State::default(),
+            columns: columns::State::default(),
             flow: flow::State::default(),
             detail: detail::State::default(),
             logs: logs::State::default(),

@@ -155,6 +155,12 @@ pub enum Action {
     Mark,
     /// Take all marks away.
     ClearMarks,
+    /// Sort the loaded rows by the next column.
+    SortColumn,
+    /// Turn the order of the rows round.
+    SortReverse,
+    /// Choose the columns.
+    Columns,
     /// Draw everything again.
     Redraw,
     /// To the background; `fg` returns.
@@ -233,6 +239,9 @@ impl Action {
         Self::Help,
         Self::Mark,
         Self::ClearMarks,
+        Self::SortColumn,
+        Self::SortReverse,
+        Self::Columns,
         Self::Redraw,
         Self::Suspend,
         Self::Quit,

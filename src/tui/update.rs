@@ -126,6 +126,12 @@ fn pressed(app: &mut App, key: KeyEvent) -> Vec<Cmd> {
     if key.kind == KeyEventKind::Release {
         return Vec::new();
     }
+    if app.help.is_none()
+        && app.pending.is_none()
+        && let Some(commands) = overlay::typed(app, key)
+    {
+        return commands;
+    }
     if app.help.is_none() && app.overlay.is_none() && find::typed(app, key) {
         return Vec::new();
     }

@@ -11,6 +11,7 @@
 //! ```
 
 pub mod charts;
+mod columns;
 pub mod detail;
 mod find;
 pub mod flow;
@@ -20,6 +21,7 @@ pub mod invocations;
 pub mod logs;
 mod messages;
 mod overlay;
+mod popup;
 mod wrap;
 
 use ratatui::buffer::Buffer;

@@ -9,13 +9,13 @@ mod merge;
 
 use uuid::Uuid;
 
-use super::{App, Load, logs};
+use super::{App, Load, columns, logs};
 use crate::model::invocation::{Key, Listed, Page};
 use crate::model::status::Effective;
 use crate::tui::msg::{Cmd, Failure};
 
 pub use keys::act;
-use keys::follow;
+pub(super) use keys::follow;
 pub use merge::{Trimmed, key, merge, position, trim};
 
 /// Rows of a page.
@@ -105,8 +105,8 @@ impl State {
         self.seen.map_or(0, |seen| self.rows().partition_point(|row| key(row) > seen))
     }
 
-    /// Selects a row and ends following.
-    fn select(&mut self, at: usize) {
+    /// Selects a row, by its place among the loaded ones, and ends following.
+    pub(super) fn select(&mut self, at: usize) {
         if self.follow {
             self.follow = false;
             self.seen = self.rows().first().map(key);
@@ -183,6 +183,7 @@ pub fn page_loaded(app: &mut App, request: u64, answer: Result<Page, Failure>) -
         }
         _ => return Vec::new(),
     }
+    columns::arrange(app);
     show_selection(app);
     if app.invocations.seeking > 0 { keys::seek_failure(app) } else { page_if_near_end(app) }
 }
@@ -238,9 +239,10 @@ pub fn changes_loaded(app: &mut App, request: u64, answer: Result<Page, Failure>
     if state.follow || state.selected.is_none() {
         state.selected = state.rows().first().map(key);
         state.offset = 0;
-    } else if let Some(top) = top {
+    } else if let Some(top) = top.filter(|_| app.columns.sort.is_none()) {
         state.offset = position(state.rows(), top).unwrap_or_else(|at| at);
     }
+    columns::arrange(app);
     show_selection(app);
     page_if_near_end(app)
 }
@@ -273,10 +275,7 @@ pub(super) fn abandon(app: &mut App) -> bool {
 pub fn click(app: &mut App, row: usize) -> Vec<Cmd> {
     // Below the heads of the columns.
     let Some(line) = row.checked_sub(1).filter(|&line| line < table_rows(app)) else { return Vec::new() };
-    let at = app.invocations.offset + line;
-    if at >= app.invocations.rows().len() {
-        return Vec::new();
-    }
+    let Some(at) = columns::row_at(app, app.invocations.offset + line) else { return Vec::new() };
     app.invocations.select(at);
     show_selection(app);
     page_if_near_end(app)
@@ -305,7 +304,8 @@ fn newest_known(state: &State, now: chrono::DateTime<chrono::Utc>) -> Option<Key
 fn unfinished(app: &App) -> Vec<Uuid> {
     let (now, stale_after) = (app.now, app.settings.stale_after);
     let state = &app.invocations;
-    let shown = state.offset..state.offset + table_rows(app);
+    let shown: Vec<usize> =
+        (state.offset..state.offset + table_rows(app)).filter_map(|place| columns::row_at(app, place)).collect();
     let may_change = |at: usize, row: &Listed| match row.verdict(now, stale_after).effective {
         Effective::Running => true,
         Effective::Stuck => shown.contains(&at),
@@ -318,8 +318,9 @@ fn unfinished(app: &App) -> Vec<Uuid> {
 /// Moves the window so that the selected row is in it, and the line after the last row with it.
 fn show_selection(app: &mut App) {
     let height = table_rows(app);
+    let at = columns::place(app);
     let state = &mut app.invocations;
-    let (at, count) = (state.selected_index(), state.rows().len());
+    let count = state.rows().len();
     // The line after the rows says whether there are more.
     let lines = count + 1;
     let last = if at + 1 == count { at + 1 } else { at };
@@ -335,6 +336,10 @@ fn show_selection(app: &mut App) {
 fn page_if_near_end(app: &mut App) -> Vec<Cmd> {
     let near = table_rows(app) * 2;
     let state = &app.invocations;
+    // Who sorted wants to see these rows, and asks for others at the end.
+    if app.columns.sort.is_some() {
+        return Vec::new();
+    }
     if state.selected_index() + near < state.rows().len() || state.older.error.is_some() {
         return Vec::new();
     }

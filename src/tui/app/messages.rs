@@ -164,7 +164,10 @@ mod tests {
             let mut app = lived();
             press(&mut app, "!");
             press(&mut app, keys);
-            let found = app.overlay.as_ref().map(|Overlay::Messages(cursor)| cursor.at);
+            let found = match app.overlay {
+                Some(Overlay::Messages(cursor)) => Some(cursor.at),
+                _ => None,
+            };
             assert_eq!(found, open.then_some(at), "{keys}");
             assert!(app.back.is_empty() && !app.quit, "{keys}");
         }

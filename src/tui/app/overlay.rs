@@ -1,7 +1,9 @@
 //! What is open over a screen: one thing at a time, and it gets the keys.
 
+use crossterm::event::KeyEvent;
+
 use super::cursor::Cursor;
-use super::{App, messages};
+use super::{App, columns, messages};
 use crate::tui::msg::{Action, Cmd};
 
 /// What is open over the screen.
@@ -9,6 +11,16 @@ use crate::tui::msg::{Action, Cmd};
 pub enum Overlay {
     /// The messages of this run.
     Messages(Cursor),
+    /// The choice of columns: the selected one.
+    Columns(usize),
+}
+
+/// Gives a key to what is open; nothing when it is none of its own.
+pub fn typed(app: &mut App, key: KeyEvent) -> Option<Vec<Cmd>> {
+    match app.overlay {
+        Some(Overlay::Columns(at)) => columns::typed(app, at, key),
+        _ => None,
+    }
 }
 
 /// What a key means while something is open; nothing when the key is for the whole explorer.
@@ -27,6 +39,14 @@ pub fn act(app: &mut App, action: Action) -> Option<Vec<Cmd>> {
             app.overlay = None;
             Vec::new()
         }
+        Overlay::Columns(_) if matches!(action, Action::Columns | Action::Open) => {
+            app.overlay = None;
+            Vec::new()
+        }
+        Overlay::Columns(at) => {
+            columns::act_in_choice(app, at, action);
+            Vec::new()
+        }
         Overlay::Messages(cursor) => messages::act(app, cursor, action),
     })
 }
@@ -35,6 +55,7 @@ pub fn act(app: &mut App, action: Action) -> Option<Vec<Cmd>> {
 pub fn open(app: &mut App, action: Action) -> bool {
     match action {
         Action::Messages => messages::open(app),
+        Action::Columns => columns::open(app),
         _ => return false,
     }
     true

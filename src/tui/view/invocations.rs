@@ -15,11 +15,13 @@ use ratatui::layout::Rect;
 use ratatui::style::Style;
 
 use super::frame::{columns as width_of, fit, put};
+use crate::model::invocation::Listed;
 use crate::model::text::clean;
+use crate::tui::app::columns::{self as order, Column};
 use crate::tui::app::invocations::{State, has_preview, preview_rows, table_rows};
 use crate::tui::app::{App, Connection};
 use crate::tui::theme::Theme;
-use columns::{Column, columns};
+use columns::{columns, is_right, text, title};
 
 /// What stands behind the time of a marked row.
 const MARK: &str = "*";
@@ -31,14 +33,14 @@ pub fn draw(app: &App, theme: &Theme, area: Rect, buf: &mut Buffer) {
         placeholder(app, theme, area, buf);
         return;
     }
-    let columns = columns(area.width);
+    let columns = columns(app, area.width);
     let row_at = |y: u16| Rect { y: area.y + y, height: 1, ..area }.intersection(area);
-    head(theme, &columns, row_at(0), buf);
-    let selected = state.selected_index();
+    head(app, theme, &columns, row_at(0), buf);
+    let selected = order::place(app);
     let height = u16::try_from(table_rows(app)).unwrap_or(u16::MAX).min(area.height.saturating_sub(1));
     for (y, at) in (1..=height).zip(state.offset..) {
-        match state.rows().get(at) {
-            Some(_) => line(app, theme, &columns, at, at == selected, row_at(y), buf),
+        match order::row_at(app, at).and_then(|row| state.rows().get(row)) {
+            Some(listed) => line(app, theme, &columns, listed, at == selected, row_at(y), buf),
             None => {
                 let text = end(app, theme);
                 put(buf, row_at(y), area.x + 1, &fit(&text, usize::from(area.width - 1), theme), theme.dim());
@@ -52,25 +54,33 @@ pub fn draw(app: &App, theme: &Theme, area: Rect, buf: &mut Buffer) {
     }
 }
 
-fn head(theme: &Theme, columns: &[(Column, u16)], row: Rect, buf: &mut Buffer) {
+fn head(app: &App, theme: &Theme, columns: &[(Column, u16)], row: Rect, buf: &mut Buffer) {
     let mut x = row.x + 1;
     for (column, width) in columns {
-        let at = if column.is_right() { x + width.saturating_sub(width_of(column.title())) } else { x };
-        put(buf, row, at, column.title(), theme.title());
+        let title = title(*column, *width, app.columns.sort);
+        let at = if is_right(*column) { (x + width).saturating_sub(width_of(&title)) } else { x };
+        put(buf, row, at, &title, theme.title());
         x += width + 1;
     }
 }
 
-fn line(app: &App, theme: &Theme, columns: &[(Column, u16)], at: usize, selected: bool, row: Rect, buf: &mut Buffer) {
-    let Some(listed) = app.invocations.rows().get(at) else { return };
+fn line(
+    app: &App,
+    theme: &Theme,
+    columns: &[(Column, u16)],
+    listed: &Listed,
+    selected: bool,
+    row: Rect,
+    buf: &mut Buffer,
+) {
     let effective = listed.verdict(app.data_time(), app.settings.stale_after).effective;
     let mut x = row.x;
     x = put(buf, row, x, if selected { theme.cursor() } else { " " }, Style::new());
     let marked = app.marks.contains(&listed.invocation.id);
     for (at, (column, width)) in columns.iter().enumerate() {
-        let text = column.text(app, theme, listed, *width);
+        let text = text(*column, app, theme, listed, *width);
         let text = fit(&text, usize::from(*width), theme);
-        let start = if column.is_right() { x + width.saturating_sub(width_of(&text)) } else { x };
+        let start = if is_right(*column) { x + width.saturating_sub(width_of(&text)) } else { x };
         // The selected line has one style alone: moving it costs few bytes.
         let style = match column {
             Column::Status if !selected => theme.status(effective),
@@ -93,6 +103,9 @@ fn end(app: &App, theme: &Theme) -> String {
     let count = state.rows().len();
     if let Some(error) = &state.older.error {
         return format!("older rows not loaded: {} (j tries again)", clean(error));
+    }
+    if app.columns.sort.is_some() && !state.complete && !state.older.is_loading() {
+        return "only the loaded rows are sorted: j loads older ones".to_owned();
     }
     if state.complete {
         return format!("end of data, {count} {}", if count == 1 { "invocation" } else { "invocations" });
@@ -161,11 +174,14 @@ pub fn summary(app: &App) -> String {
         return String::new();
     }
     let more = if state.complete { "" } else { "+" };
-    let mut parts = vec![format!("{}/{count}{more}", state.selected_index() + 1)];
+    let mut parts = vec![format!("{}/{count}{more}", order::place(app) + 1)];
     if state.follow {
         parts.push("following the newest".to_owned());
     }
-    parts.extend(new_above(state));
+    match app.columns.sort {
+        Some(sort) => parts.push(format!("loaded rows by {}", sort.words())),
+        None => parts.extend(new_above(state)),
+    }
     if !app.marks.is_empty() {
         parts.push(format!("{} marked", app.marks.len()));
     }

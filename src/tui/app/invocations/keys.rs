@@ -6,7 +6,7 @@ use super::{MOST_SOUGHT, State, first_page, older_page, page_if_near_end, show_s
 use crate::model::report::Listing;
 use crate::model::status::Effective;
 use crate::model::text::plural;
-use crate::tui::app::{App, flow, logs};
+use crate::tui::app::{App, columns, flow, logs};
 use crate::tui::msg::{Action, Cmd};
 
 /// Marked rows may be of another time than the loaded ones.
@@ -25,7 +25,9 @@ pub fn act(app: &mut App, action: Action) -> Vec<Cmd> {
         Action::PageDown => step(app, |at| at + page),
         Action::PageUp => step(app, |at| at.saturating_sub(page)),
         Action::Last => step(app, |_| usize::MAX),
+        Action::First if app.columns.sort.is_some() => step(app, |_| 0),
         Action::First => follow(app),
+        Action::SortColumn | Action::SortReverse => columns::act(app, action),
         Action::Follow if app.invocations.follow => {
             let at = app.invocations.selected_index();
             app.invocations.select(at);
@@ -123,26 +125,27 @@ fn mark(app: &mut App, id: Uuid) {
 
 /// Moves the selection. Moving ends following.
 fn step(app: &mut App, to: impl Fn(usize) -> usize) -> Vec<Cmd> {
-    let state = &mut app.invocations;
-    if state.rows().is_empty() {
-        return Vec::new();
-    }
-    let last = state.rows().len() - 1;
-    let (from, to) = (state.selected_index(), to(state.selected_index()).min(last));
+    let Some(last) = app.invocations.rows().len().checked_sub(1) else { return Vec::new() };
+    let from = columns::place(app);
+    let to = to(from).min(last);
     if from == to && to < last {
         return Vec::new();
     }
     // Who goes on at the end wants the rows that did not come.
     if from == to {
-        state.older.error = None;
+        app.invocations.older.error = None;
+        if app.columns.sort.is_some() {
+            return older_page(app);
+        }
     }
-    state.select(to);
+    app.invocations.select(columns::row_at(app, to).unwrap_or(to));
     show_selection(app);
     page_if_near_end(app)
 }
 
 /// To the newest row, and stay there.
-pub(super) fn follow(app: &mut App) -> Vec<Cmd> {
+pub(in crate::tui::app) fn follow(app: &mut App) -> Vec<Cmd> {
+    columns::newest_first(app);
     let state = &mut app.invocations;
     state.follow = true;
     state.seen = None;
@@ -161,13 +164,19 @@ fn is_failure(app: &App, state: &State, at: usize) -> bool {
 /// Goes to the next older failure; reads older rows to find one.
 pub(super) fn seek_failure(app: &mut App) -> Vec<Cmd> {
     let state = &app.invocations;
-    let (from, count) = (state.selected_index(), state.rows().len());
-    if let Some(at) = (from + 1..count).find(|&at| is_failure(app, state, at)) {
+    let (from, count) = (columns::place(app), state.rows().len());
+    let mut below = (from + 1..count).filter_map(|place| columns::row_at(app, place));
+    if let Some(at) = below.find(|&at| is_failure(app, state, at)) {
         app.note = None;
         app.invocations.seeking = 0;
         app.invocations.select(at);
         show_selection(app);
         return page_if_near_end(app);
+    }
+    if app.columns.sort.is_some() {
+        app.invocations.seeking = 0;
+        app.say("no failure below this row");
+        return Vec::new();
     }
     app.invocations.seeking -= 1;
     if app.invocations.complete || app.invocations.seeking == 0 {
@@ -182,11 +191,13 @@ pub(super) fn seek_failure(app: &mut App) -> Vec<Cmd> {
 
 fn previous_failure(app: &mut App) -> Vec<Cmd> {
     let state = &app.invocations;
-    match (0..state.selected_index()).rev().find(|&at| is_failure(app, state, at)) {
+    let mut above = (0..columns::place(app)).rev().filter_map(|place| columns::row_at(app, place));
+    match above.find(|&at| is_failure(app, state, at)) {
         Some(at) => {
             app.invocations.select(at);
             show_selection(app);
         }
+        None if app.columns.sort.is_some() => app.say("no failure above this row"),
         None => app.say("no newer failure"),
     }
     Vec::new()

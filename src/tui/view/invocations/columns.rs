@@ -9,133 +9,155 @@ use crate::model::invocation::Listed;
 use crate::model::status::{Effective, Recorded};
 use crate::model::text::{age, clean, duration};
 use crate::tui::app::App;
+use crate::tui::app::columns::{Column, NEWEST_FIRST, Sort};
 use crate::tui::theme::Theme;
 use crate::tui::view::frame::fit;
-
-/// A column.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub(super) enum Column {
-    Time,
-    ShortTime,
-    Status,
-    Function,
-    Trigger,
-    User,
-    Events,
-    Jobs,
-    Duration,
-    Correlation,
-    ShortCorrelation,
-}
 
 /// The prefix that functions of this field share; it is cut first.
 const PREFIX: &str = "event-detector-";
 
-/// The columns for a width, with their own widths. What matters least goes first: the user, then the name in the
-/// correlation id, then the id itself, the trigger, the counts.
-pub(super) fn columns(width: u16) -> Vec<(Column, u16)> {
-    use Column::*;
-    let mut columns = match width {
-        100.. => vec![
-            (Time, 12),
-            (Status, 7),
-            (Function, 0),
-            (Trigger, 0),
-            (User, 0),
-            (Events, 6),
-            (Jobs, 6),
-            (Duration, 8),
-            (Correlation, 15),
-        ],
-        72.. => vec![
-            (Time, 12),
-            (Status, 7),
-            (Function, 0),
-            (Trigger, 0),
-            (Events, 5),
-            (Jobs, 6),
-            (Duration, 8),
-            (ShortCorrelation, 7),
-        ],
-        58.. => vec![(ShortTime, 8), (Status, 7), (Function, 0), (Trigger, 0), (Jobs, 6), (Duration, 8)],
-        _ => vec![(ShortTime, 8), (Status, 7), (Function, 0), (Duration, 8)],
-    };
-    let fixed: u16 = columns.iter().map(|(_, width)| width + 1).sum();
-    let spare = width.saturating_sub(1 + fixed);
-    let weight = |column: Column| match column {
-        Function => 20,
-        Trigger if width < 100 => 18,
-        Trigger => 16,
-        User => 20,
-        _ => 0,
-    };
-    let total: u16 = columns.iter().map(|(column, _)| weight(*column)).sum();
-    let mut left = spare;
-    for (column, width) in columns.iter_mut().rev().filter(|(column, _)| weight(*column) > 0) {
-        *width = if *column == Function { left } else { spare * weight(*column) / total };
-        left -= *width;
+/// What goes first where there is no room for all, with the columns that it needs at the least.
+const LEAVE: [(Column, u16); 8] = [
+    (Column::User, 12),
+    (Column::Correlation, 7),
+    (Column::Events, 5),
+    (Column::Trigger, 8),
+    (Column::Jobs, 6),
+    (Column::Time, 8),
+    (Column::Status, 7),
+    (Column::Duration, 8),
+];
+/// Columns that a function needs at the least.
+const FUNCTION: u16 = 12;
+
+/// The chosen columns for a width, with their own widths. What matters least goes first: the user, then the correlation
+/// id, the counts, the trigger.
+pub(super) fn columns(app: &App, width: u16) -> Vec<(Column, u16)> {
+    let mut columns: Vec<(Column, u16)> = app.columns.shown().map(|column| (column, fixed(column, width))).collect();
+    let sorted = app.columns.sort.map(|sort| sort.column);
+    for (column, width) in columns.iter_mut().filter(|(column, width)| Some(*column) == sorted && *width > 0) {
+        let head = head(*column, *width).len() + 2;
+        *width = (*width).max(u16::try_from(head).unwrap_or(u16::MAX));
     }
+    let least = |(column, width): &(Column, u16)| match column {
+        Column::Function => FUNCTION,
+        Column::Trigger | Column::User => {
+            LEAVE.iter().find(|(other, _)| other == column).map_or(0, |(_, least)| *least)
+        }
+        _ => *width,
+    };
+    let needed = |columns: &[(Column, u16)]| columns.iter().map(|column| least(column) + 1).sum::<u16>();
+    for (leaving, _) in LEAVE {
+        if columns.len() > 1 && needed(&columns) > width {
+            columns.retain(|(column, _)| *column != leaving);
+        }
+    }
+    share(&mut columns, width);
     columns
 }
 
-impl Column {
-    pub(super) fn title(self) -> &'static str {
-        match self {
-            Self::Time | Self::ShortTime => "TIME v",
-            Self::Status => "STATUS",
-            Self::Function => "FUNCTION",
-            Self::Trigger => "TRIGGER",
-            Self::User => "USER",
-            Self::Events => "EVT",
-            Self::Jobs => "JOBS",
-            Self::Duration => "DURATION",
-            Self::Correlation => "CORRELATION",
-            Self::ShortCorrelation => "CORR",
+/// The width of a column that does not take what is left.
+fn fixed(column: Column, width: u16) -> u16 {
+    match column {
+        Column::Time if width >= 72 => 12,
+        Column::Time => 8,
+        Column::Status => 7,
+        Column::Events if width < 100 => 5,
+        Column::Events | Column::Jobs => 6,
+        Column::Duration => 8,
+        Column::Correlation if width < 100 => SHORT_ID,
+        Column::Correlation => 15,
+        Column::Function | Column::Trigger | Column::User => 0,
+    }
+}
+
+/// Shares what is left among function, trigger and user.
+fn share(columns: &mut [(Column, u16)], width: u16) {
+    let fixed: u16 = columns.iter().map(|(_, width)| width + 1).sum();
+    let spare = width.saturating_sub(1 + fixed);
+    let weight = |column: Column| match column {
+        Column::Function | Column::User => 20,
+        Column::Trigger if width < 100 => 18,
+        Column::Trigger => 16,
+        _ => 0,
+    };
+    let total: u16 = columns.iter().map(|(column, _)| weight(*column)).sum();
+    // What rounding leaves over is the function's, or that of the first one.
+    let is_function = |(column, _): &(Column, u16)| *column == Column::Function;
+    let takes_rest =
+        columns.iter().position(is_function).or(columns.iter().position(|(column, _)| weight(*column) > 0));
+    let mut left = spare;
+    for at in (0..columns.len()).rev().filter(|at| Some(*at) != takes_rest) {
+        let weight = weight(columns[at].0);
+        if weight > 0 {
+            columns[at].1 = spare * weight / total;
+            left -= columns[at].1;
         }
     }
-
-    pub(super) fn is_right(self) -> bool {
-        matches!(self, Self::Events | Self::Jobs | Self::Duration)
+    if let Some(at) = takes_rest {
+        columns[at].1 = left;
     }
+}
 
-    /// What stands in it, safe for a terminal.
-    pub(super) fn text<'a>(self, app: &App, theme: &Theme, listed: &'a Listed, width: u16) -> Cow<'a, str> {
-        let invocation = &listed.invocation;
-        match self {
-            Self::Time => time(app, listed, "%H:%M:%S%.3f", "%m-%d %H:%M").into(),
-            Self::ShortTime => time(app, listed, "%H:%M:%S", "%m-%d").into(),
-            Self::Status => {
-                let effective = listed.verdict(app.data_time(), app.settings.stale_after).effective;
-                status(theme, effective).into()
-            }
-            Self::Function => function(&invocation.source_function, width),
-            Self::Trigger => clean(&invocation.trigger()).into_owned().into(),
-            Self::User => clean(invocation.source_user_email.as_deref().unwrap_or_default()),
-            Self::Events => match &listed.children {
-                children if children.events_checked == 0 => "-".into(),
-                children => format!("{}/{}", children.events_detected, children.events_checked).into(),
-            },
-            Self::Jobs => jobs(theme, listed).into(),
-            Self::Duration => elapsed(app, listed).into(),
-            Self::Correlation => match invocation.correlation_id.as_deref().map(correlation::split) {
-                // The id matters more than the name before it.
-                Some((Some(name), Some(id))) => {
-                    let id = correlation::short_id(id, 8);
-                    let room = usize::from(width).saturating_sub(id.len() + 1);
-                    format!("{}.{}", fit(&clean(name), room, theme), clean(id)).into()
-                }
-                Some((None, Some(id))) => clean(correlation::short_id(id, 8)),
-                Some((name, id)) => clean(id.or(name).unwrap_or_default()),
-                None => "-".into(),
-            },
-            Self::ShortCorrelation => {
-                let chain = invocation.correlation_id.as_deref().unwrap_or("-");
-                match correlation::split(chain) {
-                    (_, Some(id)) => clean(correlation::short_id(id, 7)).into_owned().into(),
-                    _ => clean(chain),
-                }
-            }
+/// Columns of a correlation id without the name before it.
+const SHORT_ID: u16 = 7;
+
+/// The head of a column; the one that the rows are sorted by says so.
+pub(super) fn title(column: Column, width: u16, sort: Option<Sort>) -> String {
+    let title = head(column, width);
+    let sort = sort.unwrap_or(NEWEST_FIRST);
+    if sort.column != column {
+        return title.to_owned();
+    }
+    let mark = if sort.descends() { "v" } else { "^" };
+    if is_right(column) { format!("{mark} {title}") } else { format!("{title} {mark}") }
+}
+
+fn head(column: Column, width: u16) -> &'static str {
+    if column == Column::Correlation && width <= SHORT_ID { "CORR" } else { column.title() }
+}
+
+pub(super) fn is_right(column: Column) -> bool {
+    matches!(column, Column::Events | Column::Jobs | Column::Duration)
+}
+
+/// What stands in a column, safe for a terminal.
+pub(super) fn text<'a>(column: Column, app: &App, theme: &Theme, listed: &'a Listed, width: u16) -> Cow<'a, str> {
+    let invocation = &listed.invocation;
+    match column {
+        Column::Time if width >= 12 => time(app, listed, "%H:%M:%S%.3f", "%m-%d %H:%M").into(),
+        Column::Time => time(app, listed, "%H:%M:%S", "%m-%d").into(),
+        Column::Status => {
+            let effective = listed.verdict(app.data_time(), app.settings.stale_after).effective;
+            status(theme, effective).into()
         }
+        Column::Function => function(&invocation.source_function, width),
+        Column::Trigger => clean(&invocation.trigger()).into_owned().into(),
+        Column::User => clean(invocation.source_user_email.as_deref().unwrap_or_default()),
+        Column::Events => match &listed.children {
+            children if children.events_checked == 0 => "-".into(),
+            children => format!("{}/{}", children.events_detected, children.events_checked).into(),
+        },
+        Column::Jobs => jobs(theme, listed).into(),
+        Column::Duration => elapsed(app, listed).into(),
+        Column::Correlation => chain(invocation.correlation_id.as_deref(), width, theme),
+    }
+}
+
+fn chain<'a>(chain: Option<&'a str>, width: u16, theme: &Theme) -> Cow<'a, str> {
+    let Some(chain) = chain else { return "-".into() };
+    let digits = if width <= SHORT_ID { usize::from(SHORT_ID) } else { 8 };
+    match correlation::split(chain) {
+        (_, Some(id)) if width <= SHORT_ID => clean(correlation::short_id(id, digits)),
+        _ if width <= SHORT_ID => clean(chain),
+        // The id matters more than the name before it.
+        (Some(name), Some(id)) => {
+            let id = correlation::short_id(id, digits);
+            let room = usize::from(width).saturating_sub(id.len() + 1);
+            format!("{}.{}", fit(&clean(name), room, theme), clean(id)).into()
+        }
+        (None, Some(id)) => clean(correlation::short_id(id, digits)),
+        (name, None) => clean(name.unwrap_or_default()),
     }
 }
 
