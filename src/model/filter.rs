@@ -9,7 +9,7 @@
 //! | `fn:event-*` | a text fits; `*` stands for anything, case does not matter |
 //! | `job:~send(Sms)?` | a text holds the regular expression, see [`Pattern`] |
 //! | `dur:>1s`, `jobs:2..5` | a number lies there; both ends of a range are included |
-//! | `15m`, `at:12:00..12:30` | it was recorded then, see [`TimeRange`] |
+//! | `15m`, `at:12:00..12:30`, `at:all` | it was recorded then, see [`TimeRange`] |
 //! | `payload.data.new.id:123` | the payload holds the value at this path, or at this path below `event`; `"123"` is a text |
 //! | `timeout`, `"no answer"`, `~time.?out` | the function, table, user, correlation id, the name of a detected event or of a job, or an error holds the text |
 //! | an id | it is that of the invocation, an event or a job of it, or stands in its correlation id |
@@ -193,6 +193,24 @@ impl Filter {
         Self { terms: self.terms.iter().map(pin).collect() }
     }
 
+    /// The ranges of time that it asks for; a row lies in one of each.
+    pub fn times(&self) -> impl Iterator<Item = &[TimeRange]> {
+        self.terms.iter().filter(|term| !term.negated).filter_map(|term| match &term.test {
+            Test::At(ranges) => Some(&ranges[..]),
+            _ => None,
+        })
+    }
+
+    /// The same filter for another range of time, or for the one that applies where none is asked for.
+    #[must_use]
+    pub fn at(mut self, range: Option<TimeRange>) -> Self {
+        self.terms.retain(|term| term.negated || !matches!(term.test, Test::At(_)));
+        match range {
+            Some(range) => self.with(Test::At(vec![range])),
+            None => self,
+        }
+    }
+
     /// The moment before which no row can pass, where the terms say so.
     #[must_use]
     pub fn since(&self, now: DateTime<Utc>) -> Option<DateTime<Utc>> {
@@ -213,7 +231,8 @@ impl Filter {
     pub fn search_since(&self, now: DateTime<Utc>) -> Option<DateTime<Utc>> {
         let looks_through = self.terms.iter().any(|term| term.test.looks_through_rows(term.negated));
         let found_by_index = self.terms.iter().any(|term| !term.negated && term.test.is_indexed());
-        let unbounded = looks_through && !found_by_index && self.since(now).is_none();
+        let told = self.since(now).is_some() || self.times().flatten().any(|range| *range == TimeRange::All);
+        let unbounded = looks_through && !found_by_index && !told;
         unbounded.then(|| now.checked_sub_signed(SEARCH_RANGE).unwrap_or(DateTime::UNIX_EPOCH))
     }
 }

@@ -5,12 +5,14 @@ pub mod columns;
 pub mod cursor;
 pub mod detail;
 pub mod documents;
+pub mod filter;
 pub mod find;
 pub mod flow;
 pub mod invocations;
 pub mod logs;
 pub mod messages;
 pub mod overlay;
+pub mod prompt;
 
 use chrono::{DateTime, NaiveDateTime, TimeDelta, Utc};
 use crossterm::event::KeyEvent;
@@ -148,6 +150,8 @@ pub struct App {
     pub invocations: invocations::State,
     /// The columns and the order of the list.
     pub columns: columns::State,
+    /// What the rows of the list pass.
+    pub filter: filter::State,
     /// The tree.
     pub flow: flow::State,
     /// The node.
@@ -196,6 +200,7 @@ impl App {
             previous: None,
             invocations: invocations::State::default(),
             columns: columns::State::default(),
+            filter: filter::State::default(),
             flow: flow::State::default(),
             detail: detail::State::default(),
             logs: logs::State::default(),

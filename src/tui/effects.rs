@@ -34,6 +34,7 @@ enum Class {
     Page,
     Older,
     Inside,
+    Count,
     Cascade,
     Row,
     Hourly,
@@ -45,7 +46,7 @@ impl Class {
     /// What a screen asks for.
     fn of(view: View) -> &'static [Self] {
         match view {
-            View::Invocations => &[Self::Page, Self::Older, Self::Inside],
+            View::Invocations => &[Self::Page, Self::Older, Self::Inside, Self::Count],
             View::Flow => &[Self::Cascade],
             View::Logs => &[Self::Loki, Self::TableLogs],
             View::Charts => &[Self::Hourly],
@@ -87,13 +88,17 @@ impl Effects {
         while self.tasks.try_join_next().is_some() {}
         let (reader, now, stale_after) = (self.reader.clone(), self.clock.now(), self.stale_after);
         match cmd {
-            Cmd::Page { request, older_than, limit } => {
+            Cmd::Page { request, filter, older_than, limit } => {
                 let class = if older_than.is_some() { Class::Older } else { Class::Page };
-                let query = PageQuery { older_than, limit, ..PageQuery::default() };
+                let query = PageQuery { older_than, filter, limit, since: None };
                 self.ask(class, async move { Msg::Page(request, answer(reader.page(&query, now, stale_after).await)) });
             }
-            Cmd::Changes { request, since, unfinished, limit } => self.ask(Class::Page, async move {
-                let query = PageQuery { limit, ..PageQuery::default() };
+            Cmd::Count { request, filter } => self.ask(Class::Count, async move {
+                let query = PageQuery { filter, ..PageQuery::default() };
+                Msg::Count(request, answer(reader.count(&query, now, stale_after).await))
+            }),
+            Cmd::Changes { request, filter, since, unfinished, limit } => self.ask(Class::Page, async move {
+                let query = PageQuery { filter, limit, ..PageQuery::default() };
                 Msg::Changes(request, answer(reader.changes(&query, since, &unfinished, now, stale_after).await))
             }),
             Cmd::Inside { request, invocation } => self.ask(Class::Inside, async move {

@@ -6,9 +6,10 @@ use serde_json::Value;
 use uuid::Uuid;
 
 use crate::logs::{LogError, LogPage, LogQuery};
+use crate::model::filter::Filter;
 use crate::model::flow::{Kind, Rows};
 use crate::model::hourly::Hourly;
-use crate::model::invocation::{Inside, Key, Page};
+use crate::model::invocation::{Count, Inside, Key, Page};
 
 /// A screen.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
@@ -357,6 +358,8 @@ pub enum Msg {
     Changes(u64, Result<Page, Failure>),
     /// What is below the selected row of the list.
     Inside(u64, Result<Inside, Failure>),
+    /// How many rows pass the filter.
+    Count(u64, Result<Count, Failure>),
     /// The rows of a cascade; `None` when its invocation is gone.
     Cascade(u64, Result<Option<Rows>, Failure>),
     /// A raw row; `None` when it is gone.
@@ -380,15 +383,26 @@ pub enum Cmd {
     Page {
         /// Number of the request.
         request: u64,
+        /// What they pass; its times are exact.
+        filter: Filter,
         /// Where the last page ended.
         older_than: Option<Key>,
         /// At most so many.
         limit: usize,
     },
-    /// What changed: the newest rows back to a little before `since`, and the rows with these ids.
+    /// How many rows pass a filter.
+    Count {
+        /// Number of the request.
+        request: u64,
+        /// The filter; its times are exact.
+        filter: Filter,
+    },
+    /// What changed: the newest rows back to a little before `since`, and the rows with these ids, as far as they pass.
     Changes {
         /// Number of the request.
         request: u64,
+        /// What they pass; its times are exact.
+        filter: Filter,
         /// The newest row that is known.
         since: Option<Key>,
         /// Rows that had not ended when they were last seen.

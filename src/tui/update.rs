@@ -6,7 +6,7 @@ mod mouse;
 use chrono::{DateTime, Utc};
 use crossterm::event::{KeyEvent, KeyEventKind};
 
-use super::app::{App, Connection, charts, detail, documents, find, flow, invocations, logs, overlay};
+use super::app::{App, Connection, charts, detail, documents, filter, find, flow, invocations, logs, overlay};
 use super::keymap::Lookup;
 use super::msg::{Action, Cmd, Msg, View};
 
@@ -60,6 +60,7 @@ fn answer(app: &mut App, msg: Msg) -> Vec<Cmd> {
         }
         Msg::Tick(now) => tick(app, now),
         Msg::Page(request, answer) => invocations::page_loaded(app, request, answer),
+        Msg::Count(request, answer) => filter::counted(app, request, answer),
         Msg::Changes(request, answer) => invocations::changes_loaded(app, request, answer),
         Msg::Inside(request, answer) => invocations::inside::loaded(app, request, answer),
         Msg::Cascade(request, answer) => flow::loaded(app, request, answer),
@@ -161,6 +162,7 @@ fn act_anywhere(app: &mut App, action: Action, asked_to_quit: bool) -> Vec<Cmd> 
 fn act(app: &mut App, action: Action, asked_to_quit: bool) -> Vec<Cmd> {
     match action {
         Action::Back if find::clear(app) => Vec::new(),
+        Action::Back if app.view == View::Invocations && !app.filter.applied().is_empty() => filter::clear(app),
         // All functions again, before the screen is left.
         Action::Back if app.view == View::Charts && app.charts.only.is_some() => charts::act(app, action),
         Action::Quit | Action::Back if !app.back.is_empty() => back(app),

@@ -13,6 +13,7 @@
 pub mod charts;
 mod columns;
 pub mod detail;
+mod filter;
 mod find;
 pub mod flow;
 pub mod frame;

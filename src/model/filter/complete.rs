@@ -134,7 +134,7 @@ fn candidates(field: Field, known: &Known) -> (&'static [&'static str], &[String
         Field::Text(TextField::Sys) => (&[], &known.systems),
         Field::Text(TextField::Op) => (&["INSERT", "UPDATE", "DELETE", "MANUAL"], &[]),
         Field::St => (&["ok", "failed", "stuck", "running", "not_detected"], &[]),
-        Field::At => (&["15m", "1h", "24h", "7d", "today", "yesterday", "12:00..12:30", "12:00..+5m"], &[]),
+        Field::At => (&["15m", "1h", "24h", "7d", "today", "yesterday", "all", "12:00..12:30", "12:00..+5m"], &[]),
         Field::Number(NumberField::Dur) => (&[">100ms", ">1s", ">10s", ">1m", "1s..10s"], &[]),
         Field::Number(NumberField::Jobs | NumberField::Fails) => (&["0", ">0", ">=2", "2..5"], &[]),
         Field::Text(TextField::Corr) | Field::Payload | Field::Id => (&[], &[]),

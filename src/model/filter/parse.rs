@@ -280,7 +280,10 @@ fn bare(word: &str, at: usize) -> Result<Test, FilterError> {
         return Ok(correlation(word));
     }
     match TimeRange::parse(word) {
-        Ok(range) if !word.eq_ignore_ascii_case("now") => return Ok(Test::At(vec![range])),
+        // These two are words that somebody looks for; `at:all` is a time.
+        Ok(range) if !["now", "all"].iter().any(|text| word.eq_ignore_ascii_case(text)) => {
+            return Ok(Test::At(vec![range]));
+        }
         Err(message) if word.contains("..") && word.starts_with(|c: char| c.is_ascii_digit()) => {
             return Err(error(at, format!("{message}. A text is quoted")));
         }

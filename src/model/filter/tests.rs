@@ -42,6 +42,7 @@ fn a_filter_prints_as_it_is_meant() {
         ("fn:100% job:a_b corr:a\\b", "fn:100% job:a_b corr:a\\b"),
         ("payload.data.new.id:123", "payload.data.new.id:123"),
         ("payload.a.\"b.c\".stops[].type:\"1\",null,true,x", "payload.a.\"b.c\".stops[].type:\"1\",null,true,x"),
+        ("at:ALL all -at:today", "at:all all -at:today"),
         ("15m 7d..2d ..12:00", "at:15m at:7d..2d at:..12:00"),
         ("2026-11-20T12:00Z..+5m at:12:04:31.208", "at:2026-11-20T12:00Z..+5m at:12:04:31.208"),
         (
@@ -399,6 +400,8 @@ fn a_search_of_large_tables_is_bounded() {
         ("payload.a:1", week),
         ("payload.a:1 30d", None),
         ("payload.a:1 -at:today", week),
+        ("payload.a:1 at:all", None),
+        ("payload.a:1 -at:all", week),
         ("payload.a:1 at:..1h", week),
         ("payload.a:1 at:today,..1h", week),
         ("job:x 550e8400-e29b-41d4-a716-446655440000", None),
@@ -411,6 +414,22 @@ fn a_search_of_large_tables_is_bounded() {
     }
     assert_eq!(parse("2d 1d").since(now()), Some(now() - TimeDelta::days(1)));
     assert_eq!(parse("at:1d,2d").since(now()), Some(now() - TimeDelta::days(2)));
+}
+
+#[test]
+fn the_range_of_time_is_exchanged() {
+    for (text, range, expected) in [
+        ("st:failed 15m -at:today", Some("1h"), "st:failed -at:today at:1h"),
+        ("at:1h,2h at:today fn:x", Some("all"), "fn:x at:all"),
+        ("fn:x at:today", None, "fn:x"),
+        ("", Some("12:00..+5m"), "at:12:00..+5m"),
+    ] {
+        let range = range.map(|range| TimeRange::parse(range).unwrap());
+        let other = parse(text).at(range.clone());
+        assert_eq!(other.to_string(), expected, "{text}");
+        assert_eq!(other.times().flatten().next(), range.as_ref());
+    }
+    assert_eq!(parse("at:all").pinned(now(), Utc.fix()).to_string(), "at:all");
 }
 
 fn known() -> Known {

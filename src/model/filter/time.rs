@@ -10,7 +10,7 @@ use std::ops::Range;
 use chrono::{DateTime, Days, FixedOffset, NaiveDate, NaiveDateTime, NaiveTime, Offset, TimeDelta, Timelike, Utc};
 
 /// How to write a time, for error messages.
-const EXAMPLES: &str = "write 15m, 2h, today, yesterday, 12:00..12:30, 2026-11-20 or 2026-11-20T12:00Z..+5m";
+const EXAMPLES: &str = "write 15m, 2h, today, yesterday, all, 12:00..12:30, 2026-11-20 or 2026-11-20T12:00Z..+5m";
 /// The farthest that a time may lie from now.
 const FARTHEST: TimeDelta = TimeDelta::days(200 * 366);
 
@@ -42,6 +42,8 @@ pub struct Clock {
 /// A range of time as it is written.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub enum TimeRange {
+    /// `all`: since the first row.
+    All,
     /// The unit of a time, or everything since.
     Of(Moment),
     /// From one to another; either may be open, not both.
@@ -71,6 +73,9 @@ impl TimeRange {
     /// # Errors
     /// What is wrong with it, in words.
     pub fn parse(text: &str) -> Result<Self, String> {
+        if text.eq_ignore_ascii_case("all") {
+            return Ok(Self::All);
+        }
         let moment = |text: &str| match text {
             "" => Ok(None),
             text => Moment::parse(text).map(Some).ok_or_else(|| format!("{text} is no time: {EXAMPLES}")),
@@ -105,6 +110,7 @@ impl TimeRange {
     #[must_use]
     pub fn resolve(&self, now: DateTime<Utc>, offset: FixedOffset) -> Period {
         match self {
+            Self::All => Period { since: None, until: None },
             Self::Of(Moment::Ago(ago)) => Period { since: Some(back(now, *ago)), until: None },
             Self::Of(moment) => {
                 let unit = moment.unit(now, offset, None);
@@ -125,6 +131,9 @@ impl TimeRange {
     #[must_use]
     pub fn pinned(&self, now: DateTime<Utc>, offset: FixedOffset) -> Self {
         let Period { since, until } = self.resolve(now, offset);
+        if since.is_none() && until.is_none() {
+            return Self::All;
+        }
         // An empty range stays empty, and readable.
         let until = until.map(|until| since.map_or(until, |since| until.max(since)));
         Self::Span(since.map(Moment::exact), until.map(Moment::exact))
@@ -332,6 +341,7 @@ fn span(text: &str) -> Option<TimeDelta> {
 impl fmt::Display for TimeRange {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         match self {
+            Self::All => f.write_str("all"),
             Self::Of(moment) => moment.fmt(f),
             Self::Span(from, to) => {
                 if let Some(from) = from {

@@ -220,7 +220,7 @@ impl Sql<'_> {
                 parts.push(format!("i.created_at {sign} {}", self.values.add(end)?));
             }
         }
-        Ok(format!("({})", parts.join(" and ")))
+        Ok(if parts.is_empty() { "true".to_owned() } else { format!("({})", parts.join(" and ")) })
     }
 }
 

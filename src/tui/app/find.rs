@@ -5,9 +5,10 @@
 
 use std::ops::Range;
 
-use crossterm::event::{KeyCode, KeyEvent, KeyModifiers};
+use crossterm::event::KeyEvent;
 use regex::{Regex, RegexBuilder};
 
+use super::prompt::{Edit, Line};
 use super::{App, detail, flow, logs};
 use crate::tui::msg::{Action, View};
 
@@ -67,88 +68,11 @@ impl Pattern {
     }
 }
 
-/// A line of text that is being typed.
-#[derive(Clone, Debug, Default, PartialEq, Eq)]
-pub struct Prompt {
-    text: String,
-    /// Where the next character goes, in bytes.
-    at: usize,
-}
-
-/// What a key did to a prompt.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub enum Edit {
-    /// The text is another one.
-    Changed,
-    /// The text is the same.
-    Same,
-    /// It is finished.
-    Done,
-    /// It is given up.
-    Left,
-    /// The key is none of the prompt's.
-    Foreign,
-}
-
-impl Prompt {
-    /// What was typed.
-    #[must_use]
-    pub fn text(&self) -> &str {
-        &self.text
-    }
-
-    /// What was typed, before the cursor and behind it.
-    #[must_use]
-    pub fn halves(&self) -> (&str, &str) {
-        self.text.split_at(self.at)
-    }
-
-    /// What a key does.
-    pub fn press(&mut self, key: KeyEvent) -> Edit {
-        let before = self.text[..self.at].chars().next_back().map(char::len_utf8);
-        let behind = self.text[self.at..].chars().next().map(char::len_utf8);
-        let removed = match (key.code, key.modifiers.contains(KeyModifiers::CONTROL)) {
-            (KeyCode::Enter, _) => return Edit::Done,
-            (KeyCode::Esc, _) | (KeyCode::Char('c'), true) => return Edit::Left,
-            (KeyCode::Backspace, _) if self.text.is_empty() => return Edit::Left,
-            (KeyCode::Backspace, _) => self.at - before.unwrap_or(0)..self.at,
-            (KeyCode::Delete, _) => self.at..self.at + behind.unwrap_or(0),
-            (KeyCode::Char('u'), true) => 0..self.at,
-            (KeyCode::Char('w'), true) => {
-                let kept = self.text[..self.at].trim_end();
-                kept.rfind(char::is_whitespace).map_or(0, |space| space + 1)..self.at
-            }
-            (KeyCode::Char('z' | 'l'), true) => return Edit::Foreign,
-            (KeyCode::Char(c), false) => {
-                self.text.insert(self.at, c);
-                self.at += c.len_utf8();
-                return Edit::Changed;
-            }
-            (code, _) => {
-                self.at = match code {
-                    KeyCode::Left => self.at - before.unwrap_or(0),
-                    KeyCode::Right => self.at + behind.unwrap_or(0),
-                    KeyCode::Home => 0,
-                    KeyCode::End => self.text.len(),
-                    _ => self.at,
-                };
-                return Edit::Same;
-            }
-        };
-        if removed.is_empty() {
-            return Edit::Same;
-        }
-        self.at = removed.start;
-        self.text.replace_range(removed, "");
-        Edit::Changed
-    }
-}
-
 /// What is looked for on a screen, and what was found.
 #[derive(Clone, Debug, Default)]
 pub struct Find {
     /// The prompt, while it is open.
-    pub prompt: Option<Prompt>,
+    pub prompt: Option<Line>,
     /// What is looked for.
     pub pattern: Option<Pattern>,
     /// Why what was typed cannot be looked for.
@@ -213,7 +137,7 @@ pub fn act(app: &mut App, action: Action) -> bool {
     match action {
         Action::Find => {
             if let Some(find) = of_mut(app) {
-                find.prompt = Some(Prompt::default());
+                find.prompt = Some(Line::default());
                 find.error = None;
             }
         }

@@ -7,12 +7,13 @@ pub mod inside;
 mod keys;
 mod merge;
 
+use chrono::TimeDelta;
 use uuid::Uuid;
 
-use super::{App, Load, columns, logs};
+use super::{App, Load, columns, filter, logs};
 use crate::model::invocation::{Key, Listed, Page};
 use crate::model::status::Effective;
-use crate::tui::msg::{Cmd, Failure};
+use crate::tui::msg::{Cmd, Failure, View};
 
 pub use keys::act;
 pub(super) use keys::follow;
@@ -28,10 +29,15 @@ pub const MOST_ROWS: usize = 50_000;
 const MOST_UNFINISHED: usize = 200;
 /// Pages that one search for a failure reads.
 const MOST_SOUGHT: usize = 10;
+/// How far the clocks of writers may differ from ours.
+const CLOCKS_DIFFER: TimeDelta = TimeDelta::minutes(5);
 /// Lines of the preview at the least, with the line above it.
 const PREVIEW_ROWS: u16 = 7;
 /// Lines of the preview at the most.
 const MOST_PREVIEW_ROWS: u16 = 12;
+
+/// Rows above the table: the filter, and the heads of the columns.
+pub const ABOVE: u16 = 2;
 
 /// The list.
 #[derive(Clone, Debug)]
@@ -58,6 +64,8 @@ pub struct State {
     pub inside: inside::State,
     /// Pages still to be read in the search for an older failure.
     pub seeking: usize,
+    /// Rows that the last look for changes asked for by id.
+    pub asked: Vec<Uuid>,
 }
 
 impl Default for State {
@@ -74,6 +82,7 @@ impl Default for State {
             preview: None,
             inside: inside::State::default(),
             seeking: 0,
+            asked: Vec::new(),
         }
     }
 }
@@ -127,11 +136,11 @@ pub fn preview_rows(app: &App) -> u16 {
     (app.body_rows() / 3).clamp(PREVIEW_ROWS, MOST_PREVIEW_ROWS)
 }
 
-/// Rows of the table: the body without its head and without the preview.
+/// Rows of the table: the body without filter and heads, and without the preview.
 #[must_use]
 pub fn table_rows(app: &App) -> usize {
     let preview = if has_preview(app) { preview_rows(app) } else { 0 };
-    usize::from(app.body_rows().saturating_sub(1 + preview)).max(1)
+    usize::from(app.body_rows().saturating_sub(ABOVE + preview)).max(1)
 }
 
 /// The selected row's id.
@@ -161,8 +170,12 @@ pub fn page_loaded(app: &mut App, request: u64, answer: Result<Page, Failure>) -
             state.rows.error = None;
             state.older = Load::default();
             state.seen = None;
-            if state.follow || state.selected.is_none() {
+            if state.selected.is_none_or(|key| position(state.rows(), key).is_err()) {
+                state.follow = true;
+            }
+            if state.follow {
                 state.selected = state.rows().first().map(key);
+                state.offset = 0;
             }
         }
         Ok(page) if older => {
@@ -185,7 +198,9 @@ pub fn page_loaded(app: &mut App, request: u64, answer: Result<Page, Failure>) -
     }
     columns::arrange(app);
     show_selection(app);
-    if app.invocations.seeking > 0 { keys::seek_failure(app) } else { page_if_near_end(app) }
+    let mut commands = filter::count(app);
+    commands.extend(if app.invocations.seeking > 0 { keys::seek_failure(app) } else { page_if_near_end(app) });
+    commands
 }
 
 /// The newest rows and the unfinished ones came.
@@ -202,10 +217,16 @@ pub fn changes_loaded(app: &mut App, request: u64, answer: Result<Page, Failure>
             return Vec::new();
         }
     };
-    let now = app.now;
+    let (now, is_filtered) = (app.now, !app.filter.applied().is_empty());
     let state = &mut app.invocations;
     state.rows.error = None;
     state.rows.loaded_at = Some(now);
+    // What was asked for and did not come does not pass any more.
+    let mut left = std::mem::take(&mut state.asked);
+    left.retain(|id| page.rows.iter().all(|row| row.invocation.id != *id));
+    if let Some(rows) = state.rows.value.as_mut().filter(|_| is_filtered) {
+        rows.retain(|row| !left.contains(&row.invocation.id));
+    }
     let top = state.rows().get(state.offset).map(key);
     let newest = newest_known(state, now);
     let newer = page.rows.iter().filter(|row| newest.is_none_or(|newest| key(row) > newest)).count();
@@ -242,9 +263,12 @@ pub fn changes_loaded(app: &mut App, request: u64, answer: Result<Page, Failure>
     } else if let Some(top) = top.filter(|_| app.columns.sort.is_none()) {
         state.offset = position(state.rows(), top).unwrap_or_else(|at| at);
     }
+    filter::came(app, newer);
     columns::arrange(app);
     show_selection(app);
-    page_if_near_end(app)
+    let mut commands = filter::count(app);
+    commands.extend(page_if_near_end(app));
+    commands
 }
 
 /// Reads again: what changed, or the first page.
@@ -258,9 +282,10 @@ pub fn refresh(app: &mut App) -> Vec<Cmd> {
     app.invocations.older.error = None;
     let request = app.next_request();
     let unfinished = unfinished(app);
-    let since = newest_known(&app.invocations, app.now);
+    let since = looked_until(app);
     app.invocations.rows.request = Some(request);
-    vec![Cmd::Changes { request, since, unfinished, limit: NEWEST }]
+    app.invocations.asked = unfinished.clone();
+    vec![Cmd::Changes { request, filter: filter::query(app), since, unfinished, limit: NEWEST }]
 }
 
 /// Gives up what is on its way; tells whether something was.
@@ -268,13 +293,15 @@ pub(super) fn abandon(app: &mut App) -> bool {
     let state = &mut app.invocations;
     state.seeking = 0;
     let (older, inside) = (state.older.abandon(), state.inside.abandon());
-    state.rows.abandon() || older || inside
+    let counting = app.filter.count.abandon();
+    app.invocations.rows.abandon() || older || inside || counting
 }
 
 /// Selects the row that stands in this row of the body.
 pub fn click(app: &mut App, row: usize) -> Vec<Cmd> {
-    // Below the heads of the columns.
-    let Some(line) = row.checked_sub(1).filter(|&line| line < table_rows(app)) else { return Vec::new() };
+    let Some(line) = row.checked_sub(usize::from(ABOVE)).filter(|&line| line < table_rows(app)) else {
+        return Vec::new();
+    };
     let Some(at) = columns::row_at(app, app.invocations.offset + line) else { return Vec::new() };
     app.invocations.select(at);
     show_selection(app);
@@ -290,7 +317,30 @@ pub fn resized(app: &mut App) {
 fn first_page(app: &mut App) -> Vec<Cmd> {
     let request = app.next_request();
     app.invocations.rows.request = Some(request);
-    vec![Cmd::Page { request, older_than: None, limit: PAGE }]
+    vec![Cmd::Page { request, filter: filter::query(app), older_than: None, limit: PAGE }]
+}
+
+/// Begins the list again, for another filter. The selection stays with its row where that passes.
+pub(super) fn restart(app: &mut App) -> Vec<Cmd> {
+    let leave = abandon(app);
+    let state = &mut app.invocations;
+    *state = State { selected: state.selected, follow: state.follow, preview: state.preview, ..State::default() };
+    columns::arrange(app);
+    // Another screen does not read the list: it is read when it is shown.
+    if app.view != View::Invocations {
+        return Vec::new();
+    }
+    let leave = leave.then_some(Cmd::Leave(View::Invocations));
+    leave.into_iter().chain(first_page(app)).collect()
+}
+
+/// From where on a look for changes begins. Where few rows pass, the newest one may be old, and all rows since then would
+/// be searched at each look: those before the last look were. Clocks of writers may differ from ours.
+fn looked_until(app: &App) -> Option<Key> {
+    let newest = newest_known(&app.invocations, app.now);
+    let last_look = app.invocations.rows.loaded_at.and_then(|at| at.checked_sub_signed(CLOCKS_DIFFER));
+    let last_look = last_look.filter(|_| !app.filter.applied().is_empty());
+    newest.max(last_look.map(|created_at| Key { created_at, id: Uuid::nil() }))
 }
 
 /// The newest row that is not from the future: a writer whose clock is ahead must not hide what comes after.
@@ -355,14 +405,14 @@ fn older_page(app: &mut App) -> Vec<Cmd> {
     }
     let request = app.next_request();
     app.invocations.older.request = Some(request);
-    vec![Cmd::Page { request, older_than: Some(last), limit: PAGE }]
+    vec![Cmd::Page { request, filter: filter::query(app), older_than: Some(last), limit: PAGE }]
 }
 
 /// Whose log lines to ask for when the selected row is meant.
 fn subject(app: &App) -> Option<logs::Subject> {
     let row = app.invocations.selected_row()?;
     let start = row.invocation.created_at;
-    let length = row.duration_ms(app.now).and_then(chrono::TimeDelta::try_milliseconds).unwrap_or_default();
+    let length = row.duration_ms(app.now).and_then(TimeDelta::try_milliseconds).unwrap_or_default();
     let window = (start, start.checked_add_signed(length).unwrap_or(start));
     Some(logs::Subject {
         name: format!("inv {}", row.invocation.source_function),

@@ -1,6 +1,7 @@
 //! The list.
 //!
 //! ```text
+//!  filter> st:failed                                                                 last 7d   12 match
 //!  TIME          ST      FUNCTION         TRIGGER       USER            EVT   JOBS   DURATION  CORRELATION
 //! >12:04:29.440  ✗ FAIL  …detector-moves  UPDATE moves  admin@…        2/14  2 ✗1     1.80s   moves.550e8400
 //! ----------------------------------------------------------------------------------------------
@@ -14,11 +15,12 @@ use ratatui::buffer::Buffer;
 use ratatui::layout::Rect;
 use ratatui::style::Style;
 
+use super::filter;
 use super::frame::{columns as width_of, fit, put};
 use crate::model::invocation::Listed;
 use crate::model::text::clean;
 use crate::tui::app::columns::{self as order, Column};
-use crate::tui::app::invocations::{State, has_preview, preview_rows, table_rows};
+use crate::tui::app::invocations::{ABOVE, State, has_preview, preview_rows, table_rows};
 use crate::tui::app::{App, Connection};
 use crate::tui::theme::Theme;
 use columns::{columns, is_right, text, title};
@@ -29,16 +31,17 @@ const MARK: &str = "*";
 /// Draws the body of the screen.
 pub fn draw(app: &App, theme: &Theme, area: Rect, buf: &mut Buffer) {
     let state = &app.invocations;
+    let row_at = |y: u16| Rect { y: area.y + y, height: 1, ..area }.intersection(area);
+    filter::draw(app, theme, row_at(0), buf);
     if state.rows().is_empty() {
-        placeholder(app, theme, area, buf);
+        placeholder(app, theme, Rect { y: area.y + 1, height: area.height.saturating_sub(1), ..area }, buf);
         return;
     }
     let columns = columns(app, area.width);
-    let row_at = |y: u16| Rect { y: area.y + y, height: 1, ..area }.intersection(area);
-    head(app, theme, &columns, row_at(0), buf);
+    head(app, theme, &columns, row_at(1), buf);
     let selected = order::place(app);
-    let height = u16::try_from(table_rows(app)).unwrap_or(u16::MAX).min(area.height.saturating_sub(1));
-    for (y, at) in (1..=height).zip(state.offset..) {
+    let height = u16::try_from(table_rows(app)).unwrap_or(u16::MAX).min(area.height.saturating_sub(ABOVE));
+    for (y, at) in (ABOVE..ABOVE + height).zip(state.offset..) {
         match order::row_at(app, at).and_then(|row| state.rows().get(row)) {
             Some(listed) => line(app, theme, &columns, listed, at == selected, row_at(y), buf),
             None => {

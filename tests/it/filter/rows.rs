@@ -197,7 +197,7 @@ fn term(rng: &mut Rng, listed: &[Listed], events: &[Event], jobs: &[Job]) -> Str
                 0 => format!("at:{at}"),
                 1 => format!("at:{at}..+10h"),
                 2 => format!("at:..{at},1h"),
-                _ => ["30h", "today", "yesterday", "8:00..20:00", "2d..1d"][rng.usize(..5)].to_owned(),
+                _ => ["30h", "today", "yesterday", "8:00..20:00", "2d..1d", "at:all"][rng.usize(..6)].to_owned(),
             }
         }
         13 | 14 => payload_term(rng),

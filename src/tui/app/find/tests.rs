@@ -1,12 +1,12 @@
 //! Tests of finding: the prompt, hits and the way between them, on each screen.
 
+use crossterm::event::{KeyCode, KeyModifiers};
 use ratatui::buffer::Buffer;
 use ratatui::layout::Rect;
 use ratatui::style::Modifier;
 
 use super::*;
 use crate::tui::fixture::{self, PLAIN, THEME, assert_screen, id, press, rows};
-use crate::tui::keymap;
 use crate::tui::msg::Msg;
 use crate::tui::update::update;
 use crate::tui::view;
@@ -35,34 +35,6 @@ const LEGEND: &str = "= ok  x failed  > running  ? stuck  . goes on below";
 
 fn short(id: uuid::Uuid) -> u128 {
     id.as_u128() & 0xFFFF
-}
-
-#[test]
-fn the_prompt_is_a_line_of_text() {
-    let table = [
-        ("abc", "abc|"),
-        ("ab<Left>c", "ac|b"),
-        ("ab<Home>c<End>d", "cabd|"),
-        ("ab<BS>c", "ac|"),
-        ("ab<Left><Left><Del>", "|b"),
-        ("one twoC-w", "one |"),
-        ("one two C-w", "one |"),
-        ("one twoC-u", "|"),
-        ("日本<Left>x", "日x|本"),
-        ("a<Up><Down><Tab>C-ab", "ab|"),
-        ("<Right><Left>n", "n|"),
-    ];
-    for (keys, expected) in table {
-        let mut prompt = Prompt::default();
-        for press in keymap::parse(&keys.replace(' ', "<Space>")) {
-            assert_ne!(prompt.press(press.event()), Edit::Done);
-        }
-        let (before, behind) = prompt.halves();
-        assert_eq!(format!("{before}|{behind}"), expected, "{keys}");
-    }
-    for (keys, edit) in [("<Enter>", Edit::Done), ("<Esc>", Edit::Left), ("<BS>", Edit::Left), ("C-z", Edit::Foreign)] {
-        assert_eq!(Prompt::default().press(fixture::key(keys)), edit, "{keys}");
-    }
 }
 
 #[test]
@@ -124,7 +96,7 @@ fn escape_ends_the_find_before_it_leaves() {
 fn keys_of_the_prompt_are_text() {
     let mut app = tree();
     press(&mut app, "/jqG1");
-    assert_eq!(app.flow.find.prompt.as_ref().map(Prompt::text), Some("jqG1"));
+    assert_eq!(app.flow.find.prompt.as_ref().map(Line::text), Some("jqG1"));
     assert_eq!((app.view, app.flow.cursor.at), (View::Flow, 0));
     press(&mut app, "C-c");
     assert!(app.flow.find.prompt.is_none() && !app.quit && !app.asked_to_quit);

@@ -1,0 +1,144 @@
+//! The filter of the list: what its rows pass, over which time, and how many there are.
+
+use chrono::{DateTime, FixedOffset, NaiveTime, Offset, TimeDelta, Utc};
+
+use super::{App, Load, invocations};
+use crate::model::filter::{Filter, SEARCH_RANGE, TimeRange};
+use crate::model::invocation::Count;
+use crate::model::text::age;
+use crate::tui::msg::{Cmd, Failure};
+
+/// The filter.
+#[derive(Clone, Debug, Default)]
+pub struct State {
+    applied: Filter,
+    /// How many seconds the time whose hours of the day it means is ahead of UTC.
+    ahead: i32,
+    /// How many rows pass, where that is not seen from the rows themselves.
+    pub count: Load<Count>,
+}
+
+impl State {
+    /// What the rows pass. Its text (`to_string`) gives the same filter again.
+    #[must_use]
+    pub fn applied(&self) -> &Filter {
+        &self.applied
+    }
+
+    fn offset(&self) -> FixedOffset {
+        FixedOffset::east_opt(self.ahead).unwrap_or_else(|| Utc.fix())
+    }
+}
+
+/// Applies a filter, as it would be typed; its range of time is part of it. An empty text takes the filter away. A text
+/// that is none is complained about and changes nothing.
+pub fn set(app: &mut App, text: &str) -> Vec<Cmd> {
+    match Filter::parse(text) {
+        Ok(filter) => apply(app, filter),
+        Err(error) => {
+            app.complain(error.message);
+            Vec::new()
+        }
+    }
+}
+
+/// Takes the filter away.
+pub fn clear(app: &mut App) -> Vec<Cmd> {
+    apply(app, Filter::default())
+}
+
+/// Applies a filter: the list begins again with it.
+pub(super) fn apply(app: &mut App, filter: Filter) -> Vec<Cmd> {
+    if filter == app.filter.applied {
+        return Vec::new();
+    }
+    app.filter.applied = filter;
+    app.filter.ahead = if app.local_time { app.settings.local_offset_seconds } else { 0 };
+    app.filter.count = Load::default();
+    invocations::restart(app)
+}
+
+/// The filter with exact times, for a request.
+#[must_use]
+pub fn query(app: &App) -> Filter {
+    app.filter.applied.pinned(app.now, app.filter.offset())
+}
+
+/// Asks how many rows pass, unless that was asked already, or the rows tell it.
+pub(super) fn count(app: &mut App) -> Vec<Cmd> {
+    let told = app.filter.applied.is_empty() || app.invocations.complete || app.invocations.rows.value.is_none();
+    if told || !app.filter.count.is_idle() {
+        return Vec::new();
+    }
+    let request = app.next_request();
+    app.filter.count.request = Some(request);
+    vec![Cmd::Count { request, filter: query(app) }]
+}
+
+/// So many more rows passed since they were counted.
+pub(super) fn came(app: &mut App, more: usize) {
+    if let Some(count) = &mut app.filter.count.value {
+        count.at_least += more as u64;
+    }
+}
+
+/// The rows were counted.
+pub fn counted(app: &mut App, request: u64, answer: Result<Count, Failure>) -> Vec<Cmd> {
+    if !app.filter.count.take(request) {
+        return Vec::new();
+    }
+    match app.heard(answer) {
+        Ok(count) => app.filter.count.value = Some(count),
+        Err(error) => app.filter.count.error = Some(error),
+    }
+    Vec::new()
+}
+
+/// The range of time that applies, in words: `last 15m`, `all time`, `09:00-10:00`.
+#[must_use]
+pub fn range(app: &App) -> String {
+    let state = &app.filter;
+    let mut times = state.applied.times().flatten();
+    match (times.next(), times.next()) {
+        (None, _) if state.applied.search_since(app.now).is_some() => format!("last {}", age(SEARCH_RANGE)),
+        (None | Some(TimeRange::All), None) => "all time".to_owned(),
+        (Some(range), None) => words(app, range),
+        _ => "several times".to_owned(),
+    }
+}
+
+/// A range in the words that were used where these are short, else its ends.
+fn words(app: &App, range: &TimeRange) -> String {
+    let text = range.to_string();
+    if text.chars().all(char::is_alphanumeric) {
+        return if text.starts_with(|c: char| c.is_ascii_digit()) { format!("last {text}") } else { text };
+    }
+    let period = range.resolve(app.now, app.filter.offset());
+    let day = |at: DateTime<Utc>| app.local(at).format("%d %b").to_string();
+    let time = |at: DateTime<Utc>| {
+        let second = if at.timestamp() % 60 == 0 { "" } else { ":%S" };
+        app.local(at).format(&format!("%H:%M{second}")).to_string()
+    };
+    let midnight = |at: DateTime<Utc>| app.local(at).time() == NaiveTime::MIN;
+    let end = |at: DateTime<Utc>| {
+        if app.local(at).date() == app.local(app.now).date() { time(at) } else { format!("{} {}", day(at), time(at)) }
+    };
+    match (period.since, period.until) {
+        (Some(since), Some(until)) => {
+            // The last moment of a day belongs to it.
+            let last = until.checked_sub_signed(TimeDelta::microseconds(1)).unwrap_or(until);
+            match (app.local(since).date() == app.local(last).date(), midnight(since) && midnight(until)) {
+                (true, true) => day(since),
+                (true, false) => format!("{}-{}", end(since), time(until)),
+                (false, true) => format!("{}-{}", day(since), day(last)),
+                (false, false) => format!("{}-{}", end(since), end(until)),
+            }
+        }
+        (Some(since), None) => format!("since {}", end(since)),
+        (None, Some(until)) => format!("before {}", end(until)),
+        (None, None) => "all time".to_owned(),
+    }
+}
+
+#[cfg(test)]
+mod tests;
