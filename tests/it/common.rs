@@ -12,6 +12,7 @@
 use std::io::Read;
 use std::path::PathBuf;
 use std::sync::OnceLock;
+use std::sync::mpsc::{Receiver, Sender, channel};
 
 use obs_tui::postgres::{Cluster, Options};
 use obs_tui::store::admin::{self, Passwords, Roles};
@@ -22,13 +23,20 @@ use sqlx::{AssertSqlSafe, Connection, Executor};
 const TEMPLATE: &str = "migrated_template";
 const FOREIGN: &str = concat!(env!("CARGO_MANIFEST_DIR"), "/tests/data/foreign");
 
-/// A database of one test, by who connects.
-#[derive(Clone, Debug)]
+/// A database of one test, by who connects. It goes when its test lets go of it: together they would need gigabytes.
+#[derive(Debug)]
 pub(crate) struct TestDb {
     pub(crate) superuser: Config,
     pub(crate) admin: Config,
     pub(crate) app: Config,
     pub(crate) readonly: Config,
+}
+
+impl Drop for TestDb {
+    fn drop(&mut self) {
+        // The server may be gone already, at the end of the program.
+        let _ = server().left.send(self.superuser.database.clone());
+    }
 }
 
 /// A migrated database without rows.
@@ -81,6 +89,8 @@ pub(crate) async fn load_foreign(db: &TestDb) {
 struct Server {
     superuser: Config,
     roles: Roles,
+    /// Databases that nobody uses any more.
+    left: Sender<String>,
     /// Never dropped: the end of the program stops the server.
     cluster: Cluster,
 }
@@ -100,7 +110,21 @@ fn start() -> Server {
         admin::migrate(&roles.admin).await.unwrap();
         roles
     });
-    Server { superuser, roles, cluster }
+    let (left, names) = channel();
+    std::thread::spawn({
+        let superuser = superuser.clone();
+        move || runtime.block_on(remove(&superuser, names))
+    });
+    Server { superuser, roles, left, cluster }
+}
+
+/// Drops databases, one after the other, while tests go on.
+async fn remove(superuser: &Config, names: Receiver<String>) {
+    let mut session = session(superuser).await;
+    for name in names {
+        // One that will not go, because a session of it does not end, goes with the server.
+        let _ = session.execute(AssertSqlSafe(format!("DROP DATABASE \"{name}\" WITH (FORCE)"))).await;
+    }
 }
 
 async fn copy(name: &str, template: &str) -> TestDb {

@@ -9,7 +9,7 @@ use std::time::{Duration, Instant};
 use portable_pty::{Child, CommandBuilder, ExitStatus, MasterPty, PtySize, native_pty_system};
 
 /// How long anything may take that a test waits for.
-pub(crate) const PATIENCE: Duration = Duration::from_secs(60);
+pub(crate) const PATIENCE: Duration = Duration::from_secs(300);
 
 /// A program in a terminal.
 pub(crate) struct Terminal {
@@ -132,6 +132,17 @@ impl Terminal {
     /// Reads until this text is on the screen.
     pub(crate) fn wait_for(&mut self, text: &str) {
         self.wait_until(&format!("{text:?}"), |screen| screen.contains(text));
+    }
+
+    /// Reads until this has been written, shown or not.
+    pub(crate) fn wait_for_bytes(&mut self, wanted: &str) {
+        let deadline = Instant::now() + PATIENCE;
+        while !String::from_utf8_lossy(&self.written).contains(wanted) {
+            match self.bytes.recv_timeout(deadline.saturating_duration_since(Instant::now())) {
+                Ok(bytes) => self.take(&bytes),
+                Err(_) => panic!("{wanted:?} was never written:\n{}", self.screen()),
+            }
+        }
     }
 
     /// Reads what is written within this time, for a screen that may or may not change.

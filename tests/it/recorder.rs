@@ -26,7 +26,7 @@ use sqlx::AssertSqlSafe;
 use sqlx::postgres::PgConnection;
 
 /// Nothing takes this long: what waits for it has failed.
-const LONG: Duration = Duration::from_secs(30);
+const LONG: Duration = Duration::from_secs(300);
 
 /// Writes only when asked, and retries soon.
 fn options(config: &Config) -> Options {

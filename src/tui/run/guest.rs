@@ -9,7 +9,7 @@ use std::path::Path;
 use rustix::process::{Pid, Signal, getpid, kill_process};
 
 use super::programs::{Copy, command_line, start, wait};
-use super::signals::Caught;
+use super::signals::{Caught, Signals};
 use super::{Ended, Incoming, RunError, Running};
 use crate::tui::msg::{Document, Msg, Program};
 use crate::tui::update::update;
@@ -46,6 +46,29 @@ impl Running {
     }
 }
 
+/// Hears the signals that came before the program ended: a Ctrl-C that ended it reaches us too, and perhaps later than
+/// its end does. Signals that wait are delivered and told in the order of [`Signals::next`], so that one that we send
+/// to ourselves, and that comes last in it, comes after all of them. Twice, because one may have been on its way.
+async fn late(signals: &mut Signals) -> Option<Ended> {
+    let mut ended = None;
+    for _ in 0..2 {
+        if kill_process(getpid(), Signal::WINCH).is_err() {
+            break;
+        }
+        loop {
+            match signals.next().await {
+                Caught::Resized => break,
+                Caught::End(2 | 3) | Caught::Continued => {}
+                Caught::End(number) => ended = Some(Ended::Signal(number)),
+                Caught::Suspended => {
+                    let _ = kill_process(getpid(), Signal::STOP);
+                }
+            }
+        }
+    }
+    ended
+}
+
 async fn show(incoming: &mut Incoming, command_line: &str, file: &Path) -> (Result<(), String>, Option<Ended>) {
     let child = match start(command_line, file) {
         Ok(child) => child,
@@ -59,7 +82,7 @@ async fn show(incoming: &mut Incoming, command_line: &str, file: &Path) -> (Resu
         tokio::select! {
             shown = &mut waiting => {
                 let shown = shown.unwrap_or_else(|error| Err(format!("`{command_line}` was lost: {}", io::Error::other(error))));
-                return (shown, ended);
+                return (shown, late(&mut incoming.signals).await.or(ended));
             }
             caught = incoming.signals.next() => match caught {
                 // Ctrl-C and Ctrl-\ were meant for the program.
