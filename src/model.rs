@@ -12,6 +12,7 @@
 //! - [`report`]: the JSON of the command line.
 //! - [`trace`]: the `traceparent` header.
 //! - [`text`]: text that came from data, made safe for a terminal; durations and ages in words.
+//! - [`words`]: what differs between two texts.
 
 pub mod correlation;
 #[cfg(feature = "tui")]
@@ -26,3 +27,4 @@ pub mod report;
 pub mod status;
 pub mod text;
 pub mod trace;
+pub mod words;

@@ -54,7 +54,8 @@ pub struct Change {
     pub new: Option<Value>,
 }
 
-/// What changed between two rows, in the order of the keys; arrays are compared by position.
+/// What changed between two rows, in the order of the keys. Arrays are compared by position, between the items that both
+/// begin and end with.
 #[must_use]
 pub fn diff(old: &Value, new: &Value) -> Vec<Change> {
     let mut changes = Vec::new();
@@ -73,7 +74,13 @@ fn compare(changes: &mut Vec<Change>, path: String, old: Option<&Value>, new: Op
             }
         }
         (Some(Value::Array(before)), Some(Value::Array(after))) => {
-            for index in 0..before.len().max(after.len()) {
+            let (before, after) = (&before[..], &after[..]);
+            let most = before.len().min(after.len());
+            let first = (0..most).take_while(|&i| before[i] == after[i]).count();
+            let same_end = |i: &usize| before[before.len() - 1 - i] == after[after.len() - 1 - i];
+            let last = (0..most - first).take_while(same_end).count();
+            let (before, after) = (&before[..before.len() - last], &after[..after.len() - last]);
+            for index in first..before.len().max(after.len()) {
                 compare(changes, format!("{path}[{index}]"), before.get(index), after.get(index));
             }
         }
@@ -124,6 +131,10 @@ mod tests {
         let found: Vec<_> = diff(&old, &new).into_iter().map(|change| change.path).collect();
         assert_eq!(found, ["status", "gone", "config.sla", "stops[1]", "stops[2]", "more"]);
         assert_eq!(diff(&old, &old), []);
+        let paths = |old, new| diff(&old, &new).into_iter().map(|change| change.path).collect::<Vec<_>>();
+        assert_eq!(paths(json!([1, 2, 3]), json!([2, 3])), ["[0]"], "an item less, not three others");
+        assert_eq!(paths(json!([1, 1]), json!([1, 1, 1])), ["[2]"]);
+        assert_eq!(paths(json!([1, 2, 9]), json!([1, 3, 4, 9])), ["[1]", "[2]"]);
         let insert = diff(&Value::Null, &new);
         assert_eq!((insert.len(), insert[0].path.as_str()), (1, ""));
     }

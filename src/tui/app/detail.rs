@@ -3,6 +3,7 @@
 mod content;
 mod diff;
 mod hits;
+mod layout;
 mod summary;
 
 use std::collections::BTreeMap;
@@ -19,9 +20,12 @@ use crate::model::payload::mask;
 use crate::model::status::Recorded;
 use crate::tui::msg::{Action, Cmd, Failure, View};
 
+use content::unfold_diff;
+
 pub use content::{Content, TextLine};
-pub use diff::{Diff, DiffRow};
+pub use diff::{Diff, DiffLine, DiffRow};
 pub use hits::{go_to_hit, search, searched, selected_thing};
+pub use layout::Layout;
 pub use summary::{Field, Tone, fields, link};
 
 /// A part of the screen.
@@ -101,6 +105,8 @@ pub struct State {
     pub revealed: bool,
     /// Whether long values are wrapped.
     pub wrap: bool,
+    /// Whether what did not change and what did not apply is shown, too.
+    pub all_shown: bool,
     /// What is looked for: hits are entries of the section's outline, or its lines.
     pub find: Find,
 }
@@ -125,32 +131,12 @@ impl State {
     }
 }
 
-/// How the rows of the body are shared out; two more go to the names of the sections and a rule.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub struct Layout {
-    /// Above the section's lines.
-    pub head: u16,
-    /// The section's lines.
-    pub lines: u16,
-    /// What is selected.
-    pub foot: u16,
-}
-
-impl Layout {
-    /// Shares out so many rows.
-    #[must_use]
-    pub fn of(section: Section, body: u16) -> Self {
-        let (head, foot) = match (section, body) {
-            (Section::Diff, 16..) => (2, 4),
-            (Section::Diff, _) => (1, 1),
-            _ => (0, 1),
-        };
-        Self { head, lines: body.saturating_sub(2 + head + foot), foot }
-    }
+fn layout(app: &App) -> Layout {
+    Layout::of(app.detail.section, app.size.0, app.body_rows())
 }
 
 fn rows(app: &App) -> usize {
-    usize::from(Layout::of(app.detail.section, app.body_rows()).lines).max(1)
+    usize::from(layout(app).lines).max(1)
 }
 
 /// Shows a node and goes to the screen; `diff` opens the section with the difference of old and new row.
@@ -159,7 +145,8 @@ pub fn open(app: &mut App, kind: Kind, id: Uuid, diff: bool) -> Vec<Cmd> {
     if app.detail.of == Some((kind, id)) {
         hide(app);
     } else {
-        app.detail = State { of: Some((kind, id)), wrap: app.detail.wrap, ..State::default() };
+        app.detail =
+            State { of: Some((kind, id)), wrap: app.detail.wrap, all_shown: app.detail.all_shown, ..State::default() };
     }
     let section = if diff && kind == Kind::Invocation { Section::Diff } else { Section::Summary };
     show_section(app, section);
@@ -226,6 +213,9 @@ fn derive_content(app: &mut App) {
         return;
     }
     pane.content = Content::derive(state.section, kind, row, state.revealed, &reason);
+    if let Some(Content::Diff(Some(diff))) = &mut pane.content {
+        diff.open = state.all_shown;
+    }
     pane.list(rows);
 }
 
@@ -263,7 +253,7 @@ pub fn act(app: &mut App, action: Action) -> Vec<Cmd> {
     let (rows, len) = (rows(app), lines(app));
     let section = app.detail.section;
     let pane = app.detail.panes.entry(section).or_default();
-    if pane.cursor.act(action, len, rows) || pane.walk(action, rows) {
+    if pane.cursor.act(action, len, rows) || pane.walk(action, rows) || unfold_diff(&mut app.detail, action, rows) {
         return Vec::new();
     }
     match action {
@@ -291,7 +281,7 @@ pub fn act(app: &mut App, action: Action) -> Vec<Cmd> {
 
 /// Selects the line that stands in this row of the body. Not where lines have several rows.
 pub fn click(app: &mut App, row: usize) -> Vec<Cmd> {
-    let layout = Layout::of(app.detail.section, app.body_rows());
+    let layout = layout(app);
     let (rows, len) = (rows(app), lines(app));
     let line = row.checked_sub(2 + usize::from(layout.head)).filter(|&line| line < rows && !app.detail.wrap);
     if let (Some(line), Some(pane)) = (line, app.detail.panes.get_mut(&app.detail.section)) {

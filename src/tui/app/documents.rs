@@ -94,7 +94,12 @@ fn section(app: &App) -> Option<(String, &'static str)> {
             let line = |row: &super::detail::DiffRow| {
                 format!("{}\n  old  {}\n  new  {}\n", row.path, shown(&row.old), shown(&row.new))
             };
-            (lines(&diff.rows.iter().map(line).collect::<String>()), "txt")
+            let mut text = diff.rows.iter().map(line).collect::<String>();
+            if !diff.unchanged.is_empty() {
+                let names: Vec<_> = diff.unchanged.iter().map(|row| row.path.as_str()).collect();
+                text.push_str(&format!("unchanged: {}\n", names.join(", ")));
+            }
+            (lines(&text), "txt")
         }
         Some(Content::Text { lines: text, .. }) => {
             (lines(&text.iter().map(|line| format!("{}\n", line.text)).collect::<String>()), "txt")

@@ -72,6 +72,7 @@ pub const BINDINGS: &[Binding] = &[
     key(Group::Show, &["s"], SortColumn, &[Invocations], "", "sort loaded rows"),
     key(Group::Show, &["S"], SortReverse, &[Invocations], "", "sort the other way"),
     key(Group::Show, &["u"], Undetected, &[Flow], "undetected", "undetected events"),
+    key(Group::Show, &["u"], Undetected, &[Detail], "", "unchanged, undetected"),
     key(Group::Show, &["d"], Diff, TREES, "diff", "old and new row"),
     key(Group::Show, &["A"], LogScope, &[Logs], "scope", "node's or cascade's"),
     key(Group::Show, &["V"], LogLevel, &[Logs], "level", "lowest level shown"),

@@ -7,6 +7,7 @@
 //!  what is selected                                     2 secrets masked (X shows them)
 //! ```
 
+mod detectors;
 mod diff;
 mod lines;
 mod outline;
@@ -26,13 +27,23 @@ use crate::tui::theme::Theme;
 /// Draws the body of the screen.
 pub fn draw(app: &App, theme: &Theme, area: Rect, buf: &mut Buffer) {
     let state = &app.detail;
-    let layout = Layout::of(state.section, area.height);
+    let layout = Layout::of(state.section, area.width, area.height);
     let part = |y: u16, height: u16| Rect { y: area.y + y, height, ..area }.intersection(area);
     draw_sections(app, theme, part(0, 1), buf);
     rule(theme, part(1, 1), buf);
     if state.row.value.is_none() {
         return draw_nothing(state, theme, part(2, area.height.saturating_sub(2)), buf);
     }
+    let under = part(2, area.height.saturating_sub(2));
+    if layout.side > 0 {
+        detectors::draw_beside(app, theme, Rect { x: area.right() - layout.side, width: layout.side, ..under }, buf);
+    } else if layout.below > 0 {
+        detectors::draw_below(app, theme, part(area.height - layout.below, layout.below), buf);
+    }
+    let part = |y: u16, height: u16| {
+        let width = area.width - layout.side;
+        Rect { y: area.y + y, height, width, ..area }.intersection(area)
+    };
     let head = part(2, layout.head);
     let body = part(2 + layout.head, layout.lines);
     let foot = part(2 + layout.head + layout.lines, layout.foot);

@@ -1,17 +1,26 @@
 //! Long text in several rows.
 
+use std::ops::Range;
+
 use unicode_width::UnicodeWidthChar;
 
 /// Breaks a line into at most `most` rows of at most `width` columns, between words where that wastes little. Also tells
 /// whether something is left over. Reads no more of the text than it shows.
 pub(super) fn wrap(text: &str, width: usize, most: usize) -> (Vec<&str>, bool) {
+    let (ranges, more) = ranges(text, width, most);
+    (ranges.into_iter().map(|range| &text[range]).collect(), more)
+}
+
+/// As [`wrap`]: where the rows stand in the text.
+pub(super) fn ranges(text: &str, width: usize, most: usize) -> (Vec<Range<usize>>, bool) {
     let mut rows = Vec::new();
-    let mut rest = text;
+    let mut from = 0;
     while rows.len() < most && width > 0 {
+        let rest = &text[from..];
         let end = row_end(rest, width);
-        rows.push(rest[..end].trim_end());
-        rest = rest[end..].trim_start();
-        if rest.is_empty() {
+        rows.push(from..from + rest[..end].trim_end().len());
+        from = text.len() - rest[end..].trim_start().len();
+        if from == text.len() {
             return (rows, false);
         }
     }

@@ -2,7 +2,7 @@
 
 use serde_json::Value;
 
-use super::{Diff, Pane, Section};
+use super::{Diff, DiffLine, DiffRow, Pane, Section, State};
 use crate::model::flow::Kind;
 use crate::model::outline::{Folds, Outline, plain_text};
 use crate::tui::app::App;
@@ -64,7 +64,7 @@ impl Content {
     pub fn len(&self) -> usize {
         match self {
             Self::Outline { lines, .. } => lines.len(),
-            Self::Diff(diff) => diff.as_ref().map_or(0, |diff| diff.rows.len()),
+            Self::Diff(diff) => diff.as_ref().map_or(0, Diff::len),
             Self::Text { lines, .. } => lines.len(),
         }
     }
@@ -89,7 +89,7 @@ impl Content {
     pub(super) fn value(&self, line: usize) -> Option<String> {
         match self {
             Self::Outline { outline, lines } => Some(outline.copy(*lines.get(line)?)),
-            Self::Diff(diff) => diff.as_ref()?.rows.get(line).map(|row| {
+            Self::Diff(diff) => diff_row(diff.as_ref()?, line).map(|row| {
                 let value = row.new.as_ref().or(row.old.as_ref());
                 value.map_or_else(String::new, |value| value.as_str().map_or_else(|| value.to_string(), str::to_owned))
             }),
@@ -101,7 +101,7 @@ impl Content {
     pub(super) fn whole(&self, line: usize) -> Option<String> {
         match self {
             Self::Outline { outline, lines } => Some(format!("{:#}", outline.value(*lines.get(line)?))),
-            Self::Diff(diff) => diff.as_ref()?.rows.get(line).map(|row| {
+            Self::Diff(diff) => diff_row(diff.as_ref()?, line).map(|row| {
                 let value = serde_json::json!({"path": row.path, "old": row.old, "new": row.new});
                 format!("{value:#}")
             }),
@@ -118,6 +118,13 @@ impl Content {
             Self::Diff(_) => "the change as JSON",
             Self::Text { .. } => "the error with its stack",
         }
+    }
+}
+
+fn diff_row(diff: &Diff, line: usize) -> Option<&DiffRow> {
+    match diff.line(line)? {
+        DiffLine::Row(row) => Some(row),
+        DiffLine::Unchanged => None,
     }
 }
 
@@ -159,6 +166,27 @@ fn errors(kind: Kind, row: &Value, revealed: bool, reason: &str) -> Content {
         lines.push(TextLine { text, is_heading: false });
     }
     Content::Text { lines, message: first, secrets }
+}
+
+/// Opens or closes what did not change, when the section is the difference of the rows and the key is about that.
+pub(super) fn unfold_diff(state: &mut State, action: Action, rows: usize) -> bool {
+    if state.section != Section::Diff {
+        return false;
+    }
+    let pane = state.panes.entry(Section::Diff).or_default();
+    let Some(Content::Diff(Some(diff))) = &mut pane.content else {
+        // The detectors stand beside a payload without rows, too.
+        let undetected = action == Action::Undetected;
+        state.all_shown ^= undetected;
+        return undetected;
+    };
+    let Some(open) = diff.wants_open(action, pane.cursor.at) else { return false };
+    (diff.open, state.all_shown) = (open, open);
+    if !open {
+        pane.cursor.at = pane.cursor.at.min(diff.rows.len());
+    }
+    pane.cursor.clamp(diff.len(), rows);
+    true
 }
 
 impl Pane {

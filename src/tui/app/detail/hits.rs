@@ -2,10 +2,11 @@
 
 use std::fmt::Write;
 
-use super::{Content, fields, rows};
+use super::{Content, DiffLine, fields, rows, unfold_diff};
 use crate::model::outline::{self, Entry, Place};
 use crate::tui::app::App;
 use crate::tui::app::find::Pattern;
+use crate::tui::msg::Action;
 
 /// Finds what matches, in the order of the section.
 pub fn search(app: &mut App) {
@@ -26,9 +27,11 @@ fn hits(app: &App, pattern: &Pattern) -> Vec<usize> {
             };
             (0..).zip(outline.entries()).filter(|(_, entry)| is_hit(entry)).map(|(at, _)| at).collect()
         }
-        Some(Content::Diff(Some(diff))) => numbers(&|at| {
-            let row = &diff.rows[at];
-            [&row.path, &row.old_text, &row.new_text].into_iter().any(|text| pattern.is_match(text))
+        Some(Content::Diff(Some(diff))) => numbers(&|at| match diff.line(at) {
+            Some(DiffLine::Row(row)) => {
+                [&row.path, &row.old_text, &row.new_text].into_iter().any(|text| pattern.is_match(text))
+            }
+            _ => false,
         }),
         Some(Content::Diff(None)) => Vec::new(),
         Some(Content::Text { lines, .. }) => numbers(&|at| pattern.is_match(&lines[at].text)),
@@ -59,6 +62,7 @@ fn read(entry: &Entry, text: &mut String) {
 pub fn searched(app: &App) -> usize {
     match app.detail.content() {
         Some(Content::Outline { outline, .. }) => outline.entries().len(),
+        Some(Content::Diff(Some(diff))) => diff.all_lines(),
         Some(content) => content.len(),
         None => super::lines(app),
     }
@@ -73,7 +77,11 @@ pub fn selected_thing(app: &App) -> Option<usize> {
 
 /// Selects a hit, and opens what hides it.
 pub fn go_to_hit(app: &mut App, hit: usize) {
-    let (rows, len) = (rows(app), super::lines(app));
+    let rows = rows(app);
+    if hit >= super::lines(app) {
+        unfold_diff(&mut app.detail, Action::UnfoldAll, rows);
+    }
+    let len = super::lines(app);
     let Some(pane) = app.detail.panes.get_mut(&app.detail.section) else { return };
     let Some(Content::Outline { outline, .. }) = &pane.content else {
         pane.cursor.go(hit, len, rows);

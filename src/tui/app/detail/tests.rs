@@ -242,6 +242,35 @@ fn the_summary_tells_the_effective_status() {
 }
 
 #[test]
+fn unchanged_columns_unfold() {
+    let table = [
+        ("d", 7, 0),
+        ("dG<Enter>", 10, 6),
+        ("dGlj", 10, 7),
+        ("dGljh", 7, 6),
+        ("dzRG", 10, 9),
+        ("dzRGzM", 7, 6),
+        ("du", 10, 0),
+        ("duu", 7, 0),
+        ("d/lane<Enter>", 10, 8),
+    ];
+    for (keys, lines, at) in table {
+        let mut app = invocation();
+        press(&mut app, keys);
+        let content = app.detail.content().unwrap();
+        assert_eq!((content.len(), app.detail.pane().unwrap().cursor.at), (lines, at), "{keys}");
+        assert_eq!(content.secrets(), 2, "{keys}");
+    }
+    let mut app = invocation();
+    press(&mut app, "dur");
+    let mut row = invocation_row();
+    row["status"] = json!("failed");
+    let request = app.requests;
+    update(&mut app, Msg::Row(request, Ok(Some(row))));
+    assert_eq!(app.detail.content().map(Content::len), Some(10), "still open after it was read again");
+}
+
+#[test]
 fn gone_and_failed_are_told() {
     let mut app = app((80, 24));
     open(&mut app, Kind::Job, id(41), false);

@@ -19,6 +19,9 @@ fn an_invocation() {
     press(&mut app, "]j");
     assert_screen("detail__diff", &app);
     assert_screen_at("detail__diff_small", &app, &PLAIN, (40, 12));
+    press(&mut app, "uG");
+    assert_screen("detail__diff_all", &app);
+    press(&mut app, "ugg");
     press(&mut app, "]jj");
     assert_screen("detail__masked", &app);
     press(&mut app, "X");
@@ -52,6 +55,30 @@ fn an_event() {
     assert_screen("detail__event", &app);
     press(&mut app, "]");
     assert_screen("detail__event_error", &app);
+}
+
+#[test]
+fn changed_texts() {
+    let mut row = invocation_row();
+    let note = "Please call the gate before arrival, then wait at the north entrance until the lot opens";
+    let data = &mut row["source_event_payload"]["event"]["data"];
+    data["old"] = json!({"id": 1, "note": note, "eta": "2026-11-20T12:31:00Z", "stops": ["a", "b", "c"], "n": 1});
+    let changed = note.replace("north", "south").replace("lot", "yard");
+    data["new"] = json!({"id": 1, "note": changed, "eta": "2026-11-20T11:01:00Z", "stops": ["b", "c"], "n": 2});
+    let mut app = shown(Kind::Invocation, 3, row);
+    press(&mut app, "d");
+    assert_screen("detail__diff_words", &app);
+    update(&mut app, Msg::Resize(120, 36));
+    let mut buf = ratatui::buffer::Buffer::empty(ratatui::layout::Rect::new(0, 0, 120, 36));
+    crate::tui::view::draw(&app, &PLAIN, &mut buf);
+    let underlined: String = (buf.content.iter())
+        .filter(|cell| cell.modifier.contains(ratatui::style::Modifier::UNDERLINED))
+        .map(|cell| cell.symbol())
+        .collect();
+    assert_eq!(
+        underlined, "northsouth20T123120T1101northlotsouthyard",
+        "in the list as far as it is seen, then in full"
+    );
 }
 
 #[test]
