@@ -172,7 +172,7 @@ async fn main() -> Result<(), Box<dyn Error>> {
             .run(
                 &format!("hours of {what}"),
                 |hourly: &obs_tui::model::hourly::Hourly| hourly.buckets.len(),
-                async || reader.hourly(from, now, now).await,
+                async || reader.hourly(from, now, obs_tui::model::hourly::Step::Hour, now).await,
             )
             .await;
     }

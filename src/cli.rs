@@ -9,6 +9,7 @@ pub mod plain;
 pub mod show;
 
 use std::io::{self, IsTerminal, Write};
+use std::time::Duration;
 
 use clap::CommandFactory;
 
@@ -21,6 +22,7 @@ use crate::store::admin::Passwords;
 use crate::store::config::{Config, Secret};
 use crate::store::error::StoreError;
 use crate::store::read::Reader;
+use crate::store::refresh::Since;
 use crate::tui::{self, run::Ended, theme::Theme};
 use args::{Args, Command, DbCommand};
 
@@ -141,6 +143,11 @@ async fn command(args: Args) -> Result<Exit, CliError> {
                 DbCommand::Migrate => db::migrate(&config).await?,
                 DbCommand::Status => db::status(&config).await?,
                 DbCommand::Create(create) => db::create(&config, &create.name, &passwords()).await?,
+                DbCommand::Refresh(refresh) => refreshed(&config, refresh, &mut out).await?,
+                DbCommand::Prune(prune) => {
+                    let before = Clock::system().now() - prune.older_than;
+                    db::prune(&config, before, prune.dry_run, complain).await?
+                }
             };
             out.write_all(text.as_bytes())?;
             out.flush()?;
@@ -159,7 +166,30 @@ async fn command(args: Args) -> Result<Exit, CliError> {
     }
 }
 
-/// Says on standard error what went wrong.
+/// Fills `metrics_hourly` once, or again and again: then a failure is told, and tried again the next time.
+async fn refreshed(config: &Config, refresh: &args::Refresh, out: &mut impl Write) -> Result<String, CliError> {
+    let clock = Clock::system();
+    let mut since = match refresh.since {
+        Some(time) => Since::Moment(clock.now() - time),
+        None if refresh.all => Since::FirstRow,
+        None => Since::LastTime,
+    };
+    loop {
+        let done = db::refresh(config, since, clock.now(), complain).await;
+        let Some(every) = refresh.every else { return Ok(done?) };
+        match done {
+            Ok(text) => {
+                out.write_all(text.as_bytes())?;
+                out.flush()?;
+                since = Since::LastTime;
+            }
+            Err(error) => complain(&error.to_string()),
+        }
+        tokio::time::sleep(every.to_std().unwrap_or_default().max(Duration::from_secs(1))).await;
+    }
+}
+
+/// Says something on standard error: what went wrong, or how far a long command is.
 pub fn complain(text: &str) {
     // Nothing is left to tell it to when standard error is closed.
     let _ = writeln!(io::stderr(), "obs-tui: {text}");

@@ -10,6 +10,7 @@
 //! - [`payload`]: masking of secrets, difference of two rows.
 //! - [`redact`]: masking of secrets in JSON text.
 //! - [`report`]: the JSON of the command line.
+//! - [`spread`]: durations counted by length.
 //! - [`trace`]: the `traceparent` header.
 //! - [`text`]: text that came from data, made safe for a terminal; durations and ages in words.
 //! - [`words`]: what differs between two texts.
@@ -24,6 +25,7 @@ pub mod outline;
 pub mod payload;
 pub mod redact;
 pub mod report;
+pub mod spread;
 pub mod status;
 pub mod text;
 pub mod trace;

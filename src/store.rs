@@ -1,16 +1,22 @@
 //! The only layer that talks to PostgreSQL.
 //!
 //! [`config`] where the database is · [`error`] what went wrong, and what to do · `admin` migrations, roles, a new
-//! database · [`mod@write`] batches of rows.
+//! database, `refresh` and `prune` what is to be done from time to time · [`mod@write`] batches of rows.
 #[cfg(feature = "tui")]
 pub mod admin;
 #[cfg(feature = "tui")]
 pub mod capabilities;
 #[cfg(feature = "recorder")]
 pub mod config;
+#[cfg(feature = "tui")]
+mod count;
 #[cfg(feature = "recorder")]
 pub mod error;
 #[cfg(feature = "tui")]
+pub mod prune;
+#[cfg(feature = "tui")]
 pub mod read;
+#[cfg(feature = "tui")]
+pub mod refresh;
 #[cfg(feature = "recorder")]
 pub mod write;

@@ -4,6 +4,7 @@ use chrono::{DateTime, TimeDelta, Utc};
 use obs_tui::model::flow::{Kind, Rows};
 use obs_tui::model::hourly::{Bucket, Hourly, Source};
 use obs_tui::model::invocation::{Children, Event, Invocation, Job, Link, Listed, Page, Parent};
+use obs_tui::model::spread::Spread;
 use obs_tui::tui::app::{App, Connection, Settings, flow};
 use obs_tui::tui::keymap::{Keymap, parse};
 use obs_tui::tui::msg::{Cmd, Msg};
@@ -198,20 +199,25 @@ pub(crate) fn charts() -> App {
     let mut app = list(100);
     let hour = TimeDelta::hours(1);
     let bucket = |n: u64, name: &str| Bucket {
-        hour: now() - hour * i32::try_from(719 - n).unwrap_or(0),
+        at: now() - hour * i32::try_from(719 - n).unwrap_or(0),
         function: name.to_owned(),
         total: 40 + n % 24 * 7,
+        ok: 40 + n % 24 * 7 - n % 5,
         failed: n % 5,
         events_detected: 60,
         jobs_run: 160,
         avg_ms: Some(312.5),
         max_ms: Some(11_200),
+        p50_ms: Some(290.0),
         p95_ms: Some(1_840.0),
+        spread: Spread::from_counts(&[3; 30]),
+        failed_jobs: vec![("sendNotification".to_owned(), n % 5)],
     };
     let buckets = (0..720).flat_map(|n| FUNCTIONS.iter().map(move |function| bucket(n, function.name))).collect();
     for command in press(&mut app, "4") {
-        if let Cmd::Hourly { request, from, to } = command {
-            let hourly = Hourly { source: Source::MetricsHourly, as_of: now(), from, to, buckets };
+        if let Cmd::Hourly { request, from, to, step } = command {
+            let (source, as_of, rows_since) = (Source::MetricsHourly, now(), None);
+            let hourly = Hourly { source, as_of, rows_since, step, from, to, buckets };
             update(&mut app, Msg::Hourly(request, Ok(hourly)));
             break;
         }

@@ -25,6 +25,7 @@ use crate::tui::theme::{Colours, Palette};
         obs-tui ls --json | jq '.[] | select(.effective_status == \"failed\") | .id'\n  \
         obs-tui show driver@company.com       every chain of a correlation id\n  \
         obs-tui db status                     which migrations a database has\n  \
+        obs-tui db refresh                    count the last hours for the charts\n  \
         obs-tui config --keys                 the keys, to be changed in the configuration file\n\n\
         Exit codes: 0 ok, 2 usage or failure, 3 nothing matched, 4 database unreachable",
     max_term_width = 110,
@@ -167,6 +168,46 @@ pub enum DbCommand {
     /// Passwords are generated, or taken from OBSERVABILITY_ADMIN_PASSWORD, OBSERVABILITY_APP_PASSWORD and
     /// OBSERVABILITY_READONLY_PASSWORD. Roles that exist keep theirs unless one is given.
     Create(Create),
+    /// Count the last hours into metrics_hourly, which the charts read (connect as owner or as observability_app)
+    Refresh(Refresh),
+    /// Delete old invocations with everything below them; hourly numbers stay (connect as the owner)
+    Prune(Prune),
+}
+
+/// Arguments of `db refresh`.
+#[derive(Clone, Debug, clap::Args)]
+#[command(after_help = "Examples:\n  \
+    obs-tui db refresh                  from a little before the last counted hour, the first time everything\n  \
+    obs-tui db refresh --since 7d       the last seven days again\n  \
+    obs-tui db refresh --every 5m       again and again, until stopped\n\n\
+    Numbers are by effective status. Doing it twice, or two at once, is safe. The owner also refreshes dashboard_stats.\n\
+    Exit codes: 0 done, or another session is at it, 2 failure, 4 database unreachable")]
+pub struct Refresh {
+    /// Count again what was created within this time
+    #[arg(long, value_name = "TIME", value_parser = span, conflicts_with = "all")]
+    pub since: Option<TimeDelta>,
+    /// Count everything again
+    #[arg(long)]
+    pub all: bool,
+    /// Do it again each time after so long, until stopped
+    #[arg(long, value_name = "TIME", value_parser = span)]
+    pub every: Option<TimeDelta>,
+}
+
+/// Arguments of `db prune`.
+#[derive(Clone, Debug, clap::Args)]
+#[command(after_help = "Examples:\n  \
+    obs-tui db prune --older-than 30d --dry-run     how many would be deleted\n  \
+    obs-tui db refresh && obs-tui db prune --older-than 30d\n\n\
+    Deletes in small steps; when it is interrupted, the next run goes on. What was not counted by `db refresh` before\n\
+    is lost for the charts. Exit codes: 0 done, 2 failure, 4 database unreachable")]
+pub struct Prune {
+    /// Delete what was created longer ago than this: 30d, 12w
+    #[arg(long, value_name = "TIME", value_parser = span)]
+    pub older_than: TimeDelta,
+    /// Only count
+    #[arg(long)]
+    pub dry_run: bool,
 }
 
 /// Arguments of `db create`.

@@ -1,9 +1,14 @@
 //! `obs-tui db`: what each command says. Nothing is printed here.
 use std::fmt::Write as _;
 
+use chrono::{DateTime, Utc};
+
+use crate::model::text::plural;
 use crate::store::admin::{self, Passwords};
 use crate::store::config::Config;
 use crate::store::error::StoreError;
+use crate::store::prune;
+use crate::store::refresh::{self, Since, View};
 
 /// Applies the migrations; tells which.
 ///
@@ -71,6 +76,57 @@ pub async fn create(superuser: &Config, name: &str, passwords: &Passwords) -> Re
     }
     text.push_str("Next: `obs-tui db migrate` with the URL of the owner.\n");
     Ok(text)
+}
+
+/// Fills `metrics_hourly`; tells what was done. `progress` is told a line now and then.
+///
+/// # Errors
+/// Those of [`refresh::refresh`].
+pub async fn refresh(
+    config: &Config,
+    since: Since,
+    now: DateTime<Utc>,
+    mut progress: impl FnMut(&str),
+) -> Result<String, StoreError> {
+    let mut hours = 0_u64;
+    let done = refresh::refresh(config, since, now, |hour| {
+        hours += 1;
+        if hours.is_multiple_of(24) {
+            progress(&format!("{hours} hours counted, up to {}", hour.format("%Y-%m-%d %H:%MZ")));
+        }
+    })
+    .await?;
+    let Some(report) = done else {
+        return Ok("Another session is refreshing metrics_hourly: nothing was done.\n".to_owned());
+    };
+    let view = match report.view {
+        View::Refreshed => "dashboard_stats was refreshed",
+        View::NotOwned => "dashboard_stats belongs to another role, which alone can refresh it",
+        View::Absent => "there is no dashboard_stats",
+    };
+    let since = report.first.map_or_else(String::new, |first| format!(" from {} on", first.format("%Y-%m-%d %H:%MZ")));
+    let (hours, rows) = (plural(report.hours, "hour"), plural(report.rows, "row"));
+    Ok(format!("metrics_hourly: {hours} counted{since}, {rows} written; {view}.\n"))
+}
+
+/// Deletes invocations that are older than a moment, or counts them only; tells how many. `progress` is told a line now
+/// and then.
+///
+/// # Errors
+/// Those of [`prune::prune`].
+pub async fn prune(
+    config: &Config,
+    before: DateTime<Utc>,
+    only_count: bool,
+    mut progress: impl FnMut(&str),
+) -> Result<String, StoreError> {
+    let total = prune::count(config, before).await?;
+    let day = before.format("%Y-%m-%d %H:%MZ");
+    if only_count {
+        return Ok(format!("{} from before {day} would be deleted.\n", plural(total, "invocation")));
+    }
+    let deleted = prune::prune(config, before, |deleted| progress(&format!("{deleted} of {total} deleted"))).await?;
+    Ok(format!("{} from before {day} deleted, with their events, jobs and log lines.\n", plural(deleted, "invocation")))
 }
 
 fn place(config: &Config) -> String {

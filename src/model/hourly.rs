@@ -1,15 +1,17 @@
-//! Invocations per hour, and where the numbers come from.
+//! Invocations per hour, or per shorter step of time, and where the numbers come from.
 
 use std::collections::BTreeMap;
 
 use chrono::{DateTime, DurationRound, TimeDelta, Utc};
 
+use super::spread::Spread;
+
 /// Where hourly numbers were read. Each later one is read only where the earlier ones hold nothing for the range.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Source {
-    /// Table `metrics_hourly`: the recorded status as its writer counted it.
+    /// Table `metrics_hourly`: the status as its writer counted it; `obs-tui db refresh` counts the effective one.
     MetricsHourly,
-    /// Materialized view `dashboard_stats`: the recorded status, as of its last refresh.
+    /// Materialized view `dashboard_stats`: the status as the view counts it, as of its last refresh.
     DashboardStats,
     /// Counted from the invocations themselves, by effective status.
     Rows,
@@ -27,15 +29,61 @@ impl Source {
     }
 }
 
-/// One function in one hour. Durations are milliseconds.
+/// How much time is counted together.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub enum Step {
+    /// A minute: always counted from rows.
+    Minute,
+    /// Fifteen minutes: always counted from rows.
+    Quarter,
+    /// An hour.
+    #[default]
+    Hour,
+}
+
+impl Step {
+    /// Its length.
+    #[must_use]
+    pub fn length(self) -> TimeDelta {
+        match self {
+            Self::Minute => TimeDelta::minutes(1),
+            Self::Quarter => TimeDelta::minutes(15),
+            Self::Hour => TimeDelta::hours(1),
+        }
+    }
+
+    /// The beginning of the step that a moment lies in, counted from midnight UTC.
+    #[must_use]
+    pub fn start(self, at: DateTime<Utc>) -> DateTime<Utc> {
+        at.duration_trunc(self.length()).unwrap_or(at)
+    }
+
+    /// So many of it, in words: `hour`, `4 minutes`.
+    #[must_use]
+    pub fn words(self, count: usize) -> String {
+        let minutes = self.length().num_minutes().unsigned_abs().saturating_mul(count as u64);
+        match minutes {
+            1 => "minute".to_owned(),
+            60 => "hour".to_owned(),
+            1_440 => "day".to_owned(),
+            n if n.is_multiple_of(1_440) => format!("{} days", n / 1_440),
+            n if n.is_multiple_of(60) => format!("{} hours", n / 60),
+            n => format!("{n} minutes"),
+        }
+    }
+}
+
+/// One function in one step of time. Durations are milliseconds.
 #[derive(Clone, Debug, PartialEq)]
 pub struct Bucket {
-    /// Start of the hour, UTC.
-    pub hour: DateTime<Utc>,
+    /// Start of the step, UTC.
+    pub at: DateTime<Utc>,
     /// The source function.
     pub function: String,
     /// Invocations.
     pub total: u64,
+    /// Of these, those that ended well.
+    pub ok: u64,
     /// Of these, failed ones.
     pub failed: u64,
     /// Events detected.
@@ -46,30 +94,54 @@ pub struct Bucket {
     pub avg_ms: Option<f64>,
     /// Longest duration.
     pub max_ms: Option<i64>,
+    /// Median of the durations.
+    pub p50_ms: Option<f64>,
     /// 95th percentile of the durations.
     pub p95_ms: Option<f64>,
+    /// The durations by length, where the source tells.
+    pub spread: Option<Spread>,
+    /// Names of failed jobs with their counts.
+    pub failed_jobs: Vec<(String, u64)>,
 }
 
-/// Hourly numbers of a range.
+/// Numbers of a range.
 #[derive(Clone, Debug, PartialEq)]
 pub struct Hourly {
     /// Where they were read.
     pub source: Source,
-    /// The newest moment that they cover: the time of the query for rows, else of the last aggregation as far as it is known.
+    /// The newest moment that the source covers: the time of the query for rows, else of the last aggregation as far as
+    /// it is known.
     pub as_of: DateTime<Utc>,
-    /// First hour of the range.
+    /// From here on they were counted from rows, up to the time of the query, because the source did not reach so far.
+    pub rows_since: Option<DateTime<Utc>>,
+    /// How much time is counted together.
+    pub step: Step,
+    /// First step of the range.
     pub from: DateTime<Utc>,
-    /// Last hour of the range.
+    /// Last step of the range.
     pub to: DateTime<Utc>,
-    /// In order of hour and function; hours without invocations are absent.
+    /// In order of time and function; steps without invocations are absent.
     pub buckets: Vec<Bucket>,
 }
 
-/// All functions of one hour, or all hours of one function.
+/// How well a percentile is known.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Known {
+    /// As the server computed it.
+    Exactly,
+    /// From counts of durations by length.
+    About,
+    /// The largest of several: percentiles themselves cannot be added.
+    AtMost,
+}
+
+/// All functions of one step, or all steps of one function.
 #[derive(Clone, Copy, Debug, Default, PartialEq)]
 pub struct Sum {
     /// Invocations.
     pub total: u64,
+    /// Of these, those that ended well.
+    pub ok: u64,
     /// Of these, failed ones.
     pub failed: u64,
     /// Events detected.
@@ -78,10 +150,16 @@ pub struct Sum {
     pub jobs_run: u64,
     /// Longest duration, milliseconds.
     pub max_ms: Option<i64>,
-    /// The largest 95th percentile among the buckets: percentiles cannot be added, of several this is an upper bound.
-    pub p95_ms: Option<f64>,
-    /// How many buckets told a percentile; of a single one it is exact.
-    pub p95_of: u32,
+    /// The largest median among the buckets; see [`Self::p50`].
+    pub(crate) p50_ms: Option<f64>,
+    /// The largest 95th percentile among the buckets; see [`Self::p95`].
+    pub(crate) p95_ms: Option<f64>,
+    /// How many buckets told durations.
+    pub(crate) told: u32,
+    /// How many buckets told durations, but not by length.
+    pub(crate) unspread: u32,
+    /// The durations by length.
+    pub spread: Spread,
     /// Mean duration weighted by invocations, milliseconds.
     pub avg_ms: Option<f64>,
     /// Invocations of the buckets that told a mean: its weight.
@@ -90,14 +168,19 @@ pub struct Sum {
 
 impl From<&Bucket> for Sum {
     fn from(bucket: &Bucket) -> Self {
+        let told = bucket.p95_ms.is_some() || bucket.p50_ms.is_some() || bucket.avg_ms.is_some();
         Self {
             total: bucket.total,
+            ok: bucket.ok,
             failed: bucket.failed,
             events_detected: bucket.events_detected,
             jobs_run: bucket.jobs_run,
             max_ms: bucket.max_ms,
-            p95_ms: bucket.p95_ms,
-            p95_of: u32::from(bucket.p95_ms.is_some()),
+            p50_ms: bucket.p50_ms.filter(|ms| ms.is_finite()),
+            p95_ms: bucket.p95_ms.filter(|ms| ms.is_finite()),
+            told: u32::from(told),
+            unspread: u32::from(told && bucket.spread.is_none()),
+            spread: bucket.spread.unwrap_or_default(),
             avg_ms: bucket.avg_ms,
             timed: if bucket.avg_ms.is_some() { bucket.total } else { 0 },
         }
@@ -110,17 +193,22 @@ impl Sum {
     #[expect(clippy::cast_precision_loss, reason = "a mean")]
     pub fn plus(self, other: Self) -> Self {
         let (a, b) = (self.timed as f64, other.timed as f64);
+        let larger = |a: Option<f64>, b: Option<f64>| match (a, b) {
+            (Some(a), Some(b)) => Some(a.max(b)),
+            (a, b) => a.or(b),
+        };
         Self {
             total: self.total + other.total,
+            ok: self.ok + other.ok,
             failed: self.failed + other.failed,
             events_detected: self.events_detected + other.events_detected,
             jobs_run: self.jobs_run + other.jobs_run,
             max_ms: self.max_ms.max(other.max_ms),
-            p95_ms: match (self.p95_ms, other.p95_ms) {
-                (Some(a), Some(b)) => Some(a.max(b)),
-                (a, b) => a.or(b),
-            },
-            p95_of: self.p95_of + other.p95_of,
+            p50_ms: larger(self.p50_ms, other.p50_ms),
+            p95_ms: larger(self.p95_ms, other.p95_ms),
+            told: self.told + other.told,
+            unspread: self.unspread + other.unspread,
+            spread: self.spread.plus(&other.spread),
             avg_ms: match (self.avg_ms, other.avg_ms) {
                 (Some(x), Some(y)) if a + b > 0.0 => Some((x * a + y * b) / (a + b)),
                 (x, y) => x.or(y),
@@ -129,10 +217,10 @@ impl Sum {
         }
     }
 
-    /// Invocations that did not fail.
+    /// Invocations that neither failed nor ended well: running, or stuck.
     #[must_use]
-    pub fn ok(&self) -> u64 {
-        self.total.saturating_sub(self.failed)
+    pub fn open(&self) -> u64 {
+        self.total.saturating_sub(self.ok.saturating_add(self.failed))
     }
 
     /// Share of failed invocations, percent.
@@ -141,43 +229,66 @@ impl Sum {
     pub fn failed_percent(&self) -> f64 {
         if self.total == 0 { 0.0 } else { self.failed as f64 * 100.0 / self.total as f64 }
     }
+
+    /// The median in milliseconds; of several buckets only where these told their durations by length.
+    #[must_use]
+    pub fn p50(&self) -> Option<(f64, Known)> {
+        self.percentile(0.5, self.p50_ms).filter(|(_, known)| *known != Known::AtMost)
+    }
+
+    /// The 95th percentile in milliseconds.
+    #[must_use]
+    pub fn p95(&self) -> Option<(f64, Known)> {
+        self.percentile(0.95, self.p95_ms)
+    }
+
+    /// Whether all durations are known by length.
+    #[must_use]
+    pub fn is_spread(&self) -> bool {
+        self.told > 0 && self.unspread == 0
+    }
+
+    #[expect(clippy::cast_precision_loss, reason = "milliseconds")]
+    fn percentile(&self, share: f64, largest: Option<f64>) -> Option<(f64, Known)> {
+        if self.told > 1 && self.unspread == 0 {
+            let most = self.max_ms.map_or(f64::INFINITY, |ms| ms as f64);
+            return self.spread.percentile(share).map(|ms| (ms.min(most), Known::About));
+        }
+        largest.map(|ms| (ms, if self.told > 1 { Known::AtMost } else { Known::Exactly }))
+    }
 }
 
 impl Hourly {
-    /// Every hour of the range with its sum, empty hours included.
+    /// Every step of the range with its sum, empty ones included, of one function only if one is named.
     #[must_use]
-    pub fn hours(&self) -> Vec<(DateTime<Utc>, Sum)> {
-        self.hours_of(None)
-    }
-
-    /// As [`Self::hours`], of one function only if one is named.
-    #[must_use]
-    pub fn hours_of(&self, function: Option<&str>) -> Vec<(DateTime<Utc>, Sum)> {
+    pub fn steps_of(&self, function: Option<&str>) -> Vec<(DateTime<Utc>, Sum)> {
         let mut sums = BTreeMap::<DateTime<Utc>, Sum>::new();
         for bucket in self.buckets.iter().filter(|bucket| function.is_none_or(|name| name == bucket.function)) {
-            let sum = sums.entry(bucket.hour).or_default();
+            let sum = sums.entry(bucket.at).or_default();
             *sum = sum.plus(bucket.into());
         }
-        let mut hours = Vec::new();
-        let mut hour = start_of_hour(self.from);
-        while hour <= self.to {
-            hours.push((hour, sums.get(&hour).copied().unwrap_or_default()));
-            hour += TimeDelta::hours(1);
+        let mut steps = Vec::new();
+        let mut at = self.step.start(self.from);
+        while at <= self.to {
+            steps.push((at, sums.get(&at).copied().unwrap_or_default()));
+            at += self.step.length();
         }
-        hours
+        steps
     }
 
-    /// Every function with its sum, and its invocations per hour of the range; most invocations first.
+    /// Every function with its sum, and its invocations per step of the range; most invocations first.
     #[must_use]
     pub fn functions(&self) -> Vec<(&str, Sum, Vec<u64>)> {
-        let first = start_of_hour(self.from);
-        let count = usize::try_from((start_of_hour(self.to) - first).num_hours().max(0)).unwrap_or(0) + 1;
+        let index = |at: DateTime<Utc>| {
+            let since = at - self.step.start(self.from);
+            usize::try_from(since.num_seconds() / self.step.length().num_seconds()).ok()
+        };
+        let count = index(self.to).map_or(0, |last| last + 1);
         let mut functions = BTreeMap::<&str, (Sum, Vec<u64>)>::new();
         for bucket in &self.buckets {
             let (sum, trend) = functions.entry(&bucket.function).or_insert_with(|| (Sum::default(), vec![0; count]));
             *sum = sum.plus(bucket.into());
-            let index = usize::try_from((bucket.hour - first).num_hours()).ok();
-            if let Some(slot) = index.and_then(|index| trend.get_mut(index)) {
+            if let Some(slot) = index(bucket.at).and_then(|index| trend.get_mut(index)) {
                 *slot += bucket.total;
             }
         }
@@ -186,16 +297,30 @@ impl Hourly {
         functions
     }
 
-    /// Whether an hour has not been aggregated yet: that it holds nothing does not say that nothing happened.
+    /// The jobs that failed, of one function only if one is named; most failures first.
     #[must_use]
-    pub fn is_missing(&self, hour: DateTime<Utc>) -> bool {
-        self.source != Source::Rows && hour > self.as_of
+    pub fn failed_jobs(&self, function: Option<&str>) -> Vec<(&str, u64)> {
+        let mut jobs = BTreeMap::<&str, u64>::new();
+        for bucket in self.buckets.iter().filter(|bucket| function.is_none_or(|name| name == bucket.function)) {
+            for (name, count) in &bucket.failed_jobs {
+                *jobs.entry(name).or_default() += count;
+            }
+        }
+        let mut jobs: Vec<_> = jobs.into_iter().collect();
+        jobs.sort_by(|a, b| b.1.cmp(&a.1).then(a.0.cmp(b.0)));
+        jobs
     }
 
-    /// Whether no hour of the range is missing.
+    /// Whether a step has not been aggregated yet: that it holds nothing does not say that nothing happened.
+    #[must_use]
+    pub fn is_missing(&self, at: DateTime<Utc>) -> bool {
+        self.source != Source::Rows && self.rows_since.is_none() && at > self.as_of
+    }
+
+    /// Whether no step of the range is missing.
     #[must_use]
     pub fn is_complete(&self) -> bool {
-        !self.is_missing(start_of_hour(self.to))
+        !self.is_missing(self.step.start(self.to))
     }
 
     /// The sum over everything.
@@ -208,130 +333,44 @@ impl Hourly {
 /// The hour that a moment lies in.
 #[must_use]
 pub fn start_of_hour(at: DateTime<Utc>) -> DateTime<Utc> {
-    at.duration_trunc(TimeDelta::hours(1)).unwrap_or(at)
+    Step::Hour.start(at)
 }
 
-/// Consecutive hours that are drawn as one column.
+/// Consecutive steps that are drawn as one column.
 #[derive(Clone, Copy, Debug, PartialEq)]
 pub struct Column {
-    /// Start of the first hour.
+    /// Start of the first step.
     pub from: DateTime<Utc>,
-    /// How many hours; the last column of a range may hold fewer than the others.
-    pub hours: usize,
+    /// End of the last step. The last column of a range may be shorter than the others.
+    pub to: DateTime<Utc>,
     /// Their sum.
     pub sum: Sum,
 }
 
-impl Column {
-    /// End of the last hour.
-    #[must_use]
-    pub fn to(&self) -> DateTime<Utc> {
-        self.from + TimeDelta::hours(i64::try_from(self.hours).unwrap_or(1))
-    }
+/// How many steps a column holds so that at most `limit` columns are needed: a part of an hour or day, or whole days.
+#[must_use]
+pub fn steps_per_column(step: Step, steps: usize, limit: usize) -> usize {
+    let least = steps.div_ceil(limit.max(1));
+    let (parts, whole): (&[usize], usize) = match step {
+        Step::Minute => (&[1, 2, 3, 5, 10, 15, 20, 30], 60),
+        Step::Quarter => (&[1, 2], 4),
+        Step::Hour => (&[1, 2, 3, 4, 6, 8, 12], 24),
+    };
+    parts.iter().copied().find(|&part| part >= least).unwrap_or_else(|| least.div_ceil(whole) * whole)
 }
 
-/// How many hours a column holds so that at most `limit` columns are needed: a part of a day, or whole days.
+/// Joins steps so that at most `limit` columns remain; every step is in exactly one.
 #[must_use]
-pub fn hours_per_column(hours: usize, limit: usize) -> usize {
-    let least = hours.div_ceil(limit.max(1));
-    [1, 2, 3, 4, 6, 8, 12].into_iter().find(|&step| step >= least).unwrap_or_else(|| least.div_ceil(24) * 24)
-}
-
-/// Joins hours so that at most `limit` columns remain; every hour is in exactly one.
-#[must_use]
-pub fn columns(hours: &[(DateTime<Utc>, Sum)], limit: usize) -> Vec<Column> {
-    hours
-        .chunks(hours_per_column(hours.len(), limit))
+pub fn columns(step: Step, steps: &[(DateTime<Utc>, Sum)], limit: usize) -> Vec<Column> {
+    steps
+        .chunks(steps_per_column(step, steps.len(), limit))
         .filter_map(|chunk| {
-            let sum = chunk.iter().fold(Sum::default(), |sum, (_, hour)| sum.plus(*hour));
-            chunk.first().map(|&(from, _)| Column { from, hours: chunk.len(), sum })
+            let sum = chunk.iter().fold(Sum::default(), |sum, (_, step)| sum.plus(*step));
+            let (first, last) = (chunk.first()?, chunk.last()?);
+            Some(Column { from: first.0, to: last.0 + step.length(), sum })
         })
         .collect()
 }
 
 #[cfg(test)]
-mod tests {
-    use super::*;
-
-    fn bucket(hour: i64, function: &str, total: u64, failed: u64, avg: f64) -> Bucket {
-        Bucket {
-            hour: DateTime::from_timestamp(hour * 3600, 0).unwrap(),
-            function: function.to_owned(),
-            total,
-            failed,
-            events_detected: total,
-            jobs_run: total * 2,
-            avg_ms: Some(avg),
-            max_ms: Some(9),
-            p95_ms: Some(avg),
-        }
-    }
-
-    #[test]
-    fn hours_and_functions_add_up() {
-        let at = |hour: i64, minute: i64| DateTime::from_timestamp(hour * 3600 + minute * 60, 0).unwrap();
-        let hourly = Hourly {
-            source: Source::Rows,
-            as_of: at(13, 20),
-            from: at(10, 20),
-            to: at(13, 20),
-            buckets: vec![bucket(10, "b", 3, 0, 10.0), bucket(12, "a", 1, 1, 40.0), bucket(12, "b", 3, 1, 20.0)],
-        };
-        let hours: Vec<_> = hourly.hours().iter().map(|(_, sum)| (sum.total, sum.failed)).collect();
-        assert_eq!(hours, [(3, 0), (0, 0), (4, 2), (0, 0)]);
-        let functions = hourly.functions();
-        assert_eq!(functions[0].0, "b");
-        assert_eq!(functions[0].2, [3, 0, 3, 0]);
-        assert_eq!((functions[0].1.avg_ms, functions[0].1.p95_ms), (Some(15.0), Some(20.0)));
-        assert_eq!(hourly.total().total, 7);
-        assert!((functions[1].1.failed_percent() - 100.0).abs() < f64::EPSILON);
-    }
-
-    #[test]
-    fn one_function_has_its_own_hours() {
-        let hours = |from: i64, to: i64, buckets| Hourly {
-            source: Source::Rows,
-            as_of: DateTime::from_timestamp(to * 3600, 0).unwrap(),
-            from: DateTime::from_timestamp(from * 3600, 0).unwrap(),
-            to: DateTime::from_timestamp(to * 3600, 0).unwrap(),
-            buckets,
-        };
-        let hourly = hours(10, 11, vec![bucket(10, "a", 3, 1, 10.0), bucket(10, "b", 4, 0, 30.0)]);
-        let of = |name| hourly.hours_of(name).iter().map(|(_, sum)| sum.total).collect::<Vec<_>>();
-        assert_eq!((of(Some("a")), of(Some("none")), of(None)), (vec![3, 0], vec![0, 0], vec![7, 0]));
-        assert_eq!(hourly.hours_of(Some("a"))[0].1.p95_of, 1);
-        assert_eq!(hourly.hours_of(None)[0].1.p95_of, 2);
-    }
-
-    #[test]
-    fn a_bucket_without_durations_does_not_weigh() {
-        let untimed = Sum { total: 100, ..Sum::default() };
-        let timed = Sum::from(&bucket(1, "a", 2, 0, 10.0)).plus(untimed).plus((&bucket(1, "b", 2, 0, 20.0)).into());
-        assert_eq!((timed.avg_ms, timed.total, timed.timed, timed.ok()), (Some(15.0), 104, 4, 104));
-    }
-
-    #[test]
-    fn columns_are_parts_of_a_day() {
-        let steps = [(24, 100), (24, 12), (168, 100), (168, 60), (720, 100), (720, 30), (720, 29), (720, 7), (5, 0)];
-        let steps = steps.map(|(hours, limit)| hours_per_column(hours, limit));
-        assert_eq!(steps, [1, 2, 2, 3, 8, 24, 48, 120, 6]);
-    }
-
-    proptest::proptest! {
-        #[test]
-        fn columns_lose_no_hour(counts in proptest::collection::vec((0u64..1000, 0u64..9), 0..800), limit in 1usize..200) {
-            let hours: Vec<_> = (0..).zip(&counts).map(|(i, &(total, failed))| {
-                let sum = Sum { total, failed, ..Sum::default() };
-                (DateTime::from_timestamp(i * 3600, 0).unwrap(), sum)
-            }).collect();
-            let columns = columns(&hours, limit);
-            proptest::prop_assert!(columns.len() <= limit);
-            proptest::prop_assert_eq!(columns.iter().map(|c| c.hours).sum::<usize>(), counts.len());
-            proptest::prop_assert_eq!(columns.iter().map(|c| c.sum.total).sum::<u64>(), counts.iter().map(|c| c.0).sum::<u64>());
-            proptest::prop_assert_eq!(columns.iter().map(|c| c.sum.failed).sum::<u64>(), counts.iter().map(|c| c.1).sum::<u64>());
-            for pair in columns.windows(2) {
-                proptest::prop_assert_eq!(pair[0].to(), pair[1].from);
-            }
-        }
-    }
-}
+mod tests;

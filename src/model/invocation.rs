@@ -262,6 +262,17 @@ pub struct Page {
     pub more: bool,
 }
 
+/// What a session knows of itself and of its server.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub struct Server {
+    /// Whether the server refuses to write in this session.
+    pub read_only: bool,
+    /// Whether it is a standby, which replays what another server writes.
+    pub replica: bool,
+    /// How far a standby is behind; `None` where it cannot know.
+    pub lag: Option<TimeDelta>,
+}
+
 /// A number of rows that may be larger than it was counted.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize)]
 pub struct Count {

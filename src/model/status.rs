@@ -212,6 +212,34 @@ pub mod sql {
         }
     }
 
+    /// What counting many invocations needs: each one's events and jobs are looked at once. See [`outcome`].
+    #[derive(Clone, Debug)]
+    pub struct Outcome {
+        /// Joins to `from invocations i`.
+        pub joins: String,
+        /// The condition that the invocation failed.
+        pub failed: String,
+        /// The condition that it ended well. What neither failed nor ended well is running or stuck.
+        pub ok: String,
+    }
+
+    /// The same rule for counting: how many failed, and how many ended well.
+    #[must_use]
+    pub fn outcome() -> Outcome {
+        let below = |table, alias, failed, ended: &str| {
+            format!(
+                " cross join lateral (select coalesce(bool_or({failed}), false) as failed, count(*) > 0 as unwell \
+                  from {table} {alias} where {alias}.invocation_id = i.id and ({failed} or not {ended})) below_{alias}"
+            )
+        };
+        let joins = below("event_executions", 'e', EVENT_FAILED, &finished('e'))
+            + &below("job_executions", 'j', JOB_FAILED, &finished('j'));
+        let failed = format!("({INVOCATION_FAILED} or below_e.failed or below_j.failed)");
+        let ok =
+            format!("({} and not {INVOCATION_FAILED} and not below_e.unwell and not below_j.unwell)", finished('i'));
+        Outcome { joins, failed, ok }
+    }
+
     /// Keeps the planner from making a join over whole tables of a look at the few rows of one invocation.
     pub const PROBE: &str = " offset 0";
 

@@ -177,7 +177,7 @@ pub async fn create_database(superuser: &Config, name: &str, passwords: &Passwor
     })
 }
 
-async fn connect(config: &Config, options: PgConnectOptions) -> Result<PgConnection, StoreError> {
+pub(super) async fn connect(config: &Config, options: PgConnectOptions) -> Result<PgConnection, StoreError> {
     // Not even a slow statement is logged: it may hold a password.
     let options = options.disable_statement_logging();
     match tokio::time::timeout(CONNECT_LIMIT, PgConnection::connect_with(&options)).await {

@@ -20,6 +20,10 @@ const TABLES: [&str; 7] = [
 /// The readable tables and their columns.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
 pub struct Capabilities {
+    /// Whether the server refuses to write in this session.
+    pub read_only: bool,
+    /// Whether the server was a standby when it was asked.
+    pub replica: bool,
     columns: BTreeMap<String, BTreeSet<String>>,
 }
 
@@ -34,21 +38,22 @@ impl Capabilities {
         let sql = format!(
             "select set_config('client_connection_check_interval', '1s', false) \
              where current_setting('client_connection_check_interval', true) is not null; \
-             select c.relname::text as relation, a.attname::text as attribute \
+             select c.relname::text as relation, a.attname::text as attribute, \
+                    current_setting('transaction_read_only') = 'on' as read_only, pg_is_in_recovery() as replica \
              from pg_class c \
              join pg_attribute a on a.attrelid = c.oid and a.attnum > 0 and not a.attisdropped \
              where c.oid in (select to_regclass(name) from unnest('{{{}}}'::text[]) as t(name)) \
                and c.relispopulated and has_table_privilege(c.oid, 'select')",
             TABLES.join(",")
         );
-        let mut columns = BTreeMap::<String, BTreeSet<String>>::new();
+        let mut found = Self::default();
         for row in sqlx::raw_sql(AssertSqlSafe(sql)).fetch_all(connection).await? {
             // The first answer has no such columns.
             if let (Ok(table), Ok(column)) = (row.try_get("relation"), row.try_get("attribute")) {
-                columns.entry(table).or_default().insert(column);
+                found.columns.entry(table).or_default().insert(column);
+                (found.read_only, found.replica) = (row.try_get("read_only")?, row.try_get("replica")?);
             }
         }
-        let found = Self { columns };
         for table in ["invocations", "event_executions", "job_executions"] {
             if !found.table(table) {
                 let reason = format!("there is no table {table} that this role may read");

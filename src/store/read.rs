@@ -21,7 +21,7 @@ use super::capabilities::Capabilities;
 use super::config::Config;
 use super::error::StoreError;
 use crate::model::flow::Kind;
-use crate::model::invocation::JobLog;
+use crate::model::invocation::{JobLog, Server};
 
 pub use cascade::{MOST_INVOCATIONS, Seed};
 pub use page::{MOST_COUNTED, PageQuery};
@@ -46,6 +46,7 @@ struct Inner {
     permits: Semaphore,
     /// With what was found when they were opened.
     idle: Mutex<Vec<(PgConnection, Arc<Capabilities>)>>,
+    server: Mutex<Server>,
 }
 
 /// A connection in use. It is used again only after [`Session::done`]: dropped earlier, by an error or because nobody
@@ -58,6 +59,33 @@ struct Session<'a> {
 }
 
 impl Session<'_> {
+    /// Remembers what the server is; only a standby is asked, for its lag.
+    async fn look_at_server(&mut self) -> Result<(), StoreError> {
+        let Capabilities { read_only, replica, .. } = *self.capabilities;
+        let mut server = Server { read_only, replica, lag: None };
+        if replica {
+            (server.replica, server.lag) = self.lag().await?;
+        }
+        *self.inner.server.lock().unwrap_or_else(PoisonError::into_inner) = server;
+        Ok(())
+    }
+
+    /// Whether the server is still a standby, and how far it is behind.
+    async fn lag(&mut self) -> Result<(bool, Option<TimeDelta>), StoreError> {
+        // A standby that has replayed all it received from a server that it hears is not behind, however old that is.
+        let (replica, seconds): (bool, Option<f64>) = sqlx::query_as(
+            "select pg_is_in_recovery(), \
+                    case when pg_last_wal_receive_lsn() = pg_last_wal_replay_lsn() \
+                              and exists (select from pg_stat_wal_receiver where pid is not null) then 0 \
+                         else extract(epoch from clock_timestamp() - pg_last_xact_replay_timestamp()) end::float8",
+        )
+        .fetch_one(&mut self.connection)
+        .await?;
+        #[expect(clippy::cast_possible_truncation, reason = "saturates")]
+        let lag = seconds.and_then(|seconds| TimeDelta::try_milliseconds((seconds.max(0.0) * 1_000.0) as i64));
+        Ok((replica, lag))
+    }
+
     fn done(self) {
         let mut idle = self.inner.idle.lock().unwrap_or_else(PoisonError::into_inner);
         idle.push((self.connection, self.capabilities));
@@ -68,7 +96,14 @@ impl Reader {
     /// A reader of this database. Does not connect yet, so it cannot fail.
     #[must_use]
     pub fn new(config: Config) -> Self {
-        Self { inner: Arc::new(Inner { config, permits: Semaphore::new(CONNECTIONS), idle: Mutex::default() }) }
+        Self {
+            inner: Arc::new(Inner {
+                config,
+                permits: Semaphore::new(CONNECTIONS),
+                idle: Mutex::default(),
+                server: Mutex::default(),
+            }),
+        }
     }
 
     async fn session(&self) -> Result<Session<'_>, StoreError> {
@@ -92,6 +127,12 @@ impl Reader {
         let options = self.inner.config.reader_options();
         let late = || sqlx::Error::Io(std::io::Error::new(std::io::ErrorKind::TimedOut, "no answer within 5 s"));
         tokio::time::timeout(CONNECT_TIME, PgConnection::connect_with(&options)).await.map_err(|_| late())?
+    }
+
+    /// What the last page told of the server.
+    #[must_use]
+    pub fn server(&self) -> Server {
+        *self.inner.server.lock().unwrap_or_else(PoisonError::into_inner)
     }
 
     /// What the database holds.

@@ -20,6 +20,7 @@ use uuid::Uuid;
 
 use super::keymap::Keymap;
 use super::msg::{Action, Failure, FailureKind, View};
+use crate::model::invocation::Server;
 use crate::model::text::shell_word;
 
 /// From so many rows on, the header has a second line.
@@ -136,6 +137,8 @@ pub struct App {
     pub size: (u16, u16),
     /// Whether the database answers.
     pub connection: Connection,
+    /// What answered last.
+    pub server: Server,
     /// Whether new rows are read.
     pub live: bool,
     /// When to look for new rows next.
@@ -193,6 +196,7 @@ impl App {
             now,
             size,
             connection: Connection::Connecting,
+            server: Server::default(),
             live: true,
             poll_at: None,
             view: View::Invocations,

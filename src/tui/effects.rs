@@ -14,7 +14,7 @@ use tokio::task::{AbortHandle, JoinSet};
 use super::msg::{Cmd, Failure, Msg, View};
 use crate::clock::Clock;
 use crate::logs::{Level, LogError, LogLine, LogPage, LogQuery, LokiClient, Origin};
-use crate::model::invocation::JobLog;
+use crate::model::invocation::{JobLog, Page};
 use crate::store::error::StoreError;
 use crate::store::read::{PageQuery, Reader, Seed};
 
@@ -87,11 +87,15 @@ impl Effects {
         // Ended tasks leave the set; a panic in one of them has been told by the panic hook already.
         while self.tasks.try_join_next().is_some() {}
         let (reader, now, stale_after) = (self.reader.clone(), self.clock.now(), self.stale_after);
+        let answers = self.answers.clone();
         match cmd {
             Cmd::Page { request, filter, older_than, limit } => {
                 let class = if older_than.is_some() { Class::Older } else { Class::Page };
                 let query = PageQuery { older_than, filter, limit, since: None };
-                self.ask(class, async move { Msg::Page(request, answer(reader.page(&query, now, stale_after).await)) });
+                self.ask(class, async move {
+                    let page = reader.page(&query, now, stale_after).await;
+                    Msg::Page(request, answer(told(&reader, &answers, page)))
+                });
             }
             Cmd::Count { request, filter } => self.ask(Class::Count, async move {
                 let query = PageQuery { filter, ..PageQuery::default() };
@@ -99,7 +103,8 @@ impl Effects {
             }),
             Cmd::Changes { request, filter, since, unfinished, limit } => self.ask(Class::Page, async move {
                 let query = PageQuery { filter, limit, ..PageQuery::default() };
-                Msg::Changes(request, answer(reader.changes(&query, since, &unfinished, now, stale_after).await))
+                let changes = reader.changes(&query, since, &unfinished, now, stale_after).await;
+                Msg::Changes(request, answer(told(&reader, &answers, changes)))
             }),
             Cmd::Inside { request, invocation } => self.ask(Class::Inside, async move {
                 tokio::time::sleep(REST).await;
@@ -112,12 +117,9 @@ impl Effects {
             Cmd::Row { request, kind, id } => {
                 self.ask(Class::Row, async move { Msg::Row(request, answer(reader.row(kind, id).await)) });
             }
-            Cmd::Hourly { request, from, to } => {
-                self.ask(
-                    Class::Hourly,
-                    async move { Msg::Hourly(request, answer(reader.hourly(from, to, now).await)) },
-                );
-            }
+            Cmd::Hourly { request, from, to, step } => self.ask(Class::Hourly, async move {
+                Msg::Hourly(request, answer(reader.hourly(from, to, step, now).await))
+            }),
             Cmd::Logs { request, query, jobs } => {
                 if let Some(query) = query {
                     let logs = self.logs.clone();
@@ -189,6 +191,15 @@ fn answer<T>(result: Result<T, StoreError>) -> Result<T, Failure> {
         StoreError::Refused { .. } | StoreError::MissingDatabase { .. } => Failure::refused(error.to_string()),
         _ => Failure::other(error.to_string()),
     })
+}
+
+/// Tells first what the server is that has answered.
+fn told(reader: &Reader, answers: &UnboundedSender<Msg>, page: Result<Page, StoreError>) -> Result<Page, StoreError> {
+    if page.is_ok() {
+        // The loop that receives it may have ended.
+        let _ = answers.send(Msg::Server(reader.server()));
+    }
+    page
 }
 
 /// How long to wait after so many failed attempts; `chance` is from 0 to 1, so that many explorers do not come back at

@@ -15,8 +15,9 @@ use super::update::update;
 use super::view;
 use crate::logs::{Level, LogLine, LogPage, Origin};
 use crate::model::flow::Rows;
-use crate::model::hourly::{Bucket, Hourly, Source};
+use crate::model::hourly::{Bucket, Hourly, Source, Step};
 use crate::model::invocation::{Children, Event, Invocation, Job, Link, Listed, Parent};
+use crate::model::spread::Spread;
 
 /// Colours and Unicode.
 pub const THEME: Theme = Theme { palette: Palette::Default, depth: Depth::Sixteen, unicode: true };
@@ -262,26 +263,42 @@ pub fn rows() -> Rows {
 pub fn hourly() -> Hourly {
     let last = DateTime::from_timestamp(1_795_176_000, 0).unwrap();
     let first = last - TimeDelta::hours(23);
-    let functions = [("moves", 612, 310.0), ("rides", 401, 420.0), ("users", 120, 90.0), ("lanes", 71, 610.0)];
+    let functions = [
+        ("moves", 612, 310.0, "sendNotification"),
+        ("rides", 401, 420.0, "chargeCard"),
+        ("users", 120, 90.0, "geocode"),
+        ("lanes", 71, 610.0, "rebuildLane"),
+    ];
     let mut buckets = Vec::new();
     for hour in 0..24_i32 {
-        for (i, (name, most, average)) in (0_i32..).zip(functions) {
+        for (i, (name, most, median, job)) in (0_i32..).zip(functions) {
             // A bell over the day, no randomness.
             let total = u64::try_from(most * (24 - (hour - 15).abs()) / 24).unwrap();
+            let failed = if (hour + i) % 5 == 0 { total / 16 } else { total / 100 };
+            let mut spread = Spread::default();
+            for n in 0..total {
+                let part = (n as f64 + 0.5) / total as f64;
+                spread.add(median * (0.4 + 1.2 * part + 8.0 * part.powi(12)) + f64::from(hour) * 6.0);
+            }
             buckets.push(Bucket {
-                hour: first + TimeDelta::hours(hour.into()),
+                at: first + TimeDelta::hours(hour.into()),
                 function: format!("event-detector-{name}"),
                 total,
-                failed: if (hour + i) % 5 == 0 { total / 16 } else { total / 100 },
+                ok: total - failed - if hour == 23 { total / 9 } else { 0 },
+                failed,
                 events_detected: total * 2,
                 jobs_run: total * 3,
-                avg_ms: Some(average),
+                avg_ms: Some(median * 1.4),
                 max_ms: Some(11_200 - i64::from(hour) * 100),
-                p95_ms: Some(average * 6.0 + f64::from(hour) * 10.0),
+                p50_ms: Some(median),
+                p95_ms: Some(median * 6.0 + f64::from(hour) * 10.0),
+                spread: Some(spread),
+                failed_jobs: if failed > 0 { vec![(job.to_owned(), failed)] } else { Vec::new() },
             });
         }
     }
-    Hourly { source: Source::MetricsHourly, as_of: ago(240_000), from: first, to: last, buckets }
+    let (source, as_of) = (Source::MetricsHourly, ago(240_000));
+    Hourly { source, as_of, rows_since: Some(last), step: Step::Hour, from: first, to: last, buckets }
 }
 
 /// Log lines of the failed job.

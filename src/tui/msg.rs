@@ -8,8 +8,8 @@ use uuid::Uuid;
 use crate::logs::{LogError, LogPage, LogQuery};
 use crate::model::filter::Filter;
 use crate::model::flow::{Kind, Rows};
-use crate::model::hourly::Hourly;
-use crate::model::invocation::{Count, Inside, Key, Page};
+use crate::model::hourly::{Hourly, Step};
+use crate::model::invocation::{Count, Inside, Key, Page, Server};
 
 /// A screen.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
@@ -150,13 +150,15 @@ pub enum Action {
     ZoomIn,
     /// The messages of this run.
     Messages,
+    /// What the upper panel shows.
+    Metric,
     /// The help.
     Help,
     /// Mark the row, or take its mark away.
     Mark,
     /// Take all marks away.
     ClearMarks,
-    /// Sort the loaded rows by the next column.
+    /// Sort the rows by the next column.
     SortColumn,
     /// Turn the order of the rows round.
     SortReverse,
@@ -237,6 +239,7 @@ impl Action {
         Self::ZoomOut,
         Self::ZoomIn,
         Self::Messages,
+        Self::Metric,
         Self::Help,
         Self::Mark,
         Self::ClearMarks,
@@ -360,6 +363,8 @@ pub enum Msg {
     Inside(u64, Result<Inside, Failure>),
     /// How many rows pass the filter.
     Count(u64, Result<Count, Failure>),
+    /// What the server is, before each page and each look for changes.
+    Server(Server),
     /// The rows of a cascade; `None` when its invocation is gone.
     Cascade(u64, Result<Option<Rows>, Failure>),
     /// A raw row; `None` when it is gone.
@@ -437,10 +442,12 @@ pub enum Cmd {
     Hourly {
         /// Number of the request.
         request: u64,
-        /// First hour.
+        /// First step.
         from: DateTime<Utc>,
-        /// Last hour.
+        /// Last step.
         to: DateTime<Utc>,
+        /// How much time is counted together.
+        step: Step,
     },
     /// Log lines of Grafana or Loki, and of the table `job_logs` for these jobs.
     Logs {

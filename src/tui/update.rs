@@ -63,6 +63,10 @@ fn answer(app: &mut App, msg: Msg) -> Vec<Cmd> {
         Msg::Count(request, answer) => filter::counted(app, request, answer),
         Msg::Changes(request, answer) => invocations::changes_loaded(app, request, answer),
         Msg::Inside(request, answer) => invocations::inside::loaded(app, request, answer),
+        Msg::Server(server) => {
+            app.server = server;
+            Vec::new()
+        }
         Msg::Cascade(request, answer) => flow::loaded(app, request, answer),
         Msg::Row(request, answer) => detail::loaded(app, request, answer),
         Msg::Hourly(request, answer) => charts::loaded(app, request, answer),

@@ -30,7 +30,7 @@ fn command(url: &str, arguments: &[&str]) -> Command {
 }
 
 /// Exit code, standard output, standard error.
-fn run(url: &str, arguments: &[&str]) -> (i32, String, String) {
+pub(crate) fn run(url: &str, arguments: &[&str]) -> (i32, String, String) {
     let Output { status, stdout, stderr } = command(url, arguments).output().unwrap();
     (status.code().unwrap(), String::from_utf8(stdout).unwrap(), String::from_utf8(stderr).unwrap())
 }

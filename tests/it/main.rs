@@ -15,4 +15,6 @@ mod pty;
 mod push_server;
 mod read;
 mod recorder;
+mod replica;
 mod terminal;
+mod upkeep;

@@ -3,7 +3,7 @@
 
 use chrono::{DateTime, TimeDelta, Utc};
 use obs_tui::model::flow::{Flow, Kind};
-use obs_tui::model::hourly::Source;
+use obs_tui::model::hourly::{Known, Source, Step};
 use obs_tui::model::invocation::{Key, Link};
 use obs_tui::model::status::{Effective, STALE_AFTER};
 use obs_tui::store::error::StoreError;
@@ -91,7 +91,7 @@ async fn list_tree_and_sql_tell_the_same_of_foreign_rows() {
     let rows = reader.cascade(Seed { invocations: ids, ..Seed::default() }).await.unwrap();
     let flow = Flow::build(rows, now(), STALE_AFTER);
     assert_eq!((flow.counts.invocations, flow.counts.events.checked, flow.counts.jobs.run), (1_500, 20_971, 5_953));
-    let mut sums = (0, 0, 0, 0);
+    let (mut sums, mut well) = ((0, 0, 0, 0), 0);
     for row in &page.rows {
         let node = &flow.nodes[flow.find(row.invocation.id).unwrap()];
         let verdict = row.verdict(now(), STALE_AFTER);
@@ -104,13 +104,32 @@ async fn list_tree_and_sql_tell_the_same_of_foreign_rows() {
             sums.2 + jobs.stuck,
             sums.3 + u64::from(verdict.effective == Effective::Failed),
         );
+        well += u64::from(matches!(verdict.effective, Effective::Ok | Effective::NotDetected));
     }
     assert_eq!((sums.0, sums.1, sums.2), (flow.counts.events.failed, flow.counts.jobs.failed, flow.counts.jobs.stuck));
     assert_eq!(sums.3, flow.counts.invocations_failed);
 
-    let hourly = reader.hourly(now() - TimeDelta::days(40), now(), now()).await.unwrap();
+    let hourly = reader.hourly(now() - TimeDelta::days(40), now(), Step::Hour, now()).await.unwrap();
     assert_eq!(hourly.source, Source::Rows);
-    assert_eq!((hourly.total().total, hourly.total().failed), (1_500, sums.3));
+    let total = hourly.total();
+    assert_eq!((total.total, total.failed, total.ok), (1_500, sums.3, well));
+    let timed = page.rows.iter().filter(|row| row.invocation.total_duration_ms.is_some()).count() as u64;
+    assert_eq!((total.spread.total(), total.is_spread()), (timed, true));
+    // What is counted by minutes is what is counted by hours.
+    let newest = page.rows[0].invocation.created_at;
+    let of = async |step, hours| {
+        let from = Step::Hour.start(newest) - TimeDelta::hours(hours);
+        let to = Step::Hour.start(newest) + TimeDelta::minutes(59);
+        reader.hourly(from, to, step, newest).await.unwrap()
+    };
+    let [minutes, quarters, hours] = [of(Step::Minute, 5).await, of(Step::Quarter, 5).await, of(Step::Hour, 5).await];
+    let sums = [&minutes, &quarters, &hours].map(|counted| {
+        let sum = counted.total();
+        (sum.total, sum.failed, sum.ok, sum.spread)
+    });
+    assert!(sums[0].0 > 0 && sums[0] == sums[1] && sums[1] == sums[2], "{sums:?}");
+    assert_eq!(minutes.failed_jobs(None), hours.failed_jobs(None));
+    assert!(minutes.buckets.len() > quarters.buckets.len());
 
     let mut session = common::session(&db.readonly).await;
     let (linked,): (i64,) = sqlx::query_as("select count(*) from invocations where source_job_id is not null")
@@ -247,11 +266,12 @@ async fn hourly_numbers_come_from_the_best_source() {
     )
     .await;
     let reader = Reader::new(db.readonly.clone());
-    let read = || reader.hourly(now() - TimeDelta::hours(2), now(), now());
+    let read = || reader.hourly(now() - TimeDelta::hours(3), now(), Step::Hour, now());
     let rows = read().await.unwrap();
     assert_eq!(rows.source, Source::Rows);
     let sum = rows.total();
-    assert_eq!((sum.total, sum.failed, sum.avg_ms, sum.max_ms), (2, 1, Some(200.0), Some(300)));
+    assert_eq!((sum.total, sum.failed, sum.ok, sum.avg_ms, sum.max_ms), (2, 1, 1, Some(200.0), Some(300)));
+    assert_eq!((sum.p50(), rows.failed_jobs(None)), (Some((200.0, Known::Exactly)), vec![("j3", 1)]));
 
     let mut admin = common::session(&db.admin).await;
     admin.execute("select refresh_dashboard_stats()").await.unwrap();
@@ -261,15 +281,28 @@ async fn hourly_numbers_come_from_the_best_source() {
     let view = read().await.unwrap();
     assert_eq!(view.source == Source::DashboardStats, !stats.is_empty());
 
+    // Aggregated at eleven: the hours from then on are counted from rows.
     write(
         &db,
-        &["insert into metrics_hourly (hour_bucket, source_function, total_invocations, failed_invocations) \
-                  values ('2026-11-20T12:00Z', 'f', 7, 2)"
+        &["insert into metrics_hourly (hour_bucket, source_function, total_invocations, successful_invocations, \
+               failed_invocations, most_failed_jobs, created_at) \
+           values ('2026-11-20T10:00Z', 'f', 7, 4, 2, '[{\"name\": \"send\", \"count\": 2}]', '2026-11-20T11:00Z')"
             .to_owned()],
     )
     .await;
     let metrics = read().await.unwrap();
-    assert_eq!((metrics.source, metrics.total().total, metrics.total().failed), (Source::MetricsHourly, 7, 2));
+    let sum = metrics.total();
+    assert_eq!((metrics.source, sum.total, sum.failed, sum.ok, sum.open()), (Source::MetricsHourly, 9, 3, 5, 1));
+    assert_eq!(metrics.rows_since, Some("2026-11-20T11:00:00Z".parse().unwrap()));
+    assert_eq!(metrics.failed_jobs(None), [("send", 2), ("j3", 1)]);
+    // Days behind is too much to count.
+    let later = now() + TimeDelta::days(2);
+    let behind = reader.hourly(now() - TimeDelta::hours(3), later, Step::Hour, later).await.unwrap();
+    assert_eq!((behind.total().total, behind.rows_since, behind.is_complete()), (7, None, false));
+    // A range in the past is as it was aggregated.
+    let past =
+        reader.hourly(now() - TimeDelta::hours(3), now() - TimeDelta::hours(2), Step::Hour, now()).await.unwrap();
+    assert_eq!((past.total().total, past.rows_since), (7, None));
 }
 
 #[tokio::test]
@@ -292,7 +325,7 @@ async fn a_database_without_our_additions_is_read() {
     let page = reader.page(&PageQuery { limit: 10, ..PageQuery::default() }, now(), STALE_AFTER).await.unwrap();
     assert_eq!((page.rows[0].children.events_checked, page.rows[0].jobs().stuck), (2, 1));
     assert_eq!(reader.cascade(Seed::invocation(id(1))).await.unwrap().jobs.len(), 1);
-    assert_eq!(reader.hourly(now(), now(), now()).await.unwrap().source, Source::Rows);
+    assert_eq!(reader.hourly(now(), now(), Step::Hour, now()).await.unwrap().source, Source::Rows);
     assert_eq!(reader.job_logs(&[id(4)]).await.unwrap(), (Vec::new(), true));
     let row = reader.row(Kind::Job, id(4)).await.unwrap().unwrap();
     assert_eq!((row["job_name"].as_str(), row["status"].as_str()), (Some("j4"), Some("running")));

@@ -1,20 +1,30 @@
-//! Hourly numbers: from `metrics_hourly`, else `dashboard_stats`, else counted from the invocations.
+//! Numbers per step of time: from `metrics_hourly`, else `dashboard_stats`, else counted from the invocations. What an
+//! aggregation does not reach yet is counted, too, when it is not too much.
+
+use std::collections::HashMap;
 
 use chrono::{DateTime, TimeDelta, Utc};
+use serde_json::Value;
 use sqlx::postgres::PgArguments;
+use sqlx::types::Json;
 use sqlx::{Arguments, FromRow, PgConnection};
 
 use super::{Reader, fetch_all};
-use crate::model::hourly::{Bucket, Hourly, Source, start_of_hour};
-use crate::model::status::sql;
+use crate::model::hourly::{Bucket, Hourly, Source, Step};
+use crate::model::spread::Spread;
+use crate::store::capabilities::Capabilities;
+use crate::store::count;
 use crate::store::error::StoreError;
 
-/// Hours that are counted by one statement. Each needs all events and jobs of its invocations, so a statement over
+/// The time that is counted by one statement. Each needs all events and jobs of its invocations, so a statement over
 /// weeks would reach its time limit.
-const STEP: TimeDelta = TimeDelta::hours(6);
+const CHUNK: TimeDelta = TimeDelta::hours(6);
+/// The most that is counted from rows because an aggregation has not come so far.
+const MOST_COUNTED: TimeDelta = TimeDelta::hours(24);
 
 impl Reader {
-    /// Numbers of the hours from the one of `from` to the one of `to`. `now` is the time of the query.
+    /// Numbers of the steps from the one of `from` to the one of `to`. `now` is the time of the query. Only whole hours
+    /// are read from an aggregation.
     ///
     /// # Errors
     /// When the database does not answer in time: counting rows is bounded by the range, so a shorter one may do.
@@ -22,109 +32,174 @@ impl Reader {
         &self,
         from: DateTime<Utc>,
         to: DateTime<Utc>,
+        step: Step,
         now: DateTime<Utc>,
     ) -> Result<Hourly, StoreError> {
         let mut session = self.session().await?;
-        let (from, to) = (start_of_hour(from), start_of_hour(to));
-        let hourly = |source, as_of, rows: Vec<BucketRow>| Hourly {
-            source,
-            as_of,
-            from,
-            to,
-            buckets: rows.into_iter().map(Bucket::from).collect(),
+        let (from, to) = (step.start(from), step.start(to));
+        let empty = Hourly { source: Source::Rows, as_of: now, rows_since: None, step, from, to, buckets: Vec::new() };
+        let mut hourly = match step {
+            Step::Hour => aggregated(&mut session.connection, &session.capabilities, &empty).await?,
+            Step::Minute | Step::Quarter => None,
         };
-        for (source, table) in [(Source::MetricsHourly, "metrics_hourly"), (Source::DashboardStats, "dashboard_stats")]
-        {
-            if !session.capabilities.table(table) {
-                continue;
+        let since = match &mut hourly {
+            None => Some(from),
+            // The hour in which the aggregation ended is counted again as a whole.
+            Some(hourly) => {
+                let since = step.start(hourly.as_of.min(now)).max(from);
+                let reaches = since <= to && now - since <= MOST_COUNTED;
+                hourly.rows_since = reaches.then_some(since);
+                hourly.rows_since
             }
-            let rows = aggregated(&mut session.connection, table, from, to).await?;
-            // The hour is the newest thing that both sources tell of their age.
-            if let Some(newest) = rows.iter().map(|row| row.hour).max() {
-                session.done();
-                return Ok(hourly(source, newest, rows));
+        };
+        let mut hourly = hourly.unwrap_or(empty);
+        if let Some(mut at) = since {
+            hourly.buckets.retain(|bucket| bucket.at < at);
+            let end = to + step.length();
+            while at < end {
+                let next = end.min(at + CHUNK);
+                hourly.buckets.extend(counted(&mut session.connection, step, at, next).await?);
+                at = next;
             }
-        }
-        let mut rows = Vec::new();
-        let mut at = from;
-        while at <= to {
-            let last = to.min(at + STEP - TimeDelta::hours(1));
-            rows.extend(counted(&mut session.connection, at, last).await?);
-            at += STEP;
         }
         session.done();
-        Ok(hourly(Source::Rows, now, rows))
+        Ok(hourly)
     }
+}
+
+/// What the better of the two aggregations tells of this range, if anything.
+async fn aggregated(
+    connection: &mut PgConnection,
+    capabilities: &Capabilities,
+    range: &Hourly,
+) -> Result<Option<Hourly>, StoreError> {
+    for (source, table) in [(Source::MetricsHourly, "metrics_hourly"), (Source::DashboardStats, "dashboard_stats")] {
+        if !capabilities.table(table) {
+            continue;
+        }
+        let optional = |column, of_type| capabilities.or_null(table, 'm', column, of_type);
+        let sql = format!(
+            "select m.hour_bucket as at, m.source_function as function, \
+                    coalesce(m.total_invocations, 0)::bigint as total, \
+                    coalesce(m.successful_invocations, 0)::bigint as ok, \
+                    coalesce(m.failed_invocations, 0)::bigint as failed, \
+                    coalesce(m.total_events_detected, 0)::bigint as events_detected, \
+                    coalesce(m.total_jobs_run, 0)::bigint as jobs_run, m.avg_duration_ms::float8 as avg_ms, \
+                    m.max_duration_ms::bigint as max_ms, m.p95_duration_ms::float8 as p95_ms, \
+                    {}::float8 as p50_ms, {} as spread, {} as failed_jobs, {} as counted_at \
+             from {table} m where m.hour_bucket between $1 and $2 order by 1, 2",
+            optional("p50_duration_ms", "numeric"),
+            optional("duration_counts", "int[]"),
+            optional("most_failed_jobs", "jsonb"),
+            optional("created_at", "timestamptz"),
+        );
+        let rows: Vec<BucketRow> = fetch_all(connection, sql, arguments(range.from, range.to)?).await?;
+        // Where nothing tells when it was counted, its newest hour does.
+        if let Some(as_of) = rows.iter().map(|row| row.counted_at.unwrap_or(row.at).max(row.at)).max() {
+            let buckets = rows.into_iter().map(Bucket::from).collect();
+            return Ok(Some(Hourly { source, as_of, buckets, ..range.clone() }));
+        }
+    }
+    Ok(None)
+}
+
+async fn counted(
+    connection: &mut PgConnection,
+    step: Step,
+    from: DateTime<Utc>,
+    until: DateTime<Utc>,
+) -> Result<Vec<Bucket>, StoreError> {
+    let sql = format!("{} order by 1, 2", count::invocations(step));
+    let rows: Vec<BucketRow> = fetch_all(connection, sql, arguments(from, until)?).await?;
+    let jobs: Vec<JobRow> = fetch_all(connection, count::failed_jobs(step), arguments(from, until)?).await?;
+    let mut failed = HashMap::<(DateTime<Utc>, String), Vec<(String, u64)>>::new();
+    for job in jobs {
+        failed.entry((job.at, job.function)).or_default().push((job.name, unsigned(job.count)));
+    }
+    let mut buckets: Vec<Bucket> = rows.into_iter().map(Bucket::from).collect();
+    for bucket in &mut buckets {
+        bucket.failed_jobs = failed.remove(&(bucket.at, bucket.function.clone())).unwrap_or_default();
+    }
+    Ok(buckets)
+}
+
+#[derive(FromRow)]
+struct JobRow {
+    at: DateTime<Utc>,
+    function: String,
+    name: String,
+    count: i64,
 }
 
 #[derive(FromRow)]
 struct BucketRow {
-    hour: DateTime<Utc>,
+    at: DateTime<Utc>,
     function: String,
     total: i64,
+    ok: i64,
     failed: i64,
     events_detected: i64,
     jobs_run: i64,
     avg_ms: Option<f64>,
     max_ms: Option<i64>,
+    p50_ms: Option<f64>,
     p95_ms: Option<f64>,
+    spread: Option<Vec<i32>>,
+    #[sqlx(default)]
+    failed_jobs: Option<Json<Value>>,
+    #[sqlx(default)]
+    counted_at: Option<DateTime<Utc>>,
 }
 
 impl From<BucketRow> for Bucket {
     fn from(row: BucketRow) -> Self {
-        let count = |n: i64| u64::try_from(n).unwrap_or(0);
         Self {
-            hour: row.hour,
+            at: row.at,
             function: row.function,
-            total: count(row.total),
-            failed: count(row.failed),
-            events_detected: count(row.events_detected),
-            jobs_run: count(row.jobs_run),
+            total: unsigned(row.total),
+            ok: unsigned(row.ok),
+            failed: unsigned(row.failed),
+            events_detected: unsigned(row.events_detected),
+            jobs_run: unsigned(row.jobs_run),
             avg_ms: row.avg_ms,
             max_ms: row.max_ms,
+            p50_ms: row.p50_ms,
             p95_ms: row.p95_ms,
+            spread: row.spread.and_then(|counts| Spread::from_counts(&counts)),
+            failed_jobs: row.failed_jobs.map_or_else(Vec::new, |jobs| names(&jobs.0)),
         }
     }
 }
 
-fn range(from: DateTime<Utc>, to: DateTime<Utc>) -> Result<PgArguments, StoreError> {
+/// `[{"name": …, "count": …}]`, or an object of names with their counts. Anything else is no names.
+fn names(jobs: &Value) -> Vec<(String, u64)> {
+    let pair = |job: &Value| Some((job.get("name")?.as_str()?.to_owned(), job.get("count")?.as_u64()?));
+    match jobs {
+        Value::Array(jobs) => jobs.iter().filter_map(pair).collect(),
+        Value::Object(jobs) => jobs.iter().filter_map(|(name, n)| Some((name.clone(), n.as_u64()?))).collect(),
+        _ => Vec::new(),
+    }
+}
+
+fn unsigned(n: i64) -> u64 {
+    u64::try_from(n).unwrap_or(0)
+}
+
+fn arguments(from: DateTime<Utc>, to: DateTime<Utc>) -> Result<PgArguments, StoreError> {
     let mut arguments = PgArguments::default();
     arguments.add(from).and_then(|()| arguments.add(to)).map_err(sqlx::Error::Encode)?;
     Ok(arguments)
 }
 
-async fn aggregated(
-    connection: &mut PgConnection,
-    table: &str,
-    from: DateTime<Utc>,
-    to: DateTime<Utc>,
-) -> Result<Vec<BucketRow>, StoreError> {
-    let failed = "coalesce(failed_invocations, 0)::bigint";
-    let sql = format!(
-        "select hour_bucket as hour, source_function as function, coalesce(total_invocations, 0)::bigint as total, \
-                {failed} as failed, coalesce(total_events_detected, 0)::bigint as events_detected, \
-                coalesce(total_jobs_run, 0)::bigint as jobs_run, avg_duration_ms::float8 as avg_ms, \
-                max_duration_ms::bigint as max_ms, p95_duration_ms::float8 as p95_ms \
-         from {table} where hour_bucket between $1 and $2 order by hour_bucket, source_function"
-    );
-    fetch_all(connection, sql, range(from, to)?).await
-}
+#[cfg(test)]
+mod tests {
+    use super::*;
 
-async fn counted(
-    connection: &mut PgConnection,
-    from: DateTime<Utc>,
-    to: DateTime<Utc>,
-) -> Result<Vec<BucketRow>, StoreError> {
-    let failed = sql::effectively_failed();
-    let sql = format!(
-        "select date_trunc('hour', i.created_at, 'UTC') as hour, i.source_function as function, \
-                count(*) as total, count(*) filter (where {failed}) as failed, \
-                coalesce(sum(i.events_detected_count), 0)::bigint as events_detected, \
-                coalesce(sum(i.total_jobs_run), 0)::bigint as jobs_run, \
-                avg(i.total_duration_ms)::float8 as avg_ms, max(i.total_duration_ms)::bigint as max_ms, \
-                percentile_cont(0.95) within group (order by i.total_duration_ms)::float8 as p95_ms \
-         from invocations i where i.created_at >= $1 and i.created_at < $2 + interval '1 hour' \
-         group by 1, 2 order by 1, 2"
-    );
-    fetch_all(connection, sql, range(from, to)?).await
+    #[test]
+    fn names_of_jobs_are_read_in_both_forms() {
+        let list = serde_json::json!([{"name": "a", "count": 2}, {"name": "b"}, 7]);
+        assert_eq!(names(&list), [("a".to_owned(), 2)]);
+        assert_eq!(names(&serde_json::json!({"a": 2, "b": "x"})), [("a".to_owned(), 2)]);
+        assert_eq!(names(&Value::Null), []);
+    }
 }

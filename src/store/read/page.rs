@@ -149,6 +149,7 @@ impl Reader {
         let mut session = self.session().await?;
         let sql = list_sql(&session.capabilities, conditions, &most);
         let rows: Vec<ListRow> = fetch_all(&mut session.connection, sql, values.inner).await?;
+        session.look_at_server().await?;
         session.done();
         let more = rows.len() > limit;
         Ok(Page { rows: rows.into_iter().take(limit).map(Listed::from).collect(), more })

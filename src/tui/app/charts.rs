@@ -1,12 +1,19 @@
 //! Invocations per hour: the range, the hour under the cursor, the function that is looked at.
 
+pub mod range;
+pub mod sort;
+pub mod spikes;
+pub mod words;
+
 use chrono::{DateTime, TimeDelta, Utc};
-use serde_json::json;
 
 use super::{App, Load};
-use crate::model::hourly::{Column, Hourly, Sum, columns, start_of_hour};
-use crate::model::text::{clean, duration};
+use crate::model::hourly::{Column, Hourly, Sum, columns};
 use crate::tui::msg::{Action, Cmd, Failure, FailureKind, View};
+
+pub use range::Range;
+pub use sort::{Function, Sort};
+use words::words;
 
 /// Hourly numbers change slowly and may be counted from many rows: a live screen reads them no more often.
 const RELOAD_AFTER: TimeDelta = TimeDelta::seconds(60);
@@ -17,61 +24,26 @@ const PAGE: usize = 10;
 /// Columns of the terminal left of the bars: the numbers of the y axis and the axis itself.
 pub const AXIS: u16 = 8;
 
-/// How much time the charts show.
+/// What the upper panel shows.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
-pub enum Range {
-    /// Six hours.
-    Hours6,
-    /// A day.
+pub enum Metric {
+    /// Invocations as stacked bars.
     #[default]
-    Day,
-    /// A week.
-    Week,
-    /// Thirty days.
-    Month,
+    Invocations,
+    /// Percentiles of the durations.
+    Durations,
+    /// How many invocations were how long.
+    Heatmap,
 }
 
-impl Range {
-    /// All, shortest first.
-    pub const ALL: [Self; 4] = [Self::Hours6, Self::Day, Self::Week, Self::Month];
-
-    /// Its length.
-    #[must_use]
-    pub fn hours(self) -> i64 {
-        match self {
-            Self::Hours6 => 6,
-            Self::Day => 24,
-            Self::Week => 7 * 24,
-            Self::Month => 30 * 24,
-        }
-    }
-
-    /// Its name on the screen.
-    #[must_use]
-    pub fn name(self) -> &'static str {
-        match self {
-            Self::Hours6 => "6h",
-            Self::Day => "24h",
-            Self::Week => "7d",
-            Self::Month => "30d",
-        }
-    }
-
+impl Metric {
     fn next(self) -> Self {
-        let at = Self::ALL.iter().position(|&range| range == self).unwrap_or(0);
-        Self::ALL[(at + 1) % Self::ALL.len()]
+        match self {
+            Self::Invocations => Self::Durations,
+            Self::Durations => Self::Heatmap,
+            Self::Heatmap => Self::Invocations,
+        }
     }
-}
-
-/// A row of the table.
-#[derive(Clone, Debug, PartialEq)]
-pub struct Function {
-    /// Its name, as recorded.
-    pub name: String,
-    /// Its sum over the range.
-    pub sum: Sum,
-    /// Its invocations per hour.
-    pub trend: Vec<u64>,
 }
 
 /// The charts.
@@ -81,18 +53,26 @@ pub struct State {
     pub hourly: Load<Hourly>,
     /// How much time is asked for.
     pub range: Range,
-    /// The last hour asked for; the current one when there is none.
+    /// The last step asked for; the current one when there is none.
     pub end: Option<DateTime<Utc>>,
-    /// The hour under the cursor; the last one when there is none.
+    /// The step under the cursor; the last one when there is none.
     pub cursor: Option<DateTime<Utc>>,
     /// The function under the cursor, the first one when there is none.
     pub selected: Option<String>,
     /// The only function that the charts show.
     pub only: Option<String>,
-    /// Sums of the hours that are drawn, made of the numbers when these come.
-    pub hours: Vec<(DateTime<Utc>, Sum)>,
-    /// The table, most invocations first, made of the numbers when these come.
+    /// Sums of the steps that are drawn, made of the numbers when these come.
+    pub steps: Vec<(DateTime<Utc>, Sum)>,
+    /// The table in its order, made of the numbers when these come.
     pub functions: Vec<Function>,
+    /// The jobs that failed, most failures first, made of the numbers when these come.
+    pub failed_jobs: Vec<(String, u64)>,
+    /// What the table is sorted by.
+    pub sort: Sort,
+    /// Whether that order is reversed.
+    pub reverse: bool,
+    /// What the upper panel shows.
+    pub metric: Metric,
     /// When the numbers were asked for.
     pub asked_at: Option<DateTime<Utc>>,
     /// Whether the last request failed because the database cannot be reached.
@@ -110,7 +90,8 @@ impl State {
     /// The columns for a terminal of this width.
     #[must_use]
     pub fn columns(&self, width: u16) -> Vec<Column> {
-        columns(&self.hours, usize::from(width.saturating_sub(AXIS + 1)))
+        let step = self.hourly.value.as_ref().map_or(self.range.step(), |hourly| hourly.step);
+        columns(step, &self.steps, usize::from(width.saturating_sub(AXIS + 1)))
     }
 
     /// Which of these columns the cursor is on.
@@ -118,7 +99,16 @@ impl State {
     pub fn cursor_index(&self, columns: &[Column]) -> usize {
         let last = columns.len().saturating_sub(1);
         let Some(at) = self.cursor else { return last };
-        columns.iter().position(|column| at < column.to()).unwrap_or(last)
+        columns.iter().position(|column| at < column.to).unwrap_or(last)
+    }
+
+    /// How many hours of the range are over.
+    #[must_use]
+    #[expect(clippy::cast_precision_loss, reason = "a divisor")]
+    pub fn hours(&self, now: DateTime<Utc>) -> f64 {
+        let Some(hourly) = &self.hourly.value else { return 0.0 };
+        let end = (hourly.to + hourly.step.length()).min(now);
+        (end - hourly.from).num_seconds().max(0) as f64 / 3_600.0
     }
 
     /// Whether the numbers of a column were not aggregated yet.
@@ -129,67 +119,14 @@ impl State {
 
     fn derive(&mut self) {
         let Some(hourly) = &self.hourly.value else { return };
-        self.hours = hourly.hours_of(self.only.as_deref());
+        let only = self.only.as_deref();
+        self.steps = hourly.steps_of(only);
         self.functions = (hourly.functions().into_iter())
             .map(|(name, sum, trend)| Function { name: name.to_owned(), sum, trend })
             .collect();
+        self.sort.apply(&mut self.functions, self.reverse);
+        self.failed_jobs = hourly.failed_jobs(only).into_iter().map(|(name, count)| (name.to_owned(), count)).collect();
     }
-}
-
-/// A count with separators: `18,402`.
-#[must_use]
-pub fn count(n: u64) -> String {
-    let digits = n.to_string();
-    let mut text = String::with_capacity(digits.len() + digits.len() / 3);
-    for (i, digit) in digits.chars().enumerate() {
-        if i > 0 && (digits.len() - i).is_multiple_of(3) {
-            text.push(',');
-        }
-        text.push(digit);
-    }
-    text
-}
-
-/// A measured number of milliseconds, or `-`.
-#[must_use]
-pub fn milliseconds(ms: Option<f64>) -> String {
-    #[expect(clippy::cast_possible_truncation, reason = "saturates, and shown rounded")]
-    ms.filter(|ms| ms.is_finite()).map_or_else(|| "-".to_owned(), |ms| duration(ms.round() as i64))
-}
-
-/// A 95th percentile: of several buckets it is an upper bound, marked by `at_most`.
-#[must_use]
-pub fn p95(sum: &Sum, at_most: &str) -> String {
-    let bound = if sum.p95_of > 1 && sum.p95_ms.is_some_and(f64::is_finite) { at_most } else { "" };
-    format!("{bound}{}", milliseconds(sum.p95_ms))
-}
-
-/// The hours of a column: `09:00-10:00`, with days where `days` says so.
-#[must_use]
-pub fn hours_of(app: &App, column: &Column, days: bool) -> String {
-    let (from, to) = (app.local(column.from), app.local(column.to()));
-    let end = if days && column.hours > 24 { to.format("%a %d %H:%M") } else { to.format("%H:%M") };
-    format!("{}-{end}", from.format(if days { "%a %d %H:%M" } else { "%H:%M" }))
-}
-
-/// What a column says in words, in at most `width` columns: the mean goes first where there is no room.
-#[must_use]
-pub fn words(app: &App, column: &Column, at_most: &str, width: usize) -> String {
-    let sum = &column.sum;
-    let hours = hours_of(app, column, app.charts.hours.len() > 24);
-    let so_far = if column.to() > app.now { " so far" } else { "" };
-    if app.charts.is_missing(column) {
-        return format!("{hours}  not aggregated yet");
-    }
-    if sum.total == 0 {
-        return format!("{hours}  no invocations{so_far}");
-    }
-    let max = sum.max_ms.map_or_else(|| "-".to_owned(), duration);
-    let counts =
-        format!("{hours}  {} inv{so_far}  {} failed {:.1}%", count(sum.total), count(sum.failed), sum.failed_percent());
-    let tail = format!("p95 {}  max {max}", p95(sum, at_most));
-    let full = format!("{counts}  avg {}  {tail}", milliseconds(sum.avg_ms));
-    if full.chars().count() <= width { full } else { format!("{counts}  {tail}") }
 }
 
 /// Goes to the screen and asks for the numbers.
@@ -206,6 +143,7 @@ pub fn act(app: &mut App, action: Action) -> Vec<Cmd> {
         Action::First => move_cursor(app, |_, _| 0),
         Action::Last => move_cursor(app, |_, columns| columns.len()),
         Action::NextFailure | Action::PreviousFailure => to_failure(app, action == Action::NextFailure),
+        Action::NextHit | Action::PreviousHit => to_spike(app, action == Action::NextHit),
         Action::Origin => return to_now(app),
         Action::Down => select(app, |at| at + 1),
         Action::Up => select(app, |at| at.saturating_sub(1)),
@@ -220,6 +158,8 @@ pub fn act(app: &mut App, action: Action) -> Vec<Cmd> {
             show_only(app, only);
         }
         Action::Back if app.charts.only.is_some() => show_only(app, None),
+        Action::SortColumn | Action::SortReverse => sort(app, action == Action::SortReverse),
+        Action::Metric => app.charts.metric = app.charts.metric.next(),
         Action::TimeRange => {
             app.charts.range = app.charts.range.next();
             app.charts.cursor = None;
@@ -277,38 +217,52 @@ fn ask_once(app: &mut App) -> Vec<Cmd> {
 
 fn ask(app: &mut App) -> Vec<Cmd> {
     let request = app.next_request();
-    let to = app.charts.end.unwrap_or_else(|| start_of_hour(app.now));
-    let from = to - TimeDelta::hours(app.charts.range.hours() - 1);
+    let range = app.charts.range;
+    let step = range.step();
+    let to = step.start(app.charts.end.unwrap_or(app.now));
+    let from = to - step.length() * (range.steps() - 1);
     app.charts.hourly.request = Some(request);
     app.charts.asked_at = Some(app.now);
-    vec![Cmd::Hourly { request, from, to }]
+    vec![Cmd::Hourly { request, from, to, step }]
 }
 
 fn shift(app: &mut App, later: bool) -> Vec<Cmd> {
-    let this_hour = start_of_hour(app.now);
-    let length = TimeDelta::hours(app.charts.range.hours());
-    let end = app.charts.end.unwrap_or(this_hour);
+    let range = app.charts.range;
+    let newest = range.step().start(app.now);
+    let length = range.step().length() * range.steps();
+    let end = app.charts.end.unwrap_or(newest);
     if later && app.charts.end.is_none() {
         app.say("the range already ends now");
         return Vec::new();
     }
     let moved = if later { end.checked_add_signed(length) } else { end.checked_sub_signed(length) };
-    app.charts.end = moved.filter(|&end| end < this_hour);
+    app.charts.end = moved.filter(|&end| end < newest);
     app.charts.cursor = None;
     ask(app)
 }
 
 /// The next shorter or longer range.
 fn zoom(app: &mut App, closer: bool) -> Vec<Cmd> {
-    let at = Range::ALL.iter().position(|&range| range == app.charts.range).unwrap_or(0);
-    let next = if closer { at.checked_sub(1) } else { Some(at + 1).filter(|&at| at < Range::ALL.len()) };
-    let Some(next) = next else {
+    let Some(next) = app.charts.range.zoomed(closer) else {
         app.say(if closer { "this is the shortest range" } else { "this is the longest range" });
         return Vec::new();
     };
-    app.charts.range = Range::ALL[next];
+    app.charts.range = next;
     app.charts.cursor = None;
     ask(app)
+}
+
+fn sort(app: &mut App, reverse: bool) {
+    let state = &mut app.charts;
+    if reverse {
+        state.reverse = !state.reverse;
+    } else {
+        (state.sort, state.reverse) = (state.sort.next(), false);
+    }
+    state.derive();
+    let order = if state.reverse { ", reversed" } else { "" };
+    let text = format!("functions by {}{order}", state.sort.name());
+    app.say(text);
 }
 
 fn to_now(app: &mut App) -> Vec<Cmd> {
@@ -335,6 +289,21 @@ fn to_failure(app: &mut App, later: bool) {
     }
 }
 
+fn to_spike(app: &mut App, later: bool) {
+    let columns = app.charts.columns(app.size.0);
+    let at = app.charts.cursor_index(&columns);
+    let spike = |i: usize| spikes::spike(&columns, i).map(|what| (i, what));
+    let found =
+        if later { (at + 1..columns.len()).find_map(spike) } else { (0..at.min(columns.len())).rev().find_map(spike) };
+    match found {
+        Some((found, what)) => {
+            move_cursor(app, |_, _| found);
+            app.say(format!("spike: {what}"));
+        }
+        None => app.say(if later { "no spike later" } else { "no spike earlier" }),
+    }
+}
+
 fn select(app: &mut App, to: impl Fn(usize) -> usize) {
     let state = &mut app.charts;
     let at = to(state.selected_index()).min(state.functions.len().saturating_sub(1));
@@ -355,14 +324,7 @@ fn copy(app: &mut App, as_json: bool) -> Vec<Cmd> {
     if !as_json {
         return vec![Cmd::Copy { text: words(app, column, "<=", usize::MAX), what: "hour".to_owned() }];
     }
-    let sum = &column.sum;
-    let hour = json!({
-        "from": column.from.to_rfc3339(), "to": column.to().to_rfc3339(),
-        "function": app.charts.only.as_deref().map(clean), "invocations": sum.total, "failed": sum.failed,
-        "events_detected": sum.events_detected, "jobs_run": sum.jobs_run,
-        "avg_ms": sum.avg_ms, "p95_ms": sum.p95_ms, "p95_is_upper_bound": sum.p95_of > 1, "max_ms": sum.max_ms,
-    });
-    vec![Cmd::Copy { text: hour.to_string(), what: "hour as JSON".to_owned() }]
+    vec![Cmd::Copy { text: words::as_json(app, column).to_string(), what: "hour as JSON".to_owned() }]
 }
 
 #[cfg(test)]

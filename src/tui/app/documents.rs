@@ -11,6 +11,7 @@ use crate::model::outline::Outline;
 use crate::model::payload::mask;
 use crate::model::report::{self, Listing};
 use crate::model::text::{clean, clean_lines, escape_json};
+use crate::tui::app::charts::words::csv;
 use crate::tui::app::logs::fields as log_fields;
 use crate::tui::app::logs::rows::has_fields;
 use crate::tui::msg::{Action, Cmd, Document, Program, View};
@@ -37,7 +38,7 @@ pub fn act(app: &mut App, action: Action) -> Vec<Cmd> {
 }
 
 /// What the screen shows as JSON: the list as `ls --json` gives it, the tree as `show --json`, the raw row with its
-/// secrets masked unless they are shown; log lines as text.
+/// secrets masked unless they are shown; log lines as text, charts as CSV.
 #[must_use]
 pub fn for_programs(app: &App) -> Option<Document> {
     let text = match app.view {
@@ -56,7 +57,10 @@ pub fn for_programs(app: &App) -> Option<Document> {
             format!("{row:#}\n")
         }
         View::Logs => return for_people(app),
-        View::Charts => return None,
+        View::Charts => {
+            let text = csv(app.charts.hourly.value.as_ref()?, app.charts.only.as_deref());
+            return Some(Document { name: name(app), extension: "csv", text });
+        }
     };
     Some(Document { name: name(app), extension: "json", text: escape_json(&text) })
 }

@@ -135,6 +135,8 @@ pub fn selected(app: &App) -> Option<usize> {
 /// Opens the prompt, closes it, or goes from hit to hit; false when the action means something else.
 pub fn act(app: &mut App, action: Action) -> bool {
     match action {
+        // There they go to spikes.
+        Action::NextHit | Action::PreviousHit if app.view == View::Charts => return false,
         Action::Find => {
             if let Some(find) = of_mut(app) {
                 find.prompt = Some(Line::default());

@@ -3,7 +3,7 @@
 use chrono::TimeDelta;
 
 use super::*;
-use crate::model::invocation::Page;
+use crate::model::invocation::{Page, Server};
 use crate::tui::fixture::{self, assert_screen, assert_screen_at, press};
 use crate::tui::keymap;
 use crate::tui::msg::Failure;
@@ -262,4 +262,27 @@ fn every_action_of_the_keymap_can_be_remapped_and_the_screen_says_so() {
     assert_eq!(app.invocations.selected_index(), 2);
     let screen = fixture::screen(&app, &fixture::PLAIN, (120, 36));
     assert!(screen.contains("Q/E failure") && screen.contains("H help"), "{screen}");
+}
+
+/// The header says what the server is: nothing more than it proves.
+#[test]
+fn the_header_tells_a_replica_and_a_session_that_only_reads() {
+    let header =
+        |app: &App, width| fixture::screen(app, &fixture::PLAIN, (width, 24)).lines().next().unwrap().to_owned();
+    let mut app = fixture::app((120, 24));
+    assert!(!header(&app, 120).contains(" ro "));
+    let primary = Server { read_only: true, ..Server::default() };
+    let replica = Server { read_only: true, replica: true, lag: Some(TimeDelta::milliseconds(4_200)) };
+    let unknown = Server { read_only: false, replica: true, lag: None };
+    update(&mut app, Msg::Server(primary));
+    assert!(header(&app, 120).ends_with("ro  LIVE 2s  12:04:33Z"), "{}", header(&app, 120));
+    update(&mut app, Msg::Server(replica));
+    for width in [120, 80] {
+        assert!(header(&app, width).ends_with("replica 4s ro  LIVE 2s  12:04:33Z"), "{}", header(&app, width));
+    }
+    update(&mut app, Msg::Server(unknown));
+    assert!(header(&app, 80).ends_with("replica ?  LIVE 2s  12:04:33Z"), "{}", header(&app, 80));
+    // Of a server that is away nothing is known.
+    app.connection = Connection::Offline { since: app.now, error: "gone".into(), attempt: 1, retry_at: None };
+    assert!(!header(&app, 120).contains("replica"));
 }

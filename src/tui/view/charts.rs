@@ -4,11 +4,11 @@
 //! range        source and age
 //! totals       span
 //! title        (what went wrong)
-//! bars
+//! upper panel: bars, durations or heat
 //! x axis
 //! the hour under the cursor
-//! durations                        from 30 rows
-//! table of functions
+//! durations | heat                 one line of them below 30 rows
+//! table of functions | failing jobs
 //! ```
 
 pub mod bars;
@@ -17,15 +17,16 @@ pub mod labels;
 mod panels;
 mod table;
 
-use chrono::TimeDelta;
+use chrono::{DateTime, TimeDelta, Utc};
 use ratatui::buffer::Buffer;
 use ratatui::layout::Rect;
 use ratatui::style::{Modifier, Style};
 
-use crate::model::hourly::{Hourly, Source};
+use crate::model::hourly::{Column, Hourly, Source, Step, Sum};
 use crate::model::text::{age, clean, plural};
 use crate::tui::app::App;
-use crate::tui::app::charts::{AXIS, Range, count, words};
+use crate::tui::app::charts::words::{count, words};
+use crate::tui::app::charts::{AXIS, Metric, Range};
 use crate::tui::theme::Theme;
 use crate::tui::view::frame::{self, columns};
 use crate::tui::wrap::wrap;
@@ -35,23 +36,28 @@ const TALL: u16 = 30;
 /// Rows of the duration panel with its title.
 const DURATIONS: u16 = 7;
 
+/// Columns of the terminal from which durations and heat stand side by side.
+const WIDE: u16 = 100;
+
 /// Rows of each part.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 struct Heights {
-    bars: u16,
+    upper: u16,
     durations: u16,
     table: u16,
 }
 
 impl Heights {
     /// Shares what range, totals, title, axis and cursor line leave.
-    fn fit(rest: u16, tall: bool, functions: usize) -> Self {
-        let durations = if tall { DURATIONS.min(rest) } else { 0 };
+    fn fit(rest: u16, durations: u16, table: usize) -> Self {
+        let durations = if rest > durations + 8 { durations } else { 0 };
         let rest = rest - durations;
-        let wanted = u16::try_from(functions).unwrap_or(u16::MAX).saturating_add(2).max(3);
-        let table = wanted.min(rest.saturating_sub((rest / 2).max(3)));
+        let wanted = u16::try_from(table).unwrap_or(u16::MAX).saturating_add(2).max(3);
+        // In a low terminal the table needs the row more than the bars.
+        let least = (rest / 2).saturating_sub(u16::from(durations == 1)).max(3);
+        let table = wanted.min(rest.saturating_sub(least));
         let table = if table < 3 { 0 } else { table };
-        Self { bars: (rest - table).min(24), durations, table }
+        Self { upper: (rest - table).min(24), durations, table }
     }
 }
 
@@ -82,7 +88,7 @@ pub fn draw(app: &App, theme: &Theme, area: Rect, buf: &mut Buffer) {
     totals(app, theme, area, buf, hourly);
     let columns = state.columns(area.width);
     let mut y = area.y + 2;
-    title(app, theme, area, y, buf, columns.first().map_or(1, |column| column.hours));
+    title(app, theme, Rect { y, height: 1, ..area }, buf, &columns);
     y += 1;
     if let Some(error) = &state.hourly.error {
         for line in problem(app, error, area.width) {
@@ -91,23 +97,59 @@ pub fn draw(app: &App, theme: &Theme, area: Rect, buf: &mut Buffer) {
         }
     }
     let fixed = (y - area.y).saturating_add(panels::BELOW + 1);
-    let heights = Heights::fit(area.height.saturating_sub(fixed), app.size.1 >= TALL, state.functions.len());
-    panels::bars(app, theme, Rect { y, height: heights.bars + panels::BELOW, ..area }, buf, &columns);
-    if columns.iter().all(|column| column.sum.total == 0) {
-        put(buf, area, area.x + AXIS + 1, y + heights.bars / 2, &empty(app), theme.title());
+    let durations = match (state.metric, app.size.1 >= TALL) {
+        (Metric::Invocations, true) => DURATIONS,
+        (Metric::Invocations, false) => 1,
+        _ => 0,
+    };
+    let jobs_below = !table::has_jobs_beside(app, area.width) && !state.failed_jobs.is_empty();
+    let lines = state.functions.len() + usize::from(jobs_below);
+    let heights = Heights::fit(area.height.saturating_sub(fixed), durations, lines);
+    let upper = Rect { y, height: heights.upper, ..area };
+    match state.metric {
+        Metric::Invocations => panels::bars(app, theme, upper, buf, &columns),
+        Metric::Durations => panels::durations(theme, upper, buf, &columns),
+        Metric::Heatmap => panels::heat(theme, upper, buf, &columns),
     }
-    y += heights.bars + panels::BELOW;
+    if state.metric == Metric::Invocations && columns.iter().all(|column| column.sum.total == 0) {
+        put(buf, area, area.x + AXIS + 1, y + heights.upper / 2, &empty(app), theme.title());
+    }
+    y += heights.upper;
+    panels::below(app, theme, Rect { y, height: panels::BELOW, ..area }, buf, &columns);
+    y += panels::BELOW;
     if let Some(column) = columns.get(state.cursor_index(&columns)) {
         let text = words(app, column, at_most(theme), usize::from(area.width.saturating_sub(1)));
         put(buf, area, area.x + 1, y, &text, theme.title());
     }
     y += 1;
-    if heights.durations > 0 {
-        panels::durations(app, theme, Rect { y, height: heights.durations, ..area }, buf, &columns);
-        y += heights.durations;
-    }
+    lower(app, theme, Rect { y, height: heights.durations, ..area }, buf, &columns);
+    y += heights.durations;
     if heights.table > 0 {
         table::draw(app, theme, Rect { y, height: area.bottom().saturating_sub(y), ..area }, buf);
+    }
+}
+
+/// Durations, and the heat beside them where both have room; a single row holds the course of the percentiles.
+fn lower(app: &App, theme: &Theme, area: Rect, buf: &mut Buffer, columns: &[Column]) {
+    match area.height {
+        0 => {}
+        1 => table::percentiles(app, theme, area, buf, columns),
+        _ => {
+            let heat = area.width >= WIDE && columns.iter().any(|column| column.sum.is_spread());
+            let half = if heat { area.width / 2 } else { area.width };
+            let columns = app.charts.columns(half);
+            let left = Rect { width: half, ..area };
+            let below = |area: Rect| Rect { y: area.y + 1, height: area.height - 1, ..area };
+            let x = put(buf, left, left.x + 1, left.y, "DURATION  ", theme.title());
+            panels::durations_legend(theme, left, x, buf, &columns);
+            panels::durations(theme, below(left), buf, &columns);
+            if heat {
+                let right = Rect { x: area.x + half, width: area.width - half, ..area };
+                let x = put(buf, right, right.x + 1, right.y, "HEAT  ", theme.title());
+                panels::heat_legend(theme, right, x, buf);
+                panels::heat(theme, below(right), buf, &app.charts.columns(right.width));
+            }
+        }
     }
 }
 
@@ -136,31 +178,36 @@ fn ranges(app: &App, theme: &Theme, area: Rect, buf: &mut Buffer) {
     } else {
         let full = source(app, hourly);
         let room = area.right().saturating_sub(x + 2);
-        let short = format!("{}, {} old", hourly.source.name(), age_of(app, hourly));
+        let short = match hourly.rows_since {
+            Some(_) => format!("{} + rows", hourly.source.name()),
+            None => format!("{}, {} old", hourly.source.name(), age_of(app, hourly)),
+        };
         put_right(buf, area, x, area.y, if columns(&full) <= room { &full } else { &short }, Style::new());
     }
 }
 
 /// Whether these numbers are of the range that was asked for last.
 fn is_asked(app: &App, hourly: &Hourly) -> bool {
-    let hours = (hourly.to - hourly.from).num_hours() + 1;
-    hours == app.charts.range.hours() && app.charts.end.is_none_or(|end| end == hourly.to)
+    let range = app.charts.range;
+    let length = hourly.to - hourly.from + hourly.step.length();
+    hourly.step == range.step()
+        && length == range.step().length() * range.steps()
+        && app.charts.end.is_none_or(|end| range.step().start(end) == hourly.to)
 }
 
-/// `metrics_hourly as of 12:00Z (4m old), recorded status`.
+/// `metrics_hourly as of 12:00Z (4m old)`, or `metrics_hourly, from 12:00Z on rows (<1m old)`.
 fn source(app: &App, hourly: &Hourly) -> String {
-    let as_of = app.local(hourly.as_of);
-    let mut time = as_of.format("%H:%M").to_string();
-    if app.local(app.now).date() != as_of.date() {
-        time = as_of.format("%d %b %H:%M").to_string();
-    }
-    time.push_str(app.zone());
-    let age = age_of(app, hourly);
-    match hourly.source {
-        Source::Rows => format!("counted from rows {time} ({age} old), effective status"),
-        // Of a range in the past the newest hour says nothing about when it was aggregated.
-        source if app.charts.end.is_some() => format!("{}, newest hour {time}, recorded status", source.name()),
-        source => format!("{} as of {time} ({age} old), recorded status", source.name()),
+    let short = |at: DateTime<Utc>| {
+        let (local, today) = (app.local(at), app.local(app.now).date());
+        format!("{}{}", local.format(if local.date() == today { "%H:%M" } else { "%d %b %H:%M" }), app.zone())
+    };
+    let (name, time, age) = (hourly.source.name(), short(hourly.as_of), age_of(app, hourly));
+    match (hourly.source, hourly.rows_since) {
+        (Source::Rows, _) => format!("counted from rows {time} ({age} old), effective status"),
+        (_, Some(since)) => format!("{name} as of {time}, from {} on counted from rows", short(since)),
+        // Of a range in the past its age says only when it was aggregated.
+        _ if app.charts.end.is_some() => format!("{name}, aggregated {time}"),
+        _ => format!("{name} as of {time} ({age} old)"),
     }
 }
 
@@ -172,48 +219,69 @@ fn age_of(app: &App, hourly: &Hourly) -> String {
 
 fn totals(app: &App, theme: &Theme, area: Rect, buf: &mut Buffer, hourly: &Hourly) {
     let y = area.y + 1;
-    let sum = app.charts.hours.iter().fold(crate::model::hourly::Sum::default(), |sum, (_, hour)| sum.plus(*hour));
-    let (ok, failed) = panels::legend(theme);
-    let unit = if area.width >= 100 { "invocations" } else { "inv" };
+    let sum = app.charts.steps.iter().fold(Sum::default(), |sum, (_, step)| sum.plus(*step));
+    let [ok, failed, open] = panels::legend(theme);
+    let unit = if area.width >= WIDE { "invocations" } else { "inv" };
     let mut x = put(buf, area, area.x + 1, y, &format!("{} {unit}  ", count(sum.total)), theme.title());
     x = put(buf, area, x, y, ok.0, ok.1);
-    x = put(buf, area, x, y, &format!(" ok {}  ", count(sum.ok())), Style::new());
+    x = put(buf, area, x, y, &format!(" ok {}  ", count(sum.ok)), Style::new());
     x = put(buf, area, x, y, failed.0, failed.1);
     let failures = format!(" failed {} ({:.1}%)", count(sum.failed), sum.failed_percent());
     x = put(buf, area, x, y, &failures, if sum.failed > 0 { theme.error() } else { Style::new() });
-    let (from, to) = (app.local(hourly.from), app.local(hourly.to + TimeDelta::hours(1)));
-    let to =
-        if hourly.to + TimeDelta::hours(1) > app.now { "now".to_owned() } else { to.format("%d %b %H:%M").to_string() };
+    if sum.open() > 0 {
+        x = put(buf, area, x + 2, y, open.0, open.1);
+        x = put(buf, area, x, y, &format!(" open {}", count(sum.open())), Style::new());
+    }
+    let end = hourly.to + hourly.step.length();
+    let (from, to) = (app.local(hourly.from), app.local(end));
+    let to = if end > app.now { "now".to_owned() } else { to.format("%d %b %H:%M").to_string() };
     let span = format!("{} {} {to}", from.format("%d %b %H:%M"), dash(theme));
     if columns(&span) + 2 <= area.right().saturating_sub(x) {
         put_right(buf, area, x, y, &span, Style::new());
     }
 }
 
-fn title(app: &App, theme: &Theme, area: Rect, y: u16, buf: &mut Buffer, hours: usize) {
-    let per = if hours == 1 { "hour".to_owned() } else { format!("{hours} hours, joined to fit") };
-    let x = put(buf, area, area.x + 1, y, &format!("INVOCATIONS per {per}  "), theme.title());
-    let x = match &app.charts.only {
+/// The title of the upper panel, in the one row of the area.
+fn title(app: &App, theme: &Theme, area: Rect, buf: &mut Buffer, columns: &[Column]) {
+    let (state, y) = (&app.charts, area.y);
+    let step = state.hourly.value.as_ref().map_or(state.range.step(), |hourly| hourly.step);
+    let length = columns.first().map_or(step.length(), |column| column.to - column.from);
+    let steps = usize::try_from(length.num_minutes() / step.length().num_minutes()).unwrap_or(1);
+    let what = match state.metric {
+        Metric::Invocations => "INVOCATIONS",
+        Metric::Durations => "DURATION",
+        Metric::Heatmap => "HEAT of durations",
+    };
+    let mut x = put(buf, area, area.x + 1, y, &format!("{what} per {}  ", step.words(steps)), theme.title());
+    match state.metric {
+        Metric::Invocations => {}
+        Metric::Durations => x = panels::durations_legend(theme, area, x, buf, columns),
+        Metric::Heatmap => x = panels::heat_legend(theme, area, x, buf) + 2,
+    }
+    let x = match &state.only {
         Some(name) => {
             let x = put(buf, area, x, y, "only ", theme.title().add_modifier(Modifier::REVERSED));
             let x = put(buf, area, x, y, &clean(name), theme.title().add_modifier(Modifier::REVERSED));
             put(buf, area, x + 2, y, "Esc: all functions", theme.dim())
         }
         None => {
-            let functions = plural(app.charts.functions.len() as u64, "function");
+            let functions = plural(state.functions.len() as u64, "function");
             put(buf, area, x, y, &functions, theme.dim())
         }
     };
-    if let Some(hourly) = app.charts.hourly.value.as_ref().filter(|hourly| !hourly.is_complete()) {
+    if let Some(hourly) = state.hourly.value.as_ref().filter(|hourly| !hourly.is_complete()) {
         put_right(buf, area, x, y, &format!("? not in {} yet", hourly.source.name()), theme.dim());
     }
 }
 
 /// What went wrong while older numbers stay on the screen.
 fn problem(app: &App, error: &str, width: u16) -> Vec<String> {
-    let hours = app.charts.hours.len() as u64;
+    let before = app.charts.hourly.value.as_ref().map_or_else(String::new, |hourly| {
+        let length = usize::try_from((hourly.to - hourly.from + hourly.step.length()).num_hours()).unwrap_or(1);
+        Step::Hour.words(length)
+    });
     let since = app.charts.hourly.loaded_at.map_or_else(String::new, |at| {
-        format!(" - below: {}, read {}{}", plural(hours, "hour"), app.local(at).format("%H:%M:%S"), app.zone())
+        format!(" - below: {before}, read {}{}", app.local(at).format("%H:%M:%S"), app.zone())
     });
     let mut lines = wrap(
         &format!("{} not loaded: {}{since}", app.charts.range.name(), clean(error)),
@@ -243,7 +311,7 @@ fn nothing_yet(app: &App, theme: &Theme) -> Vec<(String, Style)> {
         Some(error) => vec![
             (format!("The numbers of {} could not be read.", state.range.name()), theme.error()),
             (clean(error).into_owned(), Style::new()),
-            ("t: another range (6h is the shortest)  r: try again".to_owned(), theme.dim()),
+            ("t: another range (1h is the shortest)  r: try again".to_owned(), theme.dim()),
         ],
     }
 }

@@ -11,7 +11,7 @@ use ratatui::style::Style;
 use super::frame::{columns, fit, put};
 use crate::model::filter::Filter;
 use crate::model::text::clean;
-use crate::tui::app::charts::count;
+use crate::tui::app::charts::words::count;
 use crate::tui::app::{App, filter};
 use crate::tui::theme::Theme;
 

@@ -73,6 +73,11 @@ pub fn header(app: &App, theme: &Theme, area: Rect, buf: &mut Buffer) {
     put(buf, line, right, &clock, Style::new());
     right = right.saturating_sub(columns(&state) + 2);
     put(buf, line, right, &state, style);
+    let server = server(app);
+    if !server.is_empty() {
+        right = right.saturating_sub(columns(&server) + 2);
+        put(buf, line, right, &server, if app.server.replica { theme.title() } else { theme.dim() });
+    }
     let crumbs = breadcrumbs(app);
     let mut x = area.x + 1;
     if area.width >= 80 {
@@ -155,6 +160,23 @@ fn connection(app: &App, theme: &Theme) -> (String, Style) {
         Connection::Connecting => ("CONNECTING".to_owned(), theme.dim()),
         Connection::Online => (format!("LIVE {}", age(app.settings.poll_every)), theme.accent()),
     }
+}
+
+/// `ro` where the server itself refuses to write, `replica 4s` on a standby that is so far behind.
+fn server(app: &App) -> String {
+    let mut text = String::new();
+    if !matches!(app.connection, Connection::Online | Connection::Connecting) {
+        return text;
+    }
+    if app.server.replica {
+        text.push_str("replica ");
+        text.push_str(&app.server.lag.map_or_else(|| "?".to_owned(), age));
+        text.push(' ');
+    }
+    if app.server.read_only {
+        text.push_str("ro");
+    }
+    text.trim_end().to_owned()
 }
 
 /// Says that the database cannot be reached, since when, how old what is shown is, and what happens next.

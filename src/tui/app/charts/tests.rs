@@ -3,7 +3,8 @@
 use chrono::TimeDelta;
 
 use super::*;
-use crate::model::hourly::{Bucket, Source};
+use crate::model::hourly::{Bucket, Source, Step};
+use crate::model::spread::Spread;
 use crate::tui::fixture::{self, PLAIN, ago, assert_screen, assert_screen_at, press};
 use crate::tui::msg::Msg;
 use crate::tui::update::update;
@@ -21,23 +22,34 @@ fn answer(app: &mut App, asked: &[Cmd], answer: Result<Hourly, Failure>) {
     assert_eq!(update(app, Msg::Hourly(*request, answer)).len(), 0);
 }
 
-/// Numbers of many hours, from a function of the hour.
-fn many_hours(source: Source, range: Range, functions: u64) -> Hourly {
-    let to = start_of_hour(fixture::now());
-    let from = to - TimeDelta::hours(range.hours() - 1);
-    let bucket = |hour: i64, function: u64| Bucket {
-        hour: from + TimeDelta::hours(hour),
-        function: format!("event-detector-{function:02}"),
-        total: 40 + (hour.unsigned_abs() * 7 + function * 13) % 60 * (10 - function.min(9)),
-        failed: if hour % 17 == 0 { 25 } else { 0 },
-        events_detected: 3,
-        jobs_run: 5,
-        avg_ms: Some(120.0 + function as f64),
-        max_ms: Some(2_000 + hour * 10),
-        p95_ms: Some(900.0),
+/// Numbers of many steps, from a function of the step.
+fn many_steps(source: Source, range: Range, functions: u64) -> Hourly {
+    let step = range.step();
+    let to = step.start(fixture::now());
+    let from = to - step.length() * (range.steps() - 1);
+    let bucket = |i: i32, function: u64| {
+        let total = 40 + (u64::from(i.unsigned_abs()) * 7 + function * 13) % 60 * (10 - function.min(9));
+        let failed = if i % 17 == 0 { 25 } else { 0 };
+        let mut spread = Spread::default();
+        (0..total).for_each(|n| spread.add(40.0 + 5.0 * (n + function) as f64));
+        Bucket {
+            at: from + step.length() * i,
+            function: format!("event-detector-{function:02}"),
+            total,
+            ok: total - failed,
+            failed,
+            events_detected: 3,
+            jobs_run: 5,
+            avg_ms: Some(120.0 + function as f64),
+            max_ms: Some(2_000 + i64::from(i) * 10),
+            p50_ms: (source == Source::Rows).then_some(100.0),
+            p95_ms: Some(900.0),
+            spread: (source == Source::Rows).then_some(spread),
+            failed_jobs: if failed > 0 { vec![(format!("job{function:02}"), failed)] } else { Vec::new() },
+        }
     };
-    let buckets = (0..range.hours()).flat_map(|hour| (0..functions).map(move |f| bucket(hour, f))).collect();
-    Hourly { source, as_of: fixture::now(), from, to, buckets }
+    let buckets = (0..range.steps()).flat_map(|i| (0..functions).map(move |f| bucket(i, f))).collect();
+    Hourly { source, as_of: fixture::now(), rows_since: None, step, from, to, buckets }
 }
 
 #[test]
@@ -82,8 +94,11 @@ fn the_range_is_asked_for() {
     let cases = [
         ("t", "2026-11-13T13:00:00Z", "2026-11-20T12:00:00Z"),
         ("tt", "2026-10-21T13:00:00Z", "2026-11-20T12:00:00Z"),
-        ("ttt", "2026-11-20T07:00:00Z", "2026-11-20T12:00:00Z"),
-        ("tttt", "2026-11-19T13:00:00Z", "2026-11-20T12:00:00Z"),
+        ("ttt", "2026-11-20T11:05:00Z", "2026-11-20T12:04:00Z"),
+        ("tttt", "2026-11-20T06:15:00Z", "2026-11-20T12:00:00Z"),
+        ("ttttt", "2026-11-19T13:00:00Z", "2026-11-20T12:00:00Z"),
+        ("}", "2026-11-20T06:15:00Z", "2026-11-20T12:00:00Z"),
+        ("}<", "2026-11-20T00:15:00Z", "2026-11-20T06:00:00Z"),
         ("<", "2026-11-18T13:00:00Z", "2026-11-19T12:00:00Z"),
         ("<<>", "2026-11-18T13:00:00Z", "2026-11-19T12:00:00Z"),
         ("<>", "2026-11-19T13:00:00Z", "2026-11-20T12:00:00Z"),
@@ -92,10 +107,11 @@ fn the_range_is_asked_for() {
     ];
     for (keys, first, last) in cases {
         let mut app = loaded_app();
-        let Some(&Cmd::Hourly { request, from, to }) = press(&mut app, keys).last() else {
+        let Some(&Cmd::Hourly { request, from, to, step }) = press(&mut app, keys).last() else {
             panic!("{keys} asks nothing")
         };
         assert_eq!((from, to), (hour(first), hour(last)), "{keys}");
+        assert_eq!(step, app.charts.range.step(), "{keys}");
         assert_eq!(app.charts.hourly.request, Some(request), "{keys}: only the last answer counts");
     }
     let mut app = loaded_app();
@@ -113,6 +129,76 @@ fn failures_are_found_by_key() {
     assert!(columns[1..found].iter().all(|column| column.sum.failed == 0));
     press(&mut app, "Ge");
     assert_eq!(app.note.as_ref().unwrap().text, "no failure in a later hour");
+}
+
+#[test]
+fn functions_are_sorted_by_key() {
+    // Keys, the order of the functions by the ends of their names, what is said.
+    let cases = [
+        ("s", "moves rides users lanes", "functions by share of failures"),
+        ("ss", "lanes rides moves users", "functions by median duration"),
+        ("sss", "lanes rides moves users", "functions by 95th percentile"),
+        ("sssss", "lanes moves rides users", "functions by name"),
+        ("sssssS", "users rides moves lanes", "functions by name, reversed"),
+        ("sssssS S", "lanes moves rides users", "functions by name"),
+        ("ssssss", "moves rides users lanes", "functions by invocations"),
+        ("S", "lanes users rides moves", "functions by invocations, reversed"),
+    ];
+    for (keys, order, said) in cases {
+        let mut app = loaded_app();
+        press(&mut app, &keys.replace(' ', ""));
+        let names: Vec<_> = app.charts.functions.iter().map(|f| f.name.trim_start_matches("event-detector-")).collect();
+        assert_eq!(names.join(" "), order, "{keys}");
+        assert_eq!(app.note.as_ref().unwrap().text, said, "{keys}");
+    }
+    let mut app = loaded_app();
+    press(&mut app, "js");
+    assert_eq!(app.charts.selected.as_deref(), Some("event-detector-rides"), "the selection stays with its function");
+}
+
+#[test]
+fn spikes_are_found_by_key() {
+    let mut app = loaded_app();
+    let mut hourly = fixture::hourly();
+    let at = hourly.from + TimeDelta::hours(5);
+    hourly.buckets.iter_mut().filter(|bucket| bucket.at == at).for_each(|bucket| bucket.total *= 5);
+    let asked = press(&mut app, "r");
+    answer(&mut app, &asked, Ok(hourly));
+    press(&mut app, "ggn");
+    while app.charts.cursor != Some(at) {
+        let before = app.charts.cursor;
+        press(&mut app, "n");
+        assert_ne!(app.charts.cursor, before, "the spike of the invocations is found");
+    }
+    assert!(app.note.as_ref().unwrap().text.contains("invocations"), "{:?}", app.note);
+    press(&mut app, "ggN");
+    assert_eq!(app.note.as_ref().unwrap().text, "no spike earlier");
+}
+
+#[test]
+fn the_numbers_are_exported_as_csv() {
+    let mut app = loaded_app();
+    press(&mut app, "j<Enter>");
+    let commands = press(&mut app, "x");
+    let [Cmd::Export(document)] = commands.as_slice() else { panic!("{commands:?}") };
+    let mut lines = document.text.lines();
+    assert!(lines.next().unwrap().starts_with("from,minutes,function,invocations,ok,failed,open,"));
+    assert_eq!(
+        lines.next().unwrap().split(',').take(4).collect::<Vec<_>>(),
+        ["2026-11-19T13:00:00Z", "60", "\"event-detector-rides\"", "150"]
+    );
+    assert_eq!((document.text.lines().count(), document.extension), (25, "csv"));
+}
+
+#[test]
+fn screens_of_other_metrics() {
+    let mut app = loaded_app();
+    press(&mut app, "m");
+    assert_screen("charts__durations", &app);
+    press(&mut app, "m");
+    assert_screen("charts__heat", &app);
+    press(&mut app, "m");
+    assert_eq!(app.charts.metric, Metric::Invocations);
 }
 
 #[test]
@@ -157,10 +243,10 @@ fn an_old_answer_is_ignored() {
     let mut app = loaded_app();
     let first = press(&mut app, "t");
     let second = press(&mut app, "t");
-    answer(&mut app, &first, Ok(many_hours(Source::Rows, Range::Week, 1)));
-    assert_eq!(app.charts.hours.len(), 24);
-    answer(&mut app, &second, Ok(many_hours(Source::Rows, Range::Month, 1)));
-    assert_eq!(app.charts.hours.len(), 720);
+    answer(&mut app, &first, Ok(many_steps(Source::Rows, Range::Week, 1)));
+    assert_eq!(app.charts.steps.len(), 24);
+    answer(&mut app, &second, Ok(many_steps(Source::Rows, Range::Month, 1)));
+    assert_eq!(app.charts.steps.len(), 720);
 }
 
 #[test]
@@ -185,10 +271,10 @@ fn an_hour_is_copied_in_words_and_as_json() {
     let [Cmd::Copy { text: words, .. }, Cmd::Copy { text: json, .. }] = commands.as_slice() else {
         panic!("{commands:?}")
     };
-    assert!(words.starts_with("14:00-15:00  ") && words.contains("p95 <="), "{words}");
+    assert!(words.starts_with("14:00-15:00  ") && words.contains("p95 ~"), "{words}");
     let json: serde_json::Value = serde_json::from_str(json).unwrap();
     assert_eq!(json["from"], "2026-11-19T14:00:00+00:00");
-    assert_eq!(json["p95_is_upper_bound"], true);
+    assert_eq!((&json["p95_is"], &json["p50_is"]), (&"about".into(), &"about".into()));
 }
 
 #[test]
@@ -200,7 +286,7 @@ fn a_move_changes_few_cells() {
         crate::tui::view::draw(app, &fixture::THEME, &mut buf);
         buf
     };
-    for (key, most) in [("h", 60), ("j", 180)] {
+    for (key, most) in [("h", 70), ("j", 180)] {
         let before = draw(&app);
         press(&mut app, key);
         let changed = before.diff(&draw(&app)).len();
@@ -221,11 +307,12 @@ fn screens_of_long_ranges() {
     for (name, keys, range, source) in [
         ("charts__week", "t", Range::Week, Source::Rows),
         ("charts__month", "tt", Range::Month, Source::DashboardStats),
-        ("charts__six_hours", "ttt", Range::Hours6, Source::Rows),
+        ("charts__hour", "ttt", Range::Hour, Source::Rows),
+        ("charts__six_hours", "tttt", Range::Hours6, Source::Rows),
     ] {
         let mut app = loaded_app();
         let asked = press(&mut app, keys);
-        answer(&mut app, &asked[asked.len() - 1..], Ok(many_hours(source, range, 12)));
+        answer(&mut app, &asked[asked.len() - 1..], Ok(many_steps(source, range, 12)));
         press(&mut app, "hhh");
         assert_screen(name, &app);
     }
@@ -258,8 +345,9 @@ fn screens_with_old_numbers() {
     assert_screen("charts__failed_with_old", &app);
     let mut app = loaded_app();
     let mut hourly = fixture::hourly();
-    hourly.buckets.retain(|bucket| bucket.hour <= ago(4 * 3_600_000));
-    hourly.as_of = start_of_hour(ago(4 * 3_600_000));
+    hourly.buckets.retain(|bucket| bucket.at <= ago(4 * 3_600_000));
+    hourly.as_of = Step::Hour.start(ago(4 * 3_600_000));
+    hourly.rows_since = None;
     let asked = press(&mut app, "r");
     answer(&mut app, &asked, Ok(hourly));
     assert_screen("charts__behind", &app);
@@ -279,7 +367,10 @@ fn screens_of_hostile_names() {
         };
         bucket.total = bucket.total.saturating_mul(1_000_003);
         bucket.failed = bucket.failed.saturating_mul(99_999);
+        bucket.ok = bucket.total - bucket.failed.min(bucket.total);
+        bucket.failed_jobs = vec![("\u{1b}]52;c;eA==\u{7}job\u{202e}".to_owned(), u64::from(u32::MAX))];
         bucket.max_ms = Some(i64::MAX);
+        bucket.spread = None;
         bucket.p95_ms = Some(f64::NAN);
     }
     answer(&mut app, &asked, Ok(hourly));

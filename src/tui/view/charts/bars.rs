@@ -58,11 +58,13 @@ fn round_up(least: u64) -> u64 {
     }
 }
 
-/// A stacked bar: failed invocations in whole rows at the bottom, the others on them.
+/// A stacked bar: failed invocations in whole rows at the bottom, those that ended well on them, open ones on top.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct Bar {
     /// Rows of the failed part.
     pub failed_rows: usize,
+    /// Rows of the open part; the uppermost may be partly filled.
+    pub open_rows: usize,
     /// Height of the whole bar in eighths of rows.
     pub eighths: usize,
 }
@@ -74,22 +76,29 @@ pub enum Cell {
     Empty,
     /// A row of the failed part.
     Failed,
-    /// So many eighths of the other part, 1 to 8.
+    /// So many eighths of what ended well, 1 to 8.
     Ok(usize),
+    /// So many eighths of the open part, 1 to 8.
+    Open(usize),
 }
 
 impl Bar {
-    /// The bar of so many invocations. The failed part is rounded to whole rows, so few failures among many show none:
-    /// the strip below the bars shows these. Where anything did not fail, the last row is not the failed part's unless
-    /// it is the only one.
+    /// The bar of so many invocations. The failed and the open part are rounded to whole rows, so few failures among many
+    /// show none: the strip below the bars shows these. Where anything did not fail, the last row is not the failed
+    /// part's unless it is the only one.
     #[must_use]
-    pub fn new(total: u64, failed: u64, scale: &Scale) -> Self {
+    pub fn new(total: u64, failed: u64, open: u64, scale: &Scale) -> Self {
         let failed = failed.min(total);
         let eighths = scale.eighths(total);
         let rows = eighths.div_ceil(8);
         let most = if failed == total || rows == 1 { rows } else { rows.saturating_sub(1) };
         let failed_rows = if failed == total { rows } else { ((scale.eighths(failed) + 4) / 8).min(most) };
-        Self { failed_rows, eighths }
+        let open_rows = match open.min(total - failed) {
+            0 => 0,
+            open if open == total => rows,
+            open => ((scale.eighths(open) + 4) / 8).min(rows - failed_rows),
+        };
+        Self { failed_rows, open_rows, eighths }
     }
 
     /// The cell of a row, counted from 0 at the bottom.
@@ -100,6 +109,7 @@ impl Bar {
         }
         match self.eighths.saturating_sub(row * 8).min(8) {
             0 => Cell::Empty,
+            eighths if row + self.open_rows >= self.eighths.div_ceil(8) => Cell::Open(eighths),
             eighths => Cell::Ok(eighths),
         }
     }
@@ -154,34 +164,40 @@ mod tests {
     fn the_failed_part_is_rounded_to_rows() {
         let scale = Scale::fit(1_000, 10);
         assert_eq!((scale.step, scale.rows_per_step), (200, 2));
-        let failed_rows = |total, failed| Bar::new(total, failed, &scale).failed_rows;
+        let failed_rows = |total, failed| Bar::new(total, failed, 0, &scale).failed_rows;
         assert_eq!(
             [0, 10, 40, 50, 140, 150, 999, 1_000].map(|failed| failed_rows(1_000, failed)),
             [0, 0, 0, 1, 1, 2, 9, 10]
         );
         assert_eq!((failed_rows(1, 1), failed_rows(90, 60), failed_rows(90, 10)), (1, 1, 0));
-        assert_eq!(Bar::new(0, 0, &scale).cell(0), Cell::Empty);
-        assert_eq!(Bar::new(150, 0, &scale).cell(1), Cell::Ok(4));
+        assert_eq!(Bar::new(0, 0, 0, &scale).cell(0), Cell::Empty);
+        assert_eq!(Bar::new(150, 0, 0, &scale).cell(1), Cell::Ok(4));
+        let open = Bar::new(1_000, 200, 300, &scale);
+        let cells: Vec<_> = [0, 1, 2, 6, 7, 9].map(|row| open.cell(row)).into();
+        let (ok, open) = (Cell::Ok(8), Cell::Open(8));
+        assert_eq!(cells, [Cell::Failed, Cell::Failed, ok, ok, open, open]);
     }
 
     proptest::proptest! {
         #[test]
-        fn bars_stay_in_the_plot(max: u64, part in 0.0f64..=1.0, share in 0.0f64..=1.0, rows in 1usize..60) {
+        fn bars_stay_in_the_plot(max: u64, part in 0.0f64..=1.0, share in 0.0f64..=1.0, open in 0.0f64..=1.0, rows in 1usize..60) {
             let scale = Scale::fit(max, rows);
             let total = (max as f64 * part) as u64;
             let total = total.min(max);
             let failed = ((total as f64 * share) as u64).min(total);
-            let bar = Bar::new(total, failed, &scale);
+            let open = (((total - failed) as f64 * open) as u64).min(total - failed);
+            let bar = Bar::new(total, failed, open, &scale);
             proptest::prop_assert!(bar.eighths <= rows * 8);
             let cells: Vec<_> = (0..rows).map(|row| bar.cell(row)).collect();
-            let height: usize = cells.iter().map(|cell| match cell { Cell::Empty => 0, Cell::Failed => 8, Cell::Ok(n) => *n }).sum();
+            let height: usize = cells.iter().map(|cell| match cell { Cell::Empty => 0, Cell::Failed => 8, Cell::Ok(n) | Cell::Open(n) => *n }).sum();
             // A failed part at the very top is drawn as a whole row; all else sums to the height.
-            let whole = if cells.iter().any(|cell| matches!(cell, Cell::Ok(_))) { bar.eighths } else { bar.eighths.div_ceil(8) * 8 };
+            let whole = if cells.iter().any(|cell| matches!(cell, Cell::Ok(_) | Cell::Open(_))) { bar.eighths } else { bar.eighths.div_ceil(8) * 8 };
             proptest::prop_assert_eq!(height, whole);
-            proptest::prop_assert_eq!(failed == total, cells.iter().all(|cell| !matches!(cell, Cell::Ok(_))) && (total == failed));
+            proptest::prop_assert!(failed < total || cells.iter().all(|cell| matches!(cell, Cell::Failed | Cell::Empty)));
+            proptest::prop_assert!(open > 0 || !cells.iter().any(|cell| matches!(cell, Cell::Open(_))));
             proptest::prop_assert!(failed > 0 || !cells.contains(&Cell::Failed));
             proptest::prop_assert_eq!(total > 0, cells[0] != Cell::Empty);
-            proptest::prop_assert_eq!(Bar::new(max, 0, &scale).eighths > rows * 8 / 4 || max < rows as u64, true);
+            proptest::prop_assert_eq!(Bar::new(max, 0, 0, &scale).eighths > rows * 8 / 4 || max < rows as u64, true);
         }
 
         #[test]

@@ -1,0 +1,64 @@
+//! SQL that counts rows per step of time and function: what charts show and what `metrics_hourly` is filled with.
+//! `$1` is the first moment that counts, `$2` the first that does not.
+
+use crate::model::hourly::Step;
+use crate::model::spread::STEPS;
+use crate::model::status::sql;
+
+/// Names with their step and function at the most, in one answer.
+const MOST_NAMES: usize = 5_000;
+
+/// The beginning of the step that a row of `table` lies in. Not `date_bin`, which older servers lack.
+fn start(step: Step, column: &str) -> String {
+    let seconds = step.length().num_seconds();
+    format!("to_timestamp(floor(extract(epoch from {column}) / {seconds}) * {seconds})")
+}
+
+/// A select with the columns `at`, `function`, `total`, `ok`, `failed`, `events_detected`, `jobs_run`, `avg_ms`,
+/// `min_ms`, `max_ms`, `p50_ms`, `p95_ms` and `spread`.
+pub(super) fn invocations(step: Step) -> String {
+    let sql::Outcome { joins, failed, ok } = sql::outcome();
+    let bounds: Vec<String> = STEPS[1..].iter().map(|(from, _)| from.to_string()).collect();
+    let classes: Vec<String> =
+        (0..STEPS.len()).map(|class| format!("count(*) filter (where class = {class})")).collect();
+    format!(
+        "select at, function, count(*) as total, count(*) filter (where ok) as ok, \
+                count(*) filter (where failed) as failed, \
+                coalesce(sum(detected), 0)::bigint as events_detected, coalesce(sum(jobs), 0)::bigint as jobs_run, \
+                avg(ms)::float8 as avg_ms, min(ms)::bigint as min_ms, max(ms)::bigint as max_ms, \
+                percentile_cont(0.5) within group (order by ms)::float8 as p50_ms, \
+                percentile_cont(0.95) within group (order by ms)::float8 as p95_ms, \
+                array[{}]::int[] as spread \
+         from (select {} as at, i.source_function as function, i.total_duration_ms as ms, \
+                      i.events_detected_count as detected, i.total_jobs_run as jobs, {failed} as failed, {ok} as ok, \
+                      width_bucket(i.total_duration_ms, array[{}]) as class \
+               from invocations i{joins} where i.created_at >= $1 and i.created_at < $2) counted \
+         group by at, function",
+        classes.join(", "),
+        start(step, "i.created_at"),
+        bounds.join(", "),
+    )
+}
+
+/// A select with the columns `at`, `function`, `name` and `count`: the jobs that failed.
+pub(super) fn failed_jobs(step: Step) -> String {
+    let jobs =
+        format!("select j.job_name as name from job_executions j where j.invocation_id = i.id and {}", sql::JOB_FAILED);
+    names(step, &jobs)
+}
+
+/// A select with the columns `at`, `function`, `name` and `count`: the events that were detected.
+pub(super) fn detected_events(step: Step) -> String {
+    names(step, "select e.event_name as name from event_executions e where e.invocation_id = i.id and e.detected")
+}
+
+fn names(step: Step, below: &str) -> String {
+    format!(
+        "select {} as at, i.source_function as function, below.name, count(*) as count \
+         from invocations i cross join lateral ({below}{}) below \
+         where i.created_at >= $1 and i.created_at < $2 \
+         group by 1, 2, 3 order by 4 desc, 1, 2, 3 limit {MOST_NAMES}",
+        start(step, "i.created_at"),
+        sql::PROBE,
+    )
+}

@@ -1,0 +1,54 @@
+//! Deletes old invocations with everything below them, a few at a time: what was deleted stays deleted when it is
+//! interrupted, and no lock is held for long. Hourly numbers stay.
+
+use chrono::{DateTime, Utc};
+use sqlx::Connection;
+
+use super::admin::connect;
+use super::config::Config;
+use super::error::StoreError;
+
+/// Invocations that one statement deletes; each may have hundreds of events and jobs.
+const BATCH: i64 = 500;
+
+/// How many invocations were created before a moment.
+///
+/// # Errors
+/// When the database cannot be reached or read.
+pub async fn count(config: &Config, before: DateTime<Utc>) -> Result<u64, StoreError> {
+    let mut connection = connect(config, config.reader_options()).await?;
+    let count: i64 = sqlx::query_scalar("select count(*) from invocations where created_at < $1")
+        .bind(before)
+        .fetch_one(&mut connection)
+        .await?;
+    connection.close().await?;
+    Ok(u64::try_from(count).unwrap_or(0))
+}
+
+/// Deletes the invocations that were created before a moment, oldest first; gives how many. `progress` is told how many
+/// are deleted so far. Rows that another session is changing are passed over.
+///
+/// # Errors
+/// When the database cannot be reached, the role may not delete, or one statement takes too long. What was deleted until
+/// then is gone; doing it again goes on from there.
+pub async fn prune(config: &Config, before: DateTime<Utc>, mut progress: impl FnMut(u64)) -> Result<u64, StoreError> {
+    let mut connection = connect(config, config.writer_options("obs-tui prune")).await?;
+    let mut deleted = 0;
+    loop {
+        let batch = sqlx::query(
+            "delete from invocations where id = any(array(\
+                 select id from invocations where created_at < $1 order by created_at limit $2 for update skip locked))",
+        )
+        .bind(before)
+        .bind(BATCH)
+        .execute(&mut connection)
+        .await?
+        .rows_affected();
+        if batch == 0 {
+            connection.close().await?;
+            return Ok(deleted);
+        }
+        deleted += batch;
+        progress(deleted);
+    }
+}
