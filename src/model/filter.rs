@@ -225,14 +225,33 @@ impl Filter {
         self.terms.iter().filter_map(start).max()
     }
 
+    /// The moment from which on no row can pass, where the terms say so.
+    #[must_use]
+    pub fn until(&self, now: DateTime<Utc>) -> Option<DateTime<Utc>> {
+        let end = |term: &Term| match &term.test {
+            Test::At(ranges) if !term.negated => {
+                let ends: Option<Vec<_>> = ranges.iter().map(|range| range.resolve(now, Utc.fix()).until).collect();
+                ends.and_then(|ends| ends.into_iter().max())
+            }
+            _ => None,
+        };
+        self.terms.iter().filter_map(end).min()
+    }
+
+    /// Whether rows have to be read one after another to find those that pass: no index leads to them.
+    #[must_use]
+    pub fn looks_through_rows(&self) -> bool {
+        let looks_through = self.terms.iter().any(|term| term.test.looks_through_rows(term.negated));
+        let found_by_index = self.terms.iter().any(|term| !term.negated && term.test.is_indexed());
+        looks_through && !found_by_index
+    }
+
     /// The moment from which on the database is searched when the caller gives none: [`SEARCH_RANGE`] ago for a filter
     /// that looks through rows, unless its times, an id or a correlation id bound it already.
     #[must_use]
     pub fn search_since(&self, now: DateTime<Utc>) -> Option<DateTime<Utc>> {
-        let looks_through = self.terms.iter().any(|term| term.test.looks_through_rows(term.negated));
-        let found_by_index = self.terms.iter().any(|term| !term.negated && term.test.is_indexed());
         let told = self.since(now).is_some() || self.times().flatten().any(|range| *range == TimeRange::All);
-        let unbounded = looks_through && !found_by_index && !told;
+        let unbounded = self.looks_through_rows() && !told;
         unbounded.then(|| now.checked_sub_signed(SEARCH_RANGE).unwrap_or(DateTime::UNIX_EPOCH))
     }
 }

@@ -6,6 +6,7 @@ mod hourly;
 mod inside;
 mod known;
 mod page;
+mod steps;
 
 use std::sync::{Arc, Mutex, PoisonError};
 use std::time::Duration;
@@ -24,7 +25,8 @@ use crate::model::flow::Kind;
 use crate::model::invocation::{JobLog, Server};
 
 pub use cascade::{MOST_INVOCATIONS, Seed};
-pub use page::{MOST_COUNTED, PageQuery};
+pub use page::PageQuery;
+pub use steps::{MOST_COUNTED, Step};
 
 /// Lines of `job_logs` that are read at the most for one node.
 pub const MOST_JOB_LOGS: i64 = 5_000;

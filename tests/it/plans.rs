@@ -11,6 +11,7 @@ mod copy;
 mod load;
 #[path = "../../examples/generate/rows.rs"]
 mod rows;
+mod steps;
 #[path = "../../examples/generate/words.rs"]
 mod words;
 
@@ -306,6 +307,8 @@ async fn no_query_reads_a_whole_table(filled: &Filled) {
 async fn our_indexes_bound_every_query() {
     let filled = filled("plans_ours", Indexes::Same).await;
     no_query_reads_a_whole_table(&filled).await;
+    steps::searches_go_in_steps(&filled).await;
+    steps::searches_find_everything(&filled).await;
 
     let first = PageQuery { limit: PAGE, ..PageQuery::default() };
     let (_, executed) = filled.plans(async |reader| reader.page(&first, now(), STALE_AFTER).await).await;
@@ -324,12 +327,23 @@ async fn our_indexes_bound_every_query() {
         let (_, executed) = filled.plans(async |reader| reader.page(&query, now(), STALE_AFTER).await).await;
         assert_eq!(unused(&executed), 0, "{text}");
     }
+    for (text, index) in [
+        ("evt:move.none", "event_executions_detected_name_idx"),
+        ("nosuchword", "event_executions_detected_name_idx"),
+        ("nosuchword", "event_executions_not_ok_idx"),
+        ("user:nobody@company.com", "invocations_source_user_email_idx"),
+    ] {
+        let query = PageQuery { filter: Filter::parse(text).unwrap(), limit: PAGE, ..PageQuery::default() };
+        let (_, executed) = filled.plans(async |reader| reader.page(&query, now(), STALE_AFTER).await).await;
+        assert!(executed.iter().any(|statement| statement.uses(index)), "{text} does not use {index}");
+    }
 }
 
 #[tokio::test]
 async fn the_indexes_of_another_program_bound_every_query() {
     let filled = filled("plans_theirs", Indexes::Theirs).await;
     no_query_reads_a_whole_table(&filled).await;
+    steps::searches_go_in_steps(&filled).await;
 }
 
 /// The rows are what the generator meant them to be, as the reader sees them.

@@ -414,6 +414,28 @@ fn a_search_of_large_tables_is_bounded() {
     }
     assert_eq!(parse("2d 1d").since(now()), Some(now() - TimeDelta::days(1)));
     assert_eq!(parse("at:1d,2d").since(now()), Some(now() - TimeDelta::days(2)));
+    let day = |days| Some(now() - TimeDelta::days(days));
+    for (text, until) in [
+        ("at:3d..2d", day(2)),
+        ("at:3d..2d at:..1d", day(2)),
+        ("at:3d..2d,2d..1d", day(1)),
+        ("at:3d..2d,4d", None),
+        ("-at:3d..2d", None),
+        ("st:failed", None),
+    ] {
+        assert_eq!(parse(text).until(now()), until, "{text}");
+    }
+    for (text, looks) in [
+        ("", false),
+        ("fn:moves 24h", false),
+        ("-fn:moves", true),
+        ("fn:mov*", true),
+        ("fn:moves st:failed", true),
+        ("st:failed corr:x@y.com", false),
+        ("550e8400-e29b-41d4-a716-446655440000", false),
+    ] {
+        assert_eq!(parse(text).looks_through_rows(), looks, "{text}");
+    }
 }
 
 #[test]

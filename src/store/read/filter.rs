@@ -162,7 +162,12 @@ impl Sql<'_> {
             "left(i.error_message, 65536)",
         ]
         .map(|column| format!("nullif({column}, ''){wanted}"));
-        let event = event(&format!("(e.detected and nullif(e.event_name, ''){wanted} or {EVENT_ERROR}{wanted})"));
+        // Apart, so that an index of the detected events' names and one of the few failed events can serve.
+        let event = format!(
+            "({} or {})",
+            event(&format!("e.detected and nullif(e.event_name, ''){wanted}")),
+            event(&format!("{} and {EVENT_ERROR}{wanted}", sql::EVENT_FAILED))
+        );
         let job = job(&format!("(nullif(j.job_name, ''){wanted} or {JOB_ERROR}{wanted})"));
         Ok(format!("({} or {event} or {job})", own.join(" or ")))
     }

@@ -7,7 +7,7 @@ use uuid::Uuid;
 
 use super::{Reader, fetch_all, filter, stale_before};
 use crate::model::filter::Filter;
-use crate::model::invocation::{Children, Count, Invocation, Key, Link, Listed, Page, Parent};
+use crate::model::invocation::{Children, Invocation, Key, Link, Listed, Page, Parent};
 use crate::model::payload;
 use crate::model::status::sql;
 use crate::store::capabilities::Capabilities;
@@ -16,9 +16,6 @@ use crate::store::error::StoreError;
 /// How far before the newest known row a look for changes goes back: rows arrive out of order, since each writer
 /// flushes in its own time.
 const LOOK_BACK: TimeDelta = TimeDelta::seconds(60);
-
-/// Invocations that are counted at the most.
-pub const MOST_COUNTED: u32 = 10_000;
 
 /// Which rows of the list.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
@@ -54,20 +51,6 @@ impl PageQuery {
 }
 
 impl Reader {
-    /// A page, newest first. `now` and `stale_after` decide which unfinished rows are stuck.
-    ///
-    /// # Errors
-    /// When the database does not answer in time.
-    pub async fn page(
-        &self,
-        query: &PageQuery,
-        now: DateTime<Utc>,
-        stale_after: TimeDelta,
-    ) -> Result<Page, StoreError> {
-        let (conditions, values) = page_conditions(query, now, stale_after)?;
-        self.listed(&conditions, values, query.limit).await
-    }
-
     /// How the server would find a page: the lines of its plan, for diagnosis.
     ///
     /// # Errors
@@ -85,30 +68,6 @@ impl Reader {
         let lines: Vec<(String,)> = fetch_all(&mut session.connection, sql, values.inner).await?;
         session.done();
         Ok(lines.into_iter().map(|(line,)| line).collect())
-    }
-
-    /// How many rows there are, wherever the list stands and whatever its limit is. Counts up to [`MOST_COUNTED`].
-    ///
-    /// # Errors
-    /// When the database does not answer in time.
-    pub async fn count(
-        &self,
-        query: &PageQuery,
-        now: DateTime<Utc>,
-        stale_after: TimeDelta,
-    ) -> Result<Count, StoreError> {
-        let mut values = Values::new(stale_before(now, stale_after));
-        let condition = all(&query.conditions(&mut values, now)?);
-        let most = i64::from(MOST_COUNTED);
-        let sql = format!(
-            "select count(*) from (select 1 from invocations i where {condition} limit {}) counted",
-            values.add(most + 1)?
-        );
-        let mut session = self.session().await?;
-        let rows: Vec<(i64,)> = fetch_all(&mut session.connection, sql, values.inner).await?;
-        session.done();
-        let found = rows.first().map_or(0, |(found,)| *found);
-        Ok(Count { at_least: u64::try_from(found.min(most)).unwrap_or(0), exact: found <= most })
     }
 
     /// The newest rows back to a little before `known`, and the rows with these ids, in one list, newest first: those
@@ -144,7 +103,12 @@ impl Reader {
         self.listed(&[condition], values, query.limit + unfinished.len()).await
     }
 
-    async fn listed(&self, conditions: &[String], mut values: Values, limit: usize) -> Result<Page, StoreError> {
+    pub(super) async fn listed(
+        &self,
+        conditions: &[String],
+        mut values: Values,
+        limit: usize,
+    ) -> Result<Page, StoreError> {
         let most = values.limit(limit)?;
         let mut session = self.session().await?;
         let sql = list_sql(&session.capabilities, conditions, &most);
@@ -156,7 +120,7 @@ impl Reader {
     }
 }
 
-fn page_conditions(
+pub(super) fn page_conditions(
     query: &PageQuery,
     now: DateTime<Utc>,
     stale_after: TimeDelta,
@@ -170,19 +134,20 @@ fn page_conditions(
     Ok((conditions, values))
 }
 
-fn all(conditions: &[String]) -> String {
+pub(super) fn all(conditions: &[String]) -> String {
     if conditions.is_empty() { "true".to_owned() } else { conditions.join(" and ") }
 }
 
-/// Numbered arguments; the first is always the moment before which an untouched row is stale.
+/// Numbered arguments; the first of a list's is the moment before which an untouched row is stale.
+#[derive(Default)]
 pub(super) struct Values {
-    inner: PgArguments,
+    pub(super) inner: PgArguments,
     count: usize,
 }
 
 impl Values {
     fn new(stale_before: DateTime<Utc>) -> Self {
-        let mut values = Self { inner: PgArguments::default(), count: 0 };
+        let mut values = Self::default();
         // A timestamp always encodes.
         let _ = values.add(stale_before);
         values
