@@ -35,6 +35,7 @@ enum Class {
     Older,
     Inside,
     Count,
+    Known,
     Cascade,
     Row,
     Hourly,
@@ -97,6 +98,9 @@ impl Effects {
                     Msg::Page(request, answer(told(&reader, &answers, page)))
                 });
             }
+            Cmd::Known { request, since } => {
+                self.ask(Class::Known, async move { Msg::Known(request, answer(reader.known(since).await)) });
+            }
             Cmd::Count { request, filter } => self.ask(Class::Count, async move {
                 let query = PageQuery { filter, ..PageQuery::default() };
                 Msg::Count(request, answer(reader.count(&query, now, stale_after).await))
@@ -146,12 +150,8 @@ impl Effects {
                 // The loop that receives it may have ended.
                 let _ = self.answers.send(Msg::RetryAt(now.checked_add_signed(wait).unwrap_or(now)));
             }
-            Cmd::Leave(view) => {
-                for task in Class::of(view).iter().filter_map(|class| self.newest.remove(class)) {
-                    // Its connection is closed with it, which ends the query on the server.
-                    task.abort();
-                }
-            }
+            Cmd::Leave(view) => self.give_up(Class::of(view)),
+            Cmd::LeavePrompt => self.give_up(&[Class::Known]),
             Cmd::Export(document) => {
                 let answers = self.answers.clone();
                 self.tasks.spawn_blocking(move || {
@@ -171,6 +171,13 @@ impl Effects {
     pub fn link(&self, query: &LogQuery) -> Result<String, String> {
         let link = self.logs.as_ref().map_err(ToString::to_string)?.explore_url(query);
         link.ok_or_else(|| "no link: set GRAFANA_URL and GRAFANA_DATASOURCE_UID".to_owned())
+    }
+
+    fn give_up(&mut self, classes: &[Class]) {
+        for task in classes.iter().filter_map(|class| self.newest.remove(class)) {
+            // Its connection is closed with it, which ends the query on the server.
+            task.abort();
+        }
     }
 
     fn ask(&mut self, class: Class, work: impl Future<Output = Msg> + Send + 'static) {

@@ -6,7 +6,7 @@ use serde_json::Value;
 use uuid::Uuid;
 
 use crate::logs::{LogError, LogPage, LogQuery};
-use crate::model::filter::Filter;
+use crate::model::filter::{Filter, Known};
 use crate::model::flow::{Kind, Rows};
 use crate::model::hourly::{Hourly, Step};
 use crate::model::invocation::{Count, Inside, Key, Page, Server};
@@ -128,7 +128,7 @@ pub enum Action {
     Later,
     /// UTC or local time.
     TimeZone,
-    /// Open the prompt of a find.
+    /// Open the prompt of a find, or of the filter.
     Find,
     /// The next hit.
     NextHit,
@@ -361,6 +361,10 @@ pub enum Msg {
     Changes(u64, Result<Page, Failure>),
     /// What is below the selected row of the list.
     Inside(u64, Result<Inside, Failure>),
+    /// Text was pasted.
+    Paste(String),
+    /// Names that can be completed in a filter.
+    Known(u64, Result<Known, Failure>),
     /// How many rows pass the filter.
     Count(u64, Result<Count, Failure>),
     /// What the server is, before each page and each look for changes.
@@ -395,6 +399,15 @@ pub enum Cmd {
         /// At most so many.
         limit: usize,
     },
+    /// Names that occurred since then, to be completed in a filter.
+    Known {
+        /// Number of the request.
+        request: u64,
+        /// Since when.
+        since: DateTime<Utc>,
+    },
+    /// Give up asking for these names, on the server too.
+    LeavePrompt,
     /// How many rows pass a filter.
     Count {
         /// Number of the request.

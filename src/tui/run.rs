@@ -260,6 +260,7 @@ impl Running {
             let msg = match heard {
                 Heard::Key(key) => Msg::Key(key),
                 Heard::Mouse(mouse) => Msg::Mouse(mouse),
+                Heard::Paste(text) => Msg::Paste(text),
                 Heard::Background { light } => {
                     self.theme = self.theme.on_background(light);
                     continue;

@@ -60,6 +60,8 @@ fn answer(app: &mut App, msg: Msg) -> Vec<Cmd> {
         }
         Msg::Tick(now) => tick(app, now),
         Msg::Page(request, answer) => invocations::page_loaded(app, request, answer),
+        Msg::Paste(text) => pasted(app, &text),
+        Msg::Known(request, answer) => filter::named(app, request, answer),
         Msg::Count(request, answer) => filter::counted(app, request, answer),
         Msg::Changes(request, answer) => invocations::changes_loaded(app, request, answer),
         Msg::Inside(request, answer) => invocations::inside::loaded(app, request, answer),
@@ -137,8 +139,14 @@ fn pressed(app: &mut App, key: KeyEvent) -> Vec<Cmd> {
     {
         return commands;
     }
-    if app.help.is_none() && app.overlay.is_none() && find::typed(app, key) {
+    if !app.is_covered() && find::typed(app, key) {
         return Vec::new();
+    }
+    if !app.is_covered()
+        && app.view == View::Invocations
+        && let Some(commands) = filter::typed(app, key)
+    {
+        return commands;
     }
     let pending = app.pending.take();
     match app.settings.keys.lookup(app.view, pending, key) {
@@ -163,10 +171,23 @@ fn act_anywhere(app: &mut App, action: Action, asked_to_quit: bool) -> Vec<Cmd> 
     overlay::act(app, action).unwrap_or_else(|| act(app, action, asked_to_quit))
 }
 
+/// Pasted text goes into the prompt that is open; on the list it opens one.
+fn pasted(app: &mut App, text: &str) -> Vec<Cmd> {
+    app.pending = None;
+    app.note = None;
+    app.asked_to_quit = false;
+    if app.is_covered() || find::pasted(app, text) {
+        return Vec::new();
+    }
+    filter::paste(app, text).unwrap_or_else(|| nothing_there(app, "/ opens a line for what is pasted"))
+}
+
 fn act(app: &mut App, action: Action, asked_to_quit: bool) -> Vec<Cmd> {
+    if let Some(commands) = filter::act(app, action) {
+        return commands;
+    }
     match action {
         Action::Back if find::clear(app) => Vec::new(),
-        Action::Back if app.view == View::Invocations && !app.filter.applied().is_empty() => filter::clear(app),
         // All functions again, before the screen is left.
         Action::Back if app.view == View::Charts && app.charts.only.is_some() => charts::act(app, action),
         Action::Quit | Action::Back if !app.back.is_empty() => back(app),

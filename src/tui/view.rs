@@ -23,6 +23,7 @@ pub mod logs;
 mod messages;
 mod overlay;
 mod popup;
+mod prompt;
 mod wrap;
 
 use ratatui::buffer::Buffer;

@@ -1,12 +1,16 @@
 //! The filter of the list: what its rows pass, over which time, and how many there are.
 
+mod prompt;
+
 use chrono::{DateTime, FixedOffset, NaiveTime, Offset, TimeDelta, Utc};
 
 use super::{App, Load, invocations};
-use crate::model::filter::{Filter, SEARCH_RANGE, TimeRange};
+use crate::model::filter::{Filter, Known, SEARCH_RANGE, TimeRange};
 use crate::model::invocation::Count;
 use crate::model::text::age;
-use crate::tui::msg::{Cmd, Failure};
+use crate::tui::msg::{Action, Cmd, Failure, View};
+
+pub use prompt::{Prompt, named, paste, typed};
 
 /// The filter.
 #[derive(Clone, Debug, Default)]
@@ -16,6 +20,12 @@ pub struct State {
     ahead: i32,
     /// How many rows pass, where that is not seen from the rows themselves.
     pub count: Load<Count>,
+    /// The prompt, while it is open.
+    pub prompt: Option<Prompt>,
+    /// Filters that were typed, oldest first.
+    pub history: Vec<String>,
+    /// Names that can be completed.
+    pub known: Load<Known>,
 }
 
 impl State {
@@ -39,6 +49,16 @@ pub fn set(app: &mut App, text: &str) -> Vec<Cmd> {
             app.complain(error.message);
             Vec::new()
         }
+    }
+}
+
+/// What a key of the list does with the filter, also before the first rows came; nothing when it means something else.
+pub(in crate::tui) fn act(app: &mut App, action: Action) -> Option<Vec<Cmd>> {
+    match action {
+        _ if app.view != View::Invocations => None,
+        Action::Find => Some(prompt::open(app)),
+        Action::Back if !app.filter.applied.is_empty() => Some(clear(app)),
+        _ => None,
     }
 }
 
@@ -92,6 +112,13 @@ pub fn counted(app: &mut App, request: u64, answer: Result<Count, Failure>) -> V
         Err(error) => app.filter.count.error = Some(error),
     }
     Vec::new()
+}
+
+/// Whether there may be older rows that would pass if it were not for the range of time.
+#[must_use]
+pub fn is_bounded(app: &App) -> bool {
+    let filter = query(app);
+    filter.since(app.now).or(filter.search_since(app.now)).is_some()
 }
 
 /// The range of time that applies, in words: `last 15m`, `all time`, `09:00-10:00`.

@@ -170,12 +170,27 @@ pub fn typed(app: &mut App, key: KeyEvent) -> bool {
     if edit == Edit::Foreign {
         return false;
     }
+    edited(app, edit, quick);
+    true
+}
+
+/// Puts pasted text into the prompt; false when none is open.
+pub fn pasted(app: &mut App, text: &str) -> bool {
+    let quick = size(app) <= SEARCHED_WHILE_TYPING;
+    let Some(prompt) = of_mut(app).and_then(|find| find.prompt.as_mut()) else { return false };
+    prompt.insert(text);
+    edited(app, Edit::Changed, quick);
+    true
+}
+
+/// Does what was done to the prompt.
+fn edited(app: &mut App, edit: Edit, quick: bool) {
+    let Some(prompt) = of(app).and_then(|find| find.prompt.as_ref()) else { return };
     let pattern = Pattern::new(prompt.text());
     app.note = None;
-    let Some(find) = of_mut(app) else { return false };
+    let Some(find) = of_mut(app) else { return };
     match edit {
-        Edit::Foreign => {}
-        Edit::Same => {}
+        Edit::Foreign | Edit::Same => {}
         Edit::Left => {
             *find = Find::default();
             search(app);
@@ -197,7 +212,6 @@ pub fn typed(app: &mut App, key: KeyEvent) -> bool {
             }
         },
     }
-    true
 }
 
 fn step(app: &mut App, forward: bool, inclusive: bool) {

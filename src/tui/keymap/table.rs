@@ -43,6 +43,7 @@ pub const BINDINGS: &[Binding] = &[
     key(Group::Move, &["C-b", "<PgUp>"], PageUp, ALL, "", "page up"),
     key(Group::Move, &["]"], NextSibling, TREES, "", "next sibling, section"),
     key(Group::Move, &["["], PreviousSibling, TREES, "", "sibling, section before"),
+    key(Group::Move, &["/"], Find, &[Invocations], "filter", "filter the rows"),
     key(Group::Move, &["/"], Find, FINDS, "find", "find text, ~ a regex"),
     key(Group::Move, &["n"], NextHit, FINDS, "", "next hit"),
     key(Group::Move, &["N"], PreviousHit, FINDS, "", "hit before"),

@@ -134,7 +134,7 @@ fn the_footer_begins_with_what_matters_and_ends_with_help_and_the_way_out() {
         .into_iter()
         .map(|(keys, label)| format!("{keys} {label}"))
         .collect();
-    assert_eq!(list[..3], ["j/k move", "Enter flow", "e/E failure"]);
+    assert_eq!(list[..3], ["j/k move", "Enter flow", "/ filter"]);
     assert_eq!(list[list.len() - 2..], ["? help", "q quit"]);
     for view in [View::Flow, View::Logs, View::Charts, View::Detail] {
         let entries = Keymap::default().footer(view);

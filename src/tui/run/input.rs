@@ -10,13 +10,21 @@ use crate::tui::msg::Mouse;
 /// The longest answer of a terminal that is waited for, in bytes.
 const LONGEST_ANSWER: usize = 256;
 
+/// What stands before and behind pasted text.
+const PASTE: &[u8] = b"\x1b[200~";
+const PASTE_ENDS: &[u8] = b"\x1b[201~";
+/// The longest text whose end is waited for, in bytes.
+const LONGEST_PASTE: usize = 1 << 20;
+
 /// What the terminal said.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+#[derive(Clone, Debug, PartialEq, Eq)]
 pub(super) enum Heard {
     /// A key was pressed.
     Key(KeyEvent),
     /// The mouse.
     Mouse(Mouse),
+    /// Text was pasted.
+    Paste(String),
     /// Its background, when it was asked for: whether it is light.
     Background {
         /// Whether dark text is read well on it.
@@ -34,8 +42,13 @@ enum Next {
 }
 
 /// Whether these bytes begin an answer of the terminal, which no person types.
-pub(super) fn begins_answer(bytes: &[u8]) -> bool {
+fn begins_answer(bytes: &[u8]) -> bool {
     matches!(bytes, [0x1b, b']', b'0'..=b'9', ..])
+}
+
+/// Whether these bytes begin something that no person types key by key, whose rest may take its time.
+pub(super) fn is_long(bytes: &[u8]) -> bool {
+    begins_answer(bytes) || bytes.starts_with(PASTE)
 }
 
 /// What some bytes say, and how many of them are used; the rest is the beginning of a sequence. `complete` says that
@@ -49,8 +62,8 @@ pub(super) fn parse(bytes: &[u8], complete: bool) -> (Vec<Heard>, usize) {
                 at += length;
             }
             Next::Skip(length) => at += length,
-            // The rest of an answer was lost: none of it is a key.
-            Next::Unfinished if complete && begins_answer(&bytes[at..]) => at = bytes.len(),
+            // The rest of an answer, or of what was pasted, was lost: none of it is a key.
+            Next::Unfinished if complete && is_long(&bytes[at..]) => at = bytes.len(),
             Next::Unfinished if complete && bytes[at] == 0x1b => {
                 // A sequence that never ends was no sequence.
                 all.push(Heard::Key(KeyEvent::new(KeyCode::Esc, KeyModifiers::NONE)));
@@ -70,6 +83,7 @@ fn key(code: KeyCode, length: usize) -> Next {
 fn next(bytes: &[u8]) -> Next {
     match bytes {
         [] | [0x1b] | [0x1b, b'O' | b']'] => Next::Unfinished,
+        [0x1b, b'[', ..] if bytes.starts_with(PASTE) => paste(bytes),
         [0x1b, b'[', rest @ ..] => control_sequence(rest),
         [0x1b, b']', b'0'..=b'9', ..] => answer(bytes),
         [0x1b, b'O', b'M', ..] => key(KeyCode::Enter, 3),
@@ -102,6 +116,18 @@ fn character(bytes: &[u8], first: u8) -> Next {
     match std::str::from_utf8(bytes).ok().and_then(|text| text.chars().next()) {
         Some(c) => key(KeyCode::Char(c), length),
         None => Next::Skip(1),
+    }
+}
+
+fn paste(bytes: &[u8]) -> Next {
+    let text = &bytes[PASTE.len()..];
+    match text.windows(PASTE_ENDS.len()).position(|end| end == PASTE_ENDS) {
+        Some(end) => {
+            let pasted = String::from_utf8_lossy(&text[..end]).into_owned();
+            Next::Heard(Heard::Paste(pasted), PASTE.len() + end + PASTE_ENDS.len())
+        }
+        None if text.len() < LONGEST_PASTE => Next::Unfinished,
+        None => Next::Skip(bytes.len()),
     }
 }
 
@@ -214,7 +240,7 @@ mod tests {
             (b"\r\n\x7f\x08", "<Enter><Enter><BS><BS>"),
             (b"\x03\x04\x1a", "C-cC-dC-z"),
             (b"\x1bj\x1b\x1b", "<Esc>j<Esc><Esc>"),
-            (b"\x1b[I\x1b[200~\x1b[<0;3;4M\x1b[?62;22ck", "k"),
+            (b"\x1b[I\x1b[<0;3;4M\x1b[?62;22ck", "k"),
             (b"\x1b[[Aj\x00\x1c", "j"),
             ("é日".as_bytes(), "é日"),
             (b"\xff\x80j\xe6", "j"),
@@ -269,6 +295,22 @@ mod tests {
         let endless = [&b"\x1b]11;"[..], &[b'x'; 400]].concat();
         assert_eq!(parse(&endless[..LONGEST_ANSWER], false), (Vec::new(), LONGEST_ANSWER));
         assert_eq!(parse(b"\x1b]11;rgb:\x1b[?62c", true).0, [Heard::Answered], "broken off by another answer");
+    }
+
+    #[test]
+    fn pasted_text_is_no_key_however_it_is_cut() {
+        let bytes = "\x1b[200~q\x1b[A\r\nzwei Wörter\x1b[201~j".as_bytes();
+        let key = Heard::Key(KeyEvent::new(KeyCode::Char('j'), KeyModifiers::NONE));
+        let expected = [Heard::Paste("q\x1b[A\r\nzwei Wörter".to_owned()), key];
+        for cut in 0..bytes.len() {
+            let (mut all, used) = parse(&bytes[..cut], false);
+            all.extend(parse(&bytes[used..], false).0);
+            assert_eq!(all, expected, "cut at {cut}");
+        }
+        assert_eq!(parse(b"\x1b[200~qq", false), (Vec::new(), 0));
+        assert_eq!(parse(b"\x1b[200~qq", true), (Vec::new(), 8), "its end was lost");
+        let endless = [PASTE, &vec![b'q'; LONGEST_PASTE]].concat();
+        assert_eq!(parse(&endless, false), (Vec::new(), endless.len()));
     }
 
     #[test]

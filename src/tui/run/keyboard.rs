@@ -9,14 +9,14 @@ use rustix::io::Errno;
 use tokio::sync::mpsc::{UnboundedReceiver, unbounded_channel};
 use tokio::sync::{Mutex, OwnedMutexGuard};
 
-use super::input::{Heard, begins_answer, parse};
+use super::input::{Heard, is_long, parse};
 
 /// How long the rest of a sequence may take.
 const REST: Timespec = milliseconds(25);
 /// How long it may take while the terminal owes an answer: its Esc is not to be taken for a key.
 const REST_OF_FIRST: Timespec = milliseconds(250);
-/// How long the rest of an answer may take.
-const REST_OF_ANSWER: Timespec = milliseconds(1_000);
+/// How long the rest of an answer, or of pasted text, may take.
+const REST_OF_LONG: Timespec = milliseconds(1_000);
 
 const fn milliseconds(count: i64) -> Timespec {
     Timespec { tv_sec: count / 1_000, tv_nsec: count % 1_000 * 1_000_000 }
@@ -55,8 +55,8 @@ impl Keyboard {
 fn read(mut terminal: File, gate: &Mutex<()>, mut asked: bool, mut send: impl FnMut(Vec<Heard>) -> bool) {
     let mut bytes = Vec::new();
     loop {
-        let patience = (!bytes.is_empty()).then(|| match begins_answer(&bytes) {
-            true => REST_OF_ANSWER,
+        let patience = (!bytes.is_empty()).then(|| match is_long(&bytes) {
+            true => REST_OF_LONG,
             false if asked => REST_OF_FIRST,
             false => REST,
         });

@@ -36,8 +36,12 @@ pub(super) struct Terminal {
 const MOUSE_ON: &[u8] = b"\x1b[?1000h\x1b[?1006h";
 const MOUSE_OFF: &[u8] = b"\x1b[?1006l\x1b[?1000l";
 
+/// Pasted text is told from keys.
+const PASTE_ON: &[u8] = b"\x1b[?2004h";
+const PASTE_OFF: &[u8] = b"\x1b[?2004l";
+
 impl Terminal {
-    /// Takes the terminal: raw mode, alternate screen, no cursor; with `mouse` it reports the mouse.
+    /// Takes the terminal: raw mode, alternate screen, no cursor, pasted text apart from keys; with `mouse` it reports the mouse.
     ///
     /// # Errors
     /// When standard output is no terminal.
@@ -63,6 +67,7 @@ impl Terminal {
         }
         let mut bytes = Vec::new();
         queue!(bytes, EnterAlternateScreen, Hide)?;
+        bytes.extend_from_slice(PASTE_ON);
         if self.mouse {
             bytes.extend_from_slice(MOUSE_ON);
         }
@@ -114,6 +119,7 @@ fn give_back() -> bool {
     let mut bytes = Vec::new();
     // Each of these fails only when the terminal is gone, and then nothing is left to be done.
     let _ = queue!(bytes, ResetColor, LeaveAlternateScreen, Show);
+    bytes.extend_from_slice(PASTE_OFF);
     if ours.mouse {
         bytes.extend_from_slice(MOUSE_OFF);
     }
@@ -168,7 +174,7 @@ mod tests {
         let mut written = String::new();
         screen.rewind().unwrap();
         screen.read_to_string(&mut written).unwrap();
-        assert_eq!(written, "\u{1b}[0m\u{1b}[?1049l\u{1b}[?25h\u{1b}[?1006l\u{1b}[?1000l");
+        assert_eq!(written, "\u{1b}[0m\u{1b}[?1049l\u{1b}[?25h\u{1b}[?2004l\u{1b}[?1006l\u{1b}[?1000l");
         assert!(!give_back(), "once is enough");
     }
 }

@@ -3,6 +3,10 @@
 //! ```text
 //!  filter> st:failed fn:event-detector-*                              last 15m   200 of 3,120
 //! ```
+//!
+//! While it is typed: what may come next, or what is wrong.
+
+mod prompt;
 
 use ratatui::buffer::Buffer;
 use ratatui::layout::Rect;
@@ -15,6 +19,13 @@ use crate::tui::app::charts::words::count;
 use crate::tui::app::{App, filter};
 use crate::tui::theme::Theme;
 
+pub(super) use prompt::draw as draw_prompt;
+
+/// What stands before the filter.
+fn label(row: Rect) -> &'static str {
+    if row.width < 60 { "/ " } else { "filter> " }
+}
+
 /// Draws the row.
 pub(super) fn draw(app: &App, theme: &Theme, row: Rect, buf: &mut Buffer) {
     let applied = app.filter.applied();
@@ -22,7 +33,7 @@ pub(super) fn draw(app: &App, theme: &Theme, row: Rect, buf: &mut Buffer) {
     let right = if found.is_empty() { range } else { format!("{range}  {found}") };
     let end = row.right().saturating_sub(columns(&right) + 1);
     put(buf, row, end, &right, Style::new());
-    let x = put(buf, row, row.x + 1, if row.width < 60 { "/ " } else { "filter> " }, theme.accent());
+    let x = put(buf, row, row.x + 1, label(row), theme.accent());
     let room = usize::from(end.saturating_sub(x + 1));
     if applied.is_empty() {
         let text = if row.width < 60 { "none" } else { "none, all rows are shown" };
@@ -45,8 +56,7 @@ fn found(app: &App, theme: &Theme) -> String {
         return String::new();
     }
     if state.rows.value.is_none() {
-        let text = if state.rows.is_loading() { "searching" } else { "not read" };
-        return format!("{text}{}", theme.ellipsis());
+        return if state.rows.is_loading() { format!("searching{}", theme.ellipsis()) } else { "not read".to_owned() };
     }
     let shown = state.rows().len() as u64;
     if state.complete {

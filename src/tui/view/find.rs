@@ -5,7 +5,8 @@ use ratatui::layout::Rect;
 use ratatui::style::{Modifier, Style};
 use ratatui::text::{Span, Text};
 
-use super::frame::{columns, fit, keep_end, put};
+use super::frame::{fit, put};
+use super::prompt;
 use crate::model::text::clean;
 use crate::tui::app::App;
 use crate::tui::app::find::{self, Find, Pattern};
@@ -14,26 +15,13 @@ use crate::tui::theme::Theme;
 /// Draws the prompt with its cursor, or what was found; false when nothing is looked for.
 pub(super) fn draw(app: &App, theme: &Theme, area: Rect, buf: &mut Buffer) -> bool {
     let Some(find) = find::of(app) else { return false };
-    let Some(prompt) = &find.prompt else { return draw_found(app, find, theme, area, buf) };
+    let Some(line) = &find.prompt else { return draw_found(app, find, theme, area, buf) };
     let (said, style) = match (&find.error, &find.pattern) {
         (Some(error), _) => (clean(error).into_owned(), theme.error()),
         (None, Some(_)) => (matches(find), theme.dim()),
         (None, None) => ("text, or ~ and a regular expression".to_owned(), theme.dim()),
     };
-    let x = put(buf, area, area.x + 1, "find> ", theme.accent());
-    let room = usize::from(area.right().saturating_sub(x + 3));
-    let (before, behind) = prompt.halves();
-    let (before, behind) = (clean(before), clean(behind));
-    // The cursor stays on the screen.
-    let x = put(buf, area, x, &keep_end(&before, room, theme), Style::new());
-    let mut rest = behind.chars();
-    let under = rest.next().unwrap_or(' ').to_string();
-    let x = put(buf, area, x, &under, theme.selected());
-    let x = put(buf, area, x, rest.as_str(), Style::new());
-    let right = area.right().saturating_sub(columns(&said) + 1);
-    if right > x + 1 {
-        put(buf, area, right, &said, style);
-    }
+    prompt::draw(line, "find> ", (&said, style), theme, area, buf);
     true
 }
 

@@ -21,7 +21,7 @@ use crate::model::invocation::Listed;
 use crate::model::text::clean;
 use crate::tui::app::columns::{self as order, Column};
 use crate::tui::app::invocations::{ABOVE, State, has_preview, preview_rows, table_rows};
-use crate::tui::app::{App, Connection};
+use crate::tui::app::{App, Connection, filter as filter_state};
 use crate::tui::theme::Theme;
 use columns::{columns, is_right, text, title};
 
@@ -30,6 +30,11 @@ const MARK: &str = "*";
 
 /// Draws the body of the screen.
 pub fn draw(app: &App, theme: &Theme, area: Rect, buf: &mut Buffer) {
+    list(app, theme, area, buf);
+    filter::draw_prompt(app, theme, area, buf);
+}
+
+fn list(app: &App, theme: &Theme, area: Rect, buf: &mut Buffer) {
     let state = &app.invocations;
     let row_at = |y: u16| Rect { y: area.y + y, height: 1, ..area }.intersection(area);
     filter::draw(app, theme, row_at(0), buf);
@@ -110,6 +115,9 @@ fn end(app: &App, theme: &Theme) -> String {
     if app.columns.sort.is_some() && !state.complete && !state.older.is_loading() {
         return "only the loaded rows are sorted: j loads older ones".to_owned();
     }
+    if state.complete && !app.filter.applied().is_empty() {
+        return format!("no older one matches, {}{}", filter_state::range(app), wider(app));
+    }
     if state.complete {
         return format!("end of data, {count} {}", if count == 1 { "invocation" } else { "invocations" });
     }
@@ -119,6 +127,23 @@ fn end(app: &App, theme: &Theme) -> String {
     format!("loading older rows{}", theme.ellipsis())
 }
 
+/// What was looked for, over which time, and how to find more.
+fn nothing_found(app: &App) -> Vec<String> {
+    let filter = app.filter.applied();
+    let mut lines = vec!["no invocation matches".to_owned(), clean(&filter.to_string()).into_owned(), String::new()];
+    lines.push(format!("looked for: {}{}", filter_state::range(app), wider(app)));
+    lines.push("/ changes the filter, Esc takes it away".to_owned());
+    if app.live {
+        lines.push("new rows that match appear here by themselves".to_owned());
+    }
+    lines
+}
+
+/// How to look further back, where that is possible.
+fn wider(app: &App) -> &'static str {
+    if filter_state::is_bounded(app) { "; t looks further back" } else { "" }
+}
+
 /// There are no rows: why, and what to do.
 fn placeholder(app: &App, theme: &Theme, area: Rect, buf: &mut Buffer) {
     let state = &app.invocations;
@@ -126,10 +151,14 @@ fn placeholder(app: &App, theme: &Theme, area: Rect, buf: &mut Buffer) {
         (Some(error), ..) => {
             let next = match app.connection {
                 Connection::Offline { .. } => "it is tried again by itself; r tries now",
+                Connection::Online if !app.filter.applied().is_empty() => {
+                    "a shorter time (t) or a function (fn:) narrows the search; r tries again, Esc takes the filter away"
+                }
                 _ => "r tries again",
             };
             vec!["the invocations cannot be read".to_owned(), clean(error).into_owned(), next.to_owned()]
         }
+        (None, Some(_), _) if !app.filter.applied().is_empty() => nothing_found(app),
         (None, Some(_), _) => vec![
             "no invocations recorded yet".to_owned(),
             String::new(),
