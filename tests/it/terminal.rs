@@ -1,4 +1,6 @@
-//! The real binary in a real terminal on a real server: how it starts, how it ends, what it does when things go away.
+//! The real binary in a real terminal on a real server: how it starts, what it shows, what it does when things go away.
+
+mod exits;
 
 use std::os::unix::fs::PermissionsExt;
 use std::path::{Path, PathBuf};
@@ -8,7 +10,7 @@ use std::time::Duration;
 use obs_tui::postgres::{Cluster, Options};
 use obs_tui::store::admin::{self, Passwords};
 use obs_tui::store::config::Config;
-use sqlx::{Connection, Executor};
+use sqlx::Executor;
 
 use crate::cli::binary;
 use crate::common;
@@ -26,51 +28,6 @@ fn explorer(config: &Config, size: (u16, u16)) -> Terminal {
 fn signal(terminal: &Terminal, name: &str) {
     let sent = Command::new("kill").args([format!("-{name}"), terminal.pid().to_string()]).status().unwrap();
     assert!(sent.success());
-}
-
-/// The state of the program in the words of ps: `T` is stopped.
-fn state(terminal: &Terminal) -> String {
-    let output = Command::new("ps").args(["-o", "stat=", "-p", &terminal.pid().to_string()]).output().unwrap();
-    String::from_utf8(output.stdout).unwrap()
-}
-
-#[tokio::test]
-async fn every_way_out_restores_the_terminal() {
-    let db = common::database("terminal_exits").await;
-    common::load_foreign(&db).await;
-    for (way, code) in [("qq", 0), ("\u{3}\u{3}", 0), ("TERM", 143), ("HUP", 129), ("INT", 130), ("QUIT", 131)] {
-        let mut terminal = explorer(&db.readonly, LARGE);
-        terminal.wait_for(FUNCTION);
-        // Away from the first screen: whatever is open must be left as well.
-        terminal.press("\r");
-        terminal.wait_for("evt");
-        match way {
-            "qq" => terminal.press("qqq"),
-            keys if keys.starts_with('\u{3}') => terminal.press(keys),
-            name => signal(&terminal, name),
-        }
-        let (status, left, terminal) = terminal.end();
-        assert_eq!((status.exit_code(), left), (code, vec![]), "{way}: {status:?}\n{}", terminal.screen());
-    }
-}
-
-#[tokio::test]
-async fn suspended_it_gives_the_terminal_back_and_takes_it_again() {
-    let db = common::database("terminal_suspend").await;
-    common::load_foreign(&db).await;
-    let mut terminal = explorer(&db.readonly, SMALL);
-    terminal.wait_for(FUNCTION);
-    terminal.press("\u{1a}");
-    terminal.wait_until("the shell's screen", |screen| !screen.contains(FUNCTION));
-    assert!(!terminal.parser.screen().alternate_screen() && !terminal.parser.screen().hide_cursor());
-    while !state(&terminal).starts_with('T') {
-        std::thread::yield_now();
-    }
-    signal(&terminal, "CONT");
-    terminal.wait_for(FUNCTION);
-    terminal.press("j\u{3}\u{3}");
-    let (status, left, _) = terminal.end();
-    assert_eq!((status.exit_code(), left), (0, vec![]));
 }
 
 #[tokio::test]
@@ -198,36 +155,6 @@ async fn no_control_byte_of_a_row_reaches_the_terminal() {
     assert!(terminal.parser.screen().alternate_screen());
     terminal.press("\u{3}\u{3}");
     assert_eq!(terminal.end().1, Vec::<&str>::new());
-}
-
-#[tokio::test]
-async fn a_terminal_that_goes_away_ends_it() {
-    let db = common::database("terminal_gone").await;
-    common::load_foreign(&db).await;
-    let mut terminal = explorer(&db.readonly, SMALL);
-    terminal.wait_for(FUNCTION);
-    assert_eq!(terminal.hang_up().exit_code(), 129, "as after SIGHUP");
-}
-
-#[tokio::test]
-async fn killed_sessions_are_opened_again() {
-    let db = common::database("terminal_killed").await;
-    common::load_foreign(&db).await;
-    let mut terminal = explorer(&db.readonly, LARGE);
-    terminal.wait_for(FUNCTION);
-    let mut superuser = common::session(&db.superuser).await;
-    let kill = "select count(pg_terminate_backend(pid)) from pg_stat_activity \
-                where application_name = 'obs-tui' and datname = current_database()";
-    let (killed,): (i64,) = sqlx::query_as(kill).fetch_one(&mut superuser).await.unwrap();
-    assert!(killed >= 1);
-    let row = "insert into invocations (id, source_function, status, source_event_payload) \
-               values ('7f5e58e4-6ce2-4321-84f4-db38524942d2', 'after-the-kill', 'completed', '{}')";
-    superuser.execute(row).await.unwrap();
-    superuser.close().await.unwrap();
-    terminal.wait_for("after-the-kill");
-    terminal.press("\u{3}\u{3}");
-    let (status, left, _) = terminal.end();
-    assert_eq!((status.exit_code(), left), (0, vec![]));
 }
 
 /// A program that shows where its file is, its modes and its beginning, and ends after a line of input.
