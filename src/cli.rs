@@ -23,7 +23,7 @@ use crate::store::config::{Config, Secret};
 use crate::store::error::StoreError;
 use crate::store::read::Reader;
 use crate::store::refresh::Since;
-use crate::tui::{self, run::Ended, theme::Theme};
+use crate::tui::{self, app::Files, run::Ended, theme::Theme};
 use args::{Args, Command, DbCommand};
 
 /// How a command ended, as the shell sees it.
@@ -116,7 +116,11 @@ async fn command(args: Args) -> Result<Exit, CliError> {
             plain::run(&Reader::new(database(&args)?), settings.stale_after, io::stdin().lock(), &mut out).await?;
             Ok(Exit::Ok)
         }
-        None => explorer(&args, &settings()?, database(&args)?).await,
+        None => {
+            let settings = settings()?;
+            let files = settings.files(variable);
+            explorer(&args, &settings, database(&args)?, files).await
+        }
         Some(Command::Demo(ref demo)) => demo::run(&args, &settings()?, demo).await,
         Some(Command::Ls(ref ls)) => {
             let settings = settings()?;
@@ -236,7 +240,7 @@ fn require_terminal() -> Result<(), CliError> {
     ))
 }
 
-async fn explorer(args: &Args, settings: &config::Settings, config: Config) -> Result<Exit, CliError> {
+async fn explorer(args: &Args, settings: &config::Settings, config: Config, files: Files) -> Result<Exit, CliError> {
     require_terminal()?;
     let logs = settings.logs(variable).map(LokiClient::new);
     let options = tui::run::Options { theme: Theme::from_env(variable, settings.look), mouse: settings.mouse };
@@ -247,6 +251,7 @@ async fn explorer(args: &Args, settings: &config::Settings, config: Config) -> R
         local_offset_seconds: local_offset_seconds(),
         command: started_as(args),
         keys: settings.keys.clone(),
+        files,
     };
     Ok(match tui::run::run(Reader::new(config), logs, settings, options).await? {
         Ended::Left => Exit::Ok,

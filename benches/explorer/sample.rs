@@ -150,6 +150,7 @@ pub(crate) fn list(count: u64) -> App {
         local_offset_seconds: 3600,
         command: "obs-tui".to_owned(),
         keys: Keymap::default(),
+        files: obs_tui::tui::app::Files::default(),
     };
     let mut app = App { connection: Connection::Online, ..App::new(settings, now(), SIZE) };
     for command in start(&mut app) {

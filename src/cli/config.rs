@@ -13,6 +13,7 @@ use toml::Spanned;
 
 use super::args::{Args, span};
 use crate::logs::{ConfigError, LogsConfig};
+use crate::tui::app::Files;
 use crate::tui::keymap::Keymap;
 use crate::tui::theme::{Colours, Look, Palette};
 
@@ -189,6 +190,16 @@ impl Settings {
         })
     }
 
+    /// The files that the explorer keeps: saved views beside the configuration, the last session where states are.
+    #[must_use]
+    pub fn files(&self, get: impl Fn(&str) -> Option<String>) -> Files {
+        let views = self.path.as_deref().and_then(Path::parent).map(|folder| folder.join("views.toml"));
+        Files {
+            views,
+            session: folder(&get, "XDG_STATE_HOME", ".local/state").map(|folder| folder.join("session.toml")),
+        }
+    }
+
     /// Where log lines are: the environment goes before the file, and a server named there leaves the file's out.
     ///
     /// # Errors
@@ -204,9 +215,13 @@ impl Settings {
 }
 
 fn default_path(get: &impl Fn(&str) -> Option<String>) -> Option<PathBuf> {
-    let folder = |name: &str| get(name).map(PathBuf::from).filter(|path| path.is_absolute());
-    let configurations = folder("XDG_CONFIG_HOME").or_else(|| Some(folder("HOME")?.join(".config")))?;
-    Some(configurations.join("obs-tui").join("config.toml"))
+    folder(get, "XDG_CONFIG_HOME", ".config").map(|folder| folder.join("config.toml"))
+}
+
+/// Our folder below the one that a variable names, or below this one at home.
+fn folder(get: &impl Fn(&str) -> Option<String>, variable: &str, at_home: &str) -> Option<PathBuf> {
+    let absolute = |name: &str| get(name).map(PathBuf::from).filter(|path| path.is_absolute());
+    Some(absolute(variable).or_else(|| Some(absolute("HOME")?.join(at_home)))?.join("obs-tui"))
 }
 
 /// `:7` for the seventh line.

@@ -19,6 +19,7 @@ use crate::postgres::{Cluster, Options as ClusterOptions};
 use crate::recorder::{Options, Recorder};
 use crate::store::admin::{self, Passwords, Roles};
 use crate::store::config::Secret;
+use crate::tui::app::Files;
 
 const DATABASE: &str = "event_detector_observability";
 /// How long the writer may take at the end to write what waits.
@@ -74,7 +75,8 @@ async fn on_server(
         std::future::pending().await
     } else {
         in_explorer.set(true);
-        explorer(args, settings, roles.readonly.clone()).await
+        explorer(args, settings, roles.readonly.clone(), Files { session: None, ..settings.files(super::variable) })
+            .await
     };
     live.abort();
     let _ = tokio::task::spawn_blocking(move || recorder.shutdown(SHUTDOWN)).await;

@@ -59,6 +59,20 @@ pub fn shell_word(word: &str) -> Cow<'_, str> {
     Cow::Owned(format!("'{}'", word.replace('\'', "'\\''")))
 }
 
+/// A text as TOML writes it, in quotes.
+#[must_use]
+pub fn quote_toml(text: &str) -> String {
+    let mut quoted = String::from("\"");
+    for c in text.chars() {
+        match c {
+            '"' | '\\' => quoted.extend(['\\', c]),
+            c if c.is_control() => quoted.push_str(&format!("\\u{:04x}", u32::from(c))),
+            c => quoted.push(c),
+        }
+    }
+    quoted + "\""
+}
+
 /// A duration in at most six characters: `0ms`, `812ms`, `1.80s`, `10.02s`, `3m18s`, `2h05m`, `4d03h`.
 #[must_use]
 pub fn duration(milliseconds: i64) -> String {

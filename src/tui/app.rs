@@ -9,10 +9,15 @@ pub mod filter;
 pub mod find;
 pub mod flow;
 pub mod invocations;
+pub mod kept;
 pub mod logs;
 pub mod messages;
 pub mod overlay;
+pub mod palette;
 pub mod prompt;
+pub mod views;
+
+use std::path::PathBuf;
 
 use chrono::{DateTime, NaiveDateTime, TimeDelta, Utc};
 use crossterm::event::KeyEvent;
@@ -41,6 +46,17 @@ pub struct Settings {
     pub command: String,
     /// The keys.
     pub keys: Keymap,
+    /// Files that are kept.
+    pub files: Files,
+}
+
+/// Files that are kept from session to session; nothing is kept where there is no place.
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+pub struct Files {
+    /// The saved views.
+    pub views: Option<PathBuf>,
+    /// The last session.
+    pub session: Option<PathBuf>,
 }
 
 /// Whether the database answers.
@@ -165,6 +181,8 @@ pub struct App {
     pub charts: charts::State,
     /// The marked invocations, in the order of marking.
     pub marks: Vec<Uuid>,
+    /// Saved views.
+    pub views: views::State,
     /// What is open over the screen.
     pub overlay: Option<overlay::Overlay>,
     /// What this run said.
@@ -210,6 +228,7 @@ impl App {
             logs: logs::State::default(),
             charts: charts::State::default(),
             marks: Vec::new(),
+            views: views::State::default(),
             overlay: None,
             messages: messages::Messages::default(),
             help: None,

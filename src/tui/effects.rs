@@ -1,6 +1,7 @@
 //! Does what the state asks for, each request in a task of its own, and sends the answers back as messages.
 
 mod files;
+pub(super) mod kept;
 
 use std::collections::HashMap;
 use std::future::Future;
@@ -152,16 +153,29 @@ impl Effects {
             }
             Cmd::Leave(view) => self.give_up(Class::of(view)),
             Cmd::LeavePrompt => self.give_up(&[Class::Known]),
+            Cmd::ReadViews(file) => self.do_files(move || Msg::Views(kept::views(&file))),
+            Cmd::SaveView { file, view, replace } => self.do_files(move || {
+                let answer = kept::save(&file, &view, replace);
+                Msg::ViewSaved(view, answer)
+            }),
+            Cmd::DeleteView { file, name } => self.do_files(move || Msg::Views(kept::delete(&file, &name))),
             Cmd::Export(document) => {
-                let answers = self.answers.clone();
-                self.tasks.spawn_blocking(move || {
+                self.do_files(move || {
                     let folder = std::env::current_dir().unwrap_or_else(|_| ".".into());
-                    // The loop that receives it may have ended.
-                    let _ = answers.send(Msg::Told(files::export(&folder, &document)));
+                    Msg::Told(files::export(&folder, &document))
                 });
             }
             Cmd::Copy { .. } | Cmd::CopyLink(_) | Cmd::Open(..) | Cmd::Redraw | Cmd::Suspend => {}
         }
+    }
+
+    /// Does what may wait for a disk.
+    fn do_files(&mut self, work: impl FnOnce() -> Msg + Send + 'static) {
+        let answers = self.answers.clone();
+        self.tasks.spawn_blocking(move || {
+            // The loop that receives it may have ended.
+            let _ = answers.send(work());
+        });
     }
 
     /// The link to log lines in Grafana.

@@ -7,7 +7,7 @@ use ratatui::layout::Rect;
 use serde_json::json;
 use uuid::Uuid;
 
-use super::app::{App, Connection, Settings};
+use super::app::{App, Connection, Files, Settings};
 use super::keymap;
 use super::msg::{Cmd, Msg};
 use super::theme::{Depth, Palette, Theme};
@@ -48,6 +48,7 @@ pub fn app(size: (u16, u16)) -> App {
         local_offset_seconds: 3600,
         command: "obs-tui".to_owned(),
         keys: keymap::Keymap::default(),
+        files: Files::default(),
     };
     App { connection: Connection::Online, ..App::new(settings, now(), size) }
 }

@@ -1,15 +1,22 @@
 //! What can happen, and what the state may ask for.
 
+mod data;
+
+use std::path::PathBuf;
+
 use chrono::{DateTime, Utc};
 use crossterm::event::KeyEvent;
 use serde_json::Value;
 use uuid::Uuid;
 
+use super::app::kept;
 use crate::logs::{LogError, LogPage, LogQuery};
 use crate::model::filter::{Filter, Known};
 use crate::model::flow::{Kind, Rows};
 use crate::model::hourly::{Hourly, Step};
 use crate::model::invocation::{Count, Inside, Key, Page, Server};
+
+pub use data::{Document, Failure, FailureKind, Mouse, Program};
 
 /// A screen.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
@@ -148,6 +155,12 @@ pub enum Action {
     ZoomOut,
     /// Less time on the axis.
     ZoomIn,
+    /// The list of saved views.
+    Views,
+    /// Save how the list is looked at.
+    SaveView,
+    /// Type the name of an action.
+    Palette,
     /// The messages of this run.
     Messages,
     /// What the upper panel shows.
@@ -238,6 +251,9 @@ impl Action {
         Self::CriticalPath,
         Self::ZoomOut,
         Self::ZoomIn,
+        Self::Views,
+        Self::SaveView,
+        Self::Palette,
         Self::Messages,
         Self::Metric,
         Self::Help,
@@ -265,82 +281,6 @@ impl Action {
             name.push(c.to_ascii_lowercase());
         }
         name
-    }
-}
-
-/// What the mouse did; columns and rows of the terminal are counted from 0.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub enum Mouse {
-    /// The first button was pressed.
-    Click {
-        /// Column.
-        column: u16,
-        /// Row.
-        row: u16,
-    },
-    /// The wheel was turned away.
-    WheelUp,
-    /// The wheel was turned towards the person.
-    WheelDown,
-}
-
-/// What is shown, as a text to take away.
-#[derive(Clone, Debug, PartialEq, Eq)]
-pub struct Document {
-    /// A name for its file, without folder and extension; safe for any file system.
-    pub name: String,
-    /// The extension of its file.
-    pub extension: &'static str,
-    /// The text.
-    pub text: String,
-}
-
-/// A program that shows a text.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub enum Program {
-    /// That of `PAGER`.
-    Pager,
-    /// That of `VISUAL` or `EDITOR`.
-    Editor,
-}
-
-/// Why an answer did not come.
-#[derive(Clone, Debug, PartialEq, Eq)]
-pub struct Failure {
-    /// What happened and what to do next.
-    pub text: String,
-    /// What it means for everything else.
-    pub kind: FailureKind,
-}
-
-/// What a failure means for everything else.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub enum FailureKind {
-    /// The database cannot be reached: everything waits, and tries again by itself.
-    Unreachable,
-    /// It refuses this user: nothing is tried again until a person asks for it.
-    Refused,
-    /// Only this request failed.
-    Other,
-}
-
-impl Failure {
-    /// The database cannot be reached.
-    #[must_use]
-    pub fn unreachable(text: impl Into<String>) -> Self {
-        Self { text: text.into(), kind: FailureKind::Unreachable }
-    }
-
-    /// The database refuses this user.
-    #[must_use]
-    pub fn refused(text: impl Into<String>) -> Self {
-        Self { text: text.into(), kind: FailureKind::Refused }
-    }
-
-    /// Only this request failed.
-    #[must_use]
-    pub fn other(text: impl Into<String>) -> Self {
-        Self { text: text.into(), kind: FailureKind::Other }
     }
 }
 
@@ -381,6 +321,10 @@ pub enum Msg {
     TableLogs(u64, Result<LogPage, Failure>),
     /// The next attempt to reach the database is due then.
     RetryAt(DateTime<Utc>),
+    /// The saved views, or why there are none.
+    Views(Result<Vec<kept::View>, String>),
+    /// A view was saved, and these are all; nothing when another one has its name.
+    ViewSaved(kept::View, Result<Option<Vec<kept::View>>, String>),
     /// Something was copied or written, or why not, in words for the message row.
     Told(Result<String, String>),
 }
@@ -489,6 +433,24 @@ pub enum Cmd {
     Open(Document, Program),
     /// Write a text into a file.
     Export(Document),
+    /// Read the saved views of this file.
+    ReadViews(PathBuf),
+    /// Save a view in this file.
+    SaveView {
+        /// The file.
+        file: PathBuf,
+        /// The view.
+        view: kept::View,
+        /// Also in the place of another one of its name.
+        replace: bool,
+    },
+    /// Delete a view of this file.
+    DeleteView {
+        /// The file.
+        file: PathBuf,
+        /// Its name.
+        name: String,
+    },
     /// Draw everything again.
     Redraw,
     /// Stop this process as the shell's Ctrl-Z does.

@@ -21,8 +21,9 @@ use std::time::Duration;
 use rustix::process::{Signal, getpid, kill_current_process_group, kill_process};
 use tokio::sync::mpsc::{UnboundedReceiver, unbounded_channel};
 
+use super::app::views::{restore, session};
 use super::app::{App, Settings};
-use super::effects::Effects;
+use super::effects::{Effects, kept};
 use super::msg::{Cmd, Document, Msg, Program};
 use super::theme::Theme;
 use super::update::{start, update};
@@ -104,7 +105,9 @@ pub async fn run(
     let signals = Signals::new()?;
     let keyboard = std::fs::File::from(io::stdin().as_fd().try_clone_to_owned()?);
     let terminal = Terminal::take(mouse)?;
+    let session_file = settings.files.session.clone();
     let mut app = App::new(settings, clock.now(), terminal.size()?);
+    let mut commands = session_file.as_deref().map_or_else(Vec::new, |file| restore(&mut app, kept::session(file)));
     let mut screen = Screen::new();
     let mut frame = screen.draw(&app, &theme);
     // The console of Linux has no such question.
@@ -120,13 +123,17 @@ pub async fn run(
     let (answer_sender, answers) = unbounded_channel();
     let stale_after = app.settings.stale_after;
     let effects = Effects::new(reader, logs.map_err(Into::into), stale_after, clock.clone(), answer_sender);
-    let commands = start(&mut app);
+    commands.extend(start(&mut app));
     let asked = asks.then(|| clock.elapsed());
     let (between, pace, guest) = (Between::from_env(get), Pace::default(), None);
     let mut running = Running { app, theme, terminal, screen, effects, clock, between, pace, guest, asked };
     running.execute(commands);
     let mut incoming = Incoming { keyboard, answers, signals };
     let ended = running.until_the_end(&mut incoming).await;
+    if let Some(file) = session_file {
+        // A session that cannot be kept is no reason to end otherwise.
+        let _ = kept::keep_session(&file, &session(&running.app));
+    }
     if ended.as_ref().is_ok_and(|ended| *ended == Ended::Left) {
         running.hear_the_answer(&mut incoming.keyboard).await;
     }

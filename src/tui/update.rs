@@ -6,7 +6,8 @@ mod mouse;
 use chrono::{DateTime, Utc};
 use crossterm::event::{KeyEvent, KeyEventKind};
 
-use super::app::{App, Connection, charts, detail, documents, filter, find, flow, invocations, logs, overlay};
+use super::app::overlay::Typed;
+use super::app::{App, Connection, charts, detail, documents, filter, find, flow, invocations, logs, overlay, views};
 use super::keymap::Lookup;
 use super::msg::{Action, Cmd, Msg, View};
 
@@ -80,6 +81,8 @@ fn answer(app: &mut App, msg: Msg) -> Vec<Cmd> {
             }
             Vec::new()
         }
+        Msg::Views(answer) => views::loaded(app, answer),
+        Msg::ViewSaved(view, answer) => views::saved(app, view, answer),
         Msg::Told(Ok(how)) => {
             app.say(how);
             Vec::new()
@@ -133,11 +136,12 @@ fn pressed(app: &mut App, key: KeyEvent) -> Vec<Cmd> {
     if key.kind == KeyEventKind::Release {
         return Vec::new();
     }
-    if app.help.is_none()
-        && app.pending.is_none()
-        && let Some(commands) = overlay::typed(app, key)
-    {
-        return commands;
+    if app.help.is_none() && app.pending.is_none() {
+        match overlay::typed(app, key) {
+            Typed::Foreign => {}
+            Typed::Taken(commands) => return commands,
+            Typed::Act(action) => return act(app, action, false),
+        }
     }
     if !app.is_covered() && find::typed(app, key) {
         return Vec::new();
@@ -194,7 +198,9 @@ fn act(app: &mut App, action: Action, asked_to_quit: bool) -> Vec<Cmd> {
         Action::Quit => ask_to_quit(app, asked_to_quit, "q"),
         Action::QuitNow => ask_to_quit(app, asked_to_quit, "C-c"),
         Action::Back => Vec::new(),
-        _ if overlay::open(app, action) => Vec::new(),
+        Action::Messages | Action::Columns | Action::Views | Action::SaveView | Action::Palette => {
+            overlay::open(app, action)
+        }
         Action::Help => {
             app.help = Some(0);
             Vec::new()

@@ -22,8 +22,10 @@ pub mod invocations;
 pub mod logs;
 mod messages;
 mod overlay;
+mod palette;
 mod popup;
 mod prompt;
+mod views;
 mod wrap;
 
 use ratatui::buffer::Buffer;

@@ -8,6 +8,7 @@ mod common;
 mod database;
 mod effects;
 mod filter;
+mod kept;
 mod logs;
 mod loki_server;
 mod plans;

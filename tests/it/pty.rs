@@ -70,6 +70,8 @@ impl Terminal {
         }
         // The configuration of whoever runs the tests is not theirs.
         command.env("XDG_CONFIG_HOME", "/nonexistent");
+        // No folder at all: what a session leaves would meet the next test.
+        command.env("XDG_STATE_HOME", "/dev/null");
         for (name, value) in environment {
             command.env(name, value);
         }

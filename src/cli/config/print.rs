@@ -4,6 +4,7 @@ use std::collections::BTreeMap;
 use std::fmt::Write;
 
 use super::Settings;
+use crate::model::text::quote_toml;
 use crate::tui::keymap::{BINDINGS, Group, Keymap};
 use crate::tui::msg::Action;
 
@@ -38,7 +39,7 @@ pub fn text(settings: &Settings) -> String {
     for (variable, value) in &settings.logs {
         let name = variable.strip_prefix("OBS_TUI_LOG_").unwrap_or(variable).to_lowercase();
         let shown = if SECRET.contains(variable) { "***" } else { value };
-        add(&mut text, &format!("{name} = {}", quoted(shown)));
+        add(&mut text, &format!("{name} = {}", quote_toml(shown)));
     }
     let changed = lines(&settings.keys, |action| settings.keys.is_changed(action));
     if !changed.is_empty() {
@@ -60,7 +61,7 @@ fn lines(keymap: &Keymap, wanted: impl Fn(Action) -> bool) -> String {
     for group in Group::ALL {
         for binding in BINDINGS.iter().filter(|binding| binding.group == group && wanted(binding.action)) {
             if done.insert(binding.action, ()).is_none() {
-                let keys: Vec<String> = keymap.keys(binding).into_iter().map(quoted).collect();
+                let keys: Vec<String> = keymap.keys(binding).into_iter().map(quote_toml).collect();
                 let entry = format!("{} = [{}]", binding.action.name(), keys.join(", "));
                 add(&mut text, &format!("{entry:<40} # {}", binding.help));
             }
@@ -72,17 +73,4 @@ fn lines(keymap: &Keymap, wanted: impl Fn(Action) -> bool) -> String {
 fn add(text: &mut String, line: &str) {
     let written = writeln!(text, "{line}");
     debug_assert!(written.is_ok(), "writing to memory does not fail");
-}
-
-/// A text of TOML.
-fn quoted(text: &str) -> String {
-    let mut quoted = String::from("\"");
-    for c in text.chars() {
-        match c {
-            '"' | '\\' => quoted.extend(['\\', c]),
-            c if c.is_control() => quoted.push_str(&format!("\\u{:04x}", u32::from(c))),
-            c => quoted.push(c),
-        }
-    }
-    quoted + "\""
 }

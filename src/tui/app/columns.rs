@@ -273,6 +273,18 @@ fn sort(app: &mut App, sort: Sort) -> Vec<Cmd> {
     Vec::new()
 }
 
+/// Shows these columns, all where there is none, and sorts the rows, those that are loaded and those to come.
+pub fn set(app: &mut App, shown: &[Column], sort: Option<Sort>) {
+    app.columns.show(shown);
+    match sort.filter(|sort| *sort != NEWEST_FIRST) {
+        Some(sort) => {
+            app.columns.sort = Some(sort);
+            arrange(app);
+        }
+        None => newest_first(app),
+    }
+}
+
 /// Gives the order up.
 pub(super) fn newest_first(app: &mut App) {
     app.columns.sort = None;

@@ -3,7 +3,7 @@
 use crossterm::event::KeyEvent;
 
 use super::cursor::Cursor;
-use super::{App, columns, messages};
+use super::{App, columns, messages, palette, views};
 use crate::tui::msg::{Action, Cmd};
 
 /// What is open over the screen.
@@ -13,13 +13,33 @@ pub enum Overlay {
     Messages(Cursor),
     /// The choice of columns: the selected one.
     Columns(usize),
+    /// The list of saved views.
+    Views(views::Choice),
+    /// The prompt for the name of a view.
+    SaveView(views::Naming),
+    /// The palette.
+    Palette(palette::State),
 }
 
-/// Gives a key to what is open; nothing when it is none of its own.
-pub fn typed(app: &mut App, key: KeyEvent) -> Option<Vec<Cmd>> {
-    match app.overlay {
-        Some(Overlay::Columns(at)) => columns::typed(app, at, key),
-        _ => None,
+/// What became of a key.
+#[derive(Clone, Debug, PartialEq)]
+pub enum Typed {
+    /// It was for nothing that is open.
+    Foreign,
+    /// It was, and asks for this.
+    Taken(Vec<Cmd>),
+    /// It was, and is to do what this action does.
+    Act(Action),
+}
+
+/// Gives a key to what is open.
+pub fn typed(app: &mut App, key: KeyEvent) -> Typed {
+    match app.overlay.clone() {
+        Some(Overlay::Columns(at)) => columns::typed(app, at, key).map_or(Typed::Foreign, Typed::Taken),
+        Some(Overlay::Views(choice)) => views::typed(app, choice, key),
+        Some(Overlay::SaveView(naming)) => views::named(app, naming, key),
+        Some(Overlay::Palette(state)) => palette::typed(app, state, key),
+        Some(Overlay::Messages(_)) | None => Typed::Foreign,
     }
 }
 
@@ -47,16 +67,26 @@ pub fn act(app: &mut App, action: Action) -> Option<Vec<Cmd>> {
             columns::act_in_choice(app, at, action);
             Vec::new()
         }
+        Overlay::Views(_) if action == Action::Views => {
+            app.overlay = None;
+            Vec::new()
+        }
+        Overlay::Views(choice) => views::act(app, choice, action),
+        Overlay::Palette(state) => palette::act(app, state, action),
+        // It takes every key but those of the whole explorer; the wheel has no lines to pass.
+        Overlay::SaveView(_) => Vec::new(),
         Overlay::Messages(cursor) => messages::act(app, cursor, action),
     })
 }
 
-/// Opens what an action opens; false when it opens nothing.
-pub fn open(app: &mut App, action: Action) -> bool {
+/// Opens what an action opens.
+pub fn open(app: &mut App, action: Action) -> Vec<Cmd> {
     match action {
         Action::Messages => messages::open(app),
         Action::Columns => columns::open(app),
-        _ => return false,
+        Action::Views | Action::SaveView => return views::open(app, action),
+        Action::Palette => palette::open(app),
+        _ => {}
     }
-    true
+    Vec::new()
 }

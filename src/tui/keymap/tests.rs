@@ -27,12 +27,12 @@ fn an_action_has_the_same_keys_everywhere() {
 
 #[test]
 fn chosen_keys_take_the_place_of_the_tables() {
-    let keys = keymap(&[("next_failure", &["Q", "zn"]), ("show_flow", &["F"]), ("copy_link", &[])]).unwrap();
+    let keys = keymap(&[("next_failure", &["Q", "zn"]), ("show_flow", &["B"]), ("copy_link", &[])]).unwrap();
     let (view, n) = (View::Flow, fixture::key("Q"));
     assert_eq!(keys.lookup(view, None, n), Lookup::Action(Action::NextFailure));
     assert_eq!(keys.lookup(view, Some(fixture::key("z")), fixture::key("n")), Lookup::Action(Action::NextFailure));
     assert_eq!(keys.lookup(view, None, fixture::key("e")), Lookup::Nothing);
-    assert_eq!(keys.lookup(view, None, fixture::key("F")), Lookup::Action(Action::Show(View::Flow)));
+    assert_eq!(keys.lookup(view, None, fixture::key("B")), Lookup::Action(Action::Show(View::Flow)));
     assert_eq!(keys.lookup(View::Logs, None, fixture::key("U")), Lookup::Nothing, "no key at all");
     assert_eq!(keys.key_of(view, Action::NextFailure), "Q");
     assert!(keys.footer(view).contains(&("Q/E".to_owned(), "failure")), "{:?}", keys.footer(view));

@@ -212,6 +212,7 @@ pub fn message(app: &App, theme: &Theme, area: Rect, buf: &mut Buffer) {
     let (text, style) = match &app.note {
         Some(note) if note.is_error => (clean(&note.text).into_owned(), theme.error()),
         Some(note) => (clean(&note.text).into_owned(), theme.title()),
+        None if super::overlay::typed(app, theme, area, buf) => (String::new(), Style::new()),
         None if app.is_covered() => (String::new(), Style::new()),
         None if app.view == View::Invocations => (super::invocations::summary(app), Style::new()),
         None if super::find::draw(app, theme, area, buf) => (String::new(), Style::new()),

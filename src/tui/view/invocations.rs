@@ -21,7 +21,7 @@ use crate::model::invocation::Listed;
 use crate::model::text::clean;
 use crate::tui::app::columns::{self as order, Column};
 use crate::tui::app::invocations::{ABOVE, State, has_preview, preview_rows, table_rows};
-use crate::tui::app::{App, Connection, filter as filter_state};
+use crate::tui::app::{App, Connection, filter as filter_state, views};
 use crate::tui::theme::Theme;
 use columns::{columns, is_right, text, title};
 
@@ -206,9 +206,13 @@ pub fn summary(app: &App) -> String {
         return String::new();
     }
     let more = if state.complete { "" } else { "+" };
+    let view = views::name(app);
     let mut parts = vec![format!("{}/{count}{more}", order::place(app) + 1)];
     if state.follow {
         parts.push("following the newest".to_owned());
+    }
+    if !view.is_empty() {
+        parts.push(format!("view: {}", clean(&view)));
     }
     match app.columns.sort {
         Some(sort) => parts.push(format!("loaded rows by {}", sort.words())),

@@ -3,7 +3,7 @@
 use ratatui::buffer::Buffer;
 use ratatui::layout::Rect;
 
-use super::{columns, messages};
+use super::{columns, messages, palette, prompt, views};
 use crate::tui::app::App;
 use crate::tui::app::overlay::Overlay;
 use crate::tui::msg::Action;
@@ -14,6 +14,9 @@ pub(super) fn draw(app: &App, theme: &Theme, area: Rect, buf: &mut Buffer) {
     match &app.overlay {
         None => {}
         Some(Overlay::Columns(at)) => columns::draw(app, *at, theme, area, buf),
+        Some(Overlay::Views(choice)) => views::draw(app, *choice, theme, area, buf),
+        Some(Overlay::Palette(state)) => palette::draw(app, state, theme, area, buf),
+        Some(Overlay::SaveView(_)) => {}
         Some(Overlay::Messages(cursor)) => {
             super::clear(area, buf);
             messages::draw(app, *cursor, theme, area, buf);
@@ -25,8 +28,26 @@ pub(super) fn draw(app: &App, theme: &Theme, area: Rect, buf: &mut Buffer) {
 pub(super) fn name(app: &App) -> Option<&'static str> {
     match app.overlay.as_ref()? {
         Overlay::Messages(_) => Some("Messages"),
-        Overlay::Columns(_) => None,
+        Overlay::Columns(_) | Overlay::Views(_) | Overlay::SaveView(_) | Overlay::Palette(_) => None,
     }
+}
+
+/// Draws the line that is typed into what is open; false when nothing is.
+pub(super) fn typed(app: &App, theme: &Theme, row: Rect, buf: &mut Buffer) -> bool {
+    match &app.overlay {
+        Some(Overlay::Palette(state)) => {
+            prompt::draw(&state.line, ":", ("a part of a name", theme.dim()), theme, row, buf);
+        }
+        Some(Overlay::SaveView(naming)) => {
+            let (said, style) = match &naming.taken {
+                Some(_) => ("this name is taken: Enter replaces it", theme.error()),
+                None => ("a name for what the list shows now", theme.dim()),
+            };
+            prompt::draw(&naming.line, "save view as> ", (said, style), theme, row, buf);
+        }
+        _ => return false,
+    }
+    true
 }
 
 /// What the key row says while it is open.
@@ -34,15 +55,22 @@ pub(super) fn keys(app: &App) -> Vec<(String, &'static str)> {
     let key_of = |action| app.settings.keys.key_of(app.view, action);
     let pair = |a, b| format!("{}/{}", key_of(a), key_of(b));
     let fixed = |key: &str, label| (key.to_owned(), label);
-    if let Some(Overlay::Columns(_)) = app.overlay {
-        return vec![
-            (pair(Action::Down, Action::Up), "choose"),
+    let moves = |label| (pair(Action::Down, Action::Up), label);
+    let close = (key_of(Action::Back), "close");
+    match &app.overlay {
+        Some(Overlay::Columns(_)) => vec![
+            moves("choose"),
             fixed("J/K", "move"),
             fixed("s", "sort"),
             fixed("0", "reset"),
             fixed("Space", "show"),
-            (key_of(Action::Back), "close"),
-        ];
+            close,
+        ],
+        Some(Overlay::Views(_)) => vec![moves("choose"), fixed("d", "delete"), (key_of(Action::Open), "show"), close],
+        Some(Overlay::Palette(_)) => {
+            vec![fixed("Down/Up", "choose"), fixed("Enter", "run"), fixed("Esc", "close")]
+        }
+        Some(Overlay::SaveView(_)) => vec![fixed("Enter", "save"), fixed("Esc", "close")],
+        Some(Overlay::Messages(_)) | None => vec![moves("move"), (key_of(Action::CopyValue), "copy"), close],
     }
-    vec![(pair(Action::Down, Action::Up), "move"), (key_of(Action::CopyValue), "copy"), (key_of(Action::Back), "close")]
 }

@@ -12,7 +12,24 @@ use crate::tui::theme::Theme;
 /// gives the inside.
 pub(super) fn draw(title: &str, (width, height): (u16, u16), theme: &Theme, area: Rect, buf: &mut Buffer) -> Rect {
     let (width, height) = ((width + 2).min(area.width), (height + 2).min(area.height));
-    let around = Rect { x: area.x + (area.width - width) / 2, y: area.y + (area.height - height) / 3, width, height };
+    let (x, y) = (area.x + (area.width - width) / 2, area.y + (area.height - height) / 3);
+    at(title, Rect { x, y, width, height }, theme, buf)
+}
+
+/// The same at the lower left, above a line that is typed.
+pub(super) fn draw_at_end(
+    title: &str,
+    (width, height): (u16, u16),
+    theme: &Theme,
+    area: Rect,
+    buf: &mut Buffer,
+) -> Rect {
+    let (width, height) = ((width + 2).min(area.width), (height + 2).min(area.height));
+    at(title, Rect { x: area.x, y: area.bottom() - height, width, height }, theme, buf)
+}
+
+fn at(title: &str, around: Rect, theme: &Theme, buf: &mut Buffer) -> Rect {
+    let Rect { width, height, .. } = around;
     clear(around, buf);
     let [line, bar, corners] = if theme.unicode { ["─", "│", "┌┐└┘"] } else { ["-", "|", "++++"] };
     let corner = |at: usize| corners.chars().nth(at).map(String::from).unwrap_or_default();

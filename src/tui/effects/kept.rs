@@ -1,0 +1,172 @@
+//! The files of saved views and of the last session: read whole, written whole or not at all.
+
+use std::fs::{self, OpenOptions};
+use std::io::{self, ErrorKind, Write};
+use std::os::unix::fs::OpenOptionsExt;
+use std::path::{Path, PathBuf};
+
+use crate::model::text::clean;
+use crate::tui::app::kept::{self, Session, View};
+
+/// The saved views; none where there is no file.
+///
+/// # Errors
+/// The file cannot be read or understood: in words.
+pub(super) fn views(path: &Path) -> Result<Vec<View>, String> {
+    kept::views(&text(path)?).map_err(|error| format!("{}: {error}", shown(path)))
+}
+
+/// Saves a view and gives all of them; nothing where another one has its name and is not to be replaced.
+///
+/// # Errors
+/// Why nothing was written: in words.
+pub(super) fn save(path: &Path, view: &View, replace: bool) -> Result<Option<Vec<View>>, String> {
+    let known = views(path)?;
+    if !replace && known.iter().any(|other| other.name == view.name) {
+        return Ok(None);
+    }
+    edit(path, |text| kept::with_view(text, view)).map(Some)
+}
+
+/// Deletes the view of this name and gives the others.
+///
+/// # Errors
+/// As [`save`].
+pub(super) fn delete(path: &Path, name: &str) -> Result<Vec<View>, String> {
+    edit(path, |text| kept::without_view(text, name))
+}
+
+fn edit(path: &Path, change: impl Fn(&str) -> Result<String, String>) -> Result<Vec<View>, String> {
+    let edited = change(&text(path)?).map_err(|error| format!("{}: {error}", shown(path)))?;
+    write(path, &edited).map_err(|error| format!("nothing written to {}: {error}", shown(path)))?;
+    views(path)
+}
+
+/// What the last session left. Nothing where there is no file, or none that can be read.
+#[must_use]
+pub(in crate::tui) fn session(path: &Path) -> Session {
+    fs::read_to_string(path).map(|text| kept::session(&text)).unwrap_or_default()
+}
+
+/// Keeps a session for the next one.
+///
+/// # Errors
+/// The file cannot be written.
+pub(in crate::tui) fn keep_session(path: &Path, session: &Session) -> io::Result<()> {
+    write(path, &kept::session_text(session))
+}
+
+fn text(path: &Path) -> Result<String, String> {
+    match fs::read_to_string(path) {
+        Ok(text) => Ok(text),
+        Err(error) if error.kind() == ErrorKind::NotFound => Ok(String::new()),
+        Err(error) => Err(format!("cannot read {}: {error}", shown(path))),
+    }
+}
+
+fn shown(path: &Path) -> String {
+    clean(&path.display().to_string()).into_owned()
+}
+
+/// Writes a file beside it and puts it in its place, so that it is never there by half. A link stays a link.
+fn write(path: &Path, text: &str) -> io::Result<()> {
+    let path = fs::canonicalize(path).unwrap_or_else(|_| path.to_owned());
+    let folder = path.parent().map(Path::to_owned).unwrap_or_default();
+    fs::create_dir_all(&folder)?;
+    let beside = beside(&path);
+    let written =
+        OpenOptions::new().write(true).create(true).truncate(true).mode(0o600).open(&beside).and_then(|mut file| {
+            file.write_all(text.as_bytes())?;
+            if let Ok(old) = fs::metadata(&path) {
+                file.set_permissions(old.permissions())?;
+            }
+            file.sync_all()
+        });
+    let placed = written.and_then(|()| fs::rename(&beside, &path));
+    if placed.is_err() {
+        // What is left of it would only be in the way; the first error is the one to tell.
+        let _ = fs::remove_file(&beside);
+    }
+    placed
+}
+
+/// A name of this process alone.
+fn beside(path: &Path) -> PathBuf {
+    let mut name = path.file_name().unwrap_or_default().to_owned();
+    name.push(format!(".{}.new", std::process::id()));
+    path.with_file_name(name)
+}
+
+#[cfg(test)]
+mod tests {
+    use std::os::unix::fs::{PermissionsExt, symlink};
+
+    use super::*;
+    use crate::tui::app::kept::Look;
+
+    fn view(name: &str, filter: &str) -> View {
+        View { name: name.to_owned(), look: Look { filter: filter.to_owned(), ..Look::default() } }
+    }
+
+    #[test]
+    fn views_are_saved_replaced_when_wanted_and_deleted() {
+        let folder = tempfile::tempdir().unwrap();
+        let path = folder.path().join("new/views.toml");
+        assert_eq!(views(&path), Ok(vec![]), "no file, no views");
+        let (a, b) = (view("a", "st:failed"), view("b", ""));
+        assert_eq!(save(&path, &a, false), Ok(Some(vec![a.clone()])));
+        assert_eq!(save(&path, &b, false), Ok(Some(vec![a, b.clone()])));
+        let other = view("a", "st:stuck");
+        assert_eq!(save(&path, &other, false), Ok(None), "there is one of that name");
+        assert_eq!(save(&path, &other, true), Ok(Some(vec![other.clone(), b.clone()])));
+        assert_eq!(delete(&path, "a"), Ok(vec![b]));
+        assert!(delete(&path, "a").unwrap_err().contains("no view `a`"));
+        let left: Vec<_> =
+            fs::read_dir(path.parent().unwrap()).unwrap().map(|entry| entry.unwrap().file_name()).collect();
+        assert_eq!(left, ["views.toml"], "nothing else is left there");
+    }
+
+    #[test]
+    fn a_damaged_file_stays_as_it_is() {
+        let folder = tempfile::tempdir().unwrap();
+        let path = folder.path().join("views.toml");
+        let damaged = "[[view]]\nname = \"a\"\n<<<<<<< HEAD\n";
+        fs::write(&path, damaged).unwrap();
+        for error in
+            [views(&path).unwrap_err(), save(&path, &view("b", ""), true).unwrap_err(), delete(&path, "a").unwrap_err()]
+        {
+            assert!(error.contains("views.toml: line 3: "), "{error}");
+        }
+        assert_eq!(fs::read_to_string(&path).unwrap(), damaged);
+        let blocked = folder.path().join("views.toml/views.toml");
+        assert!(save(&blocked, &view("b", ""), false).unwrap_err().contains("views.toml"));
+    }
+
+    #[test]
+    fn a_link_stays_a_link_and_permissions_stay() {
+        let folder = tempfile::tempdir().unwrap();
+        let (real, link) = (folder.path().join("real.toml"), folder.path().join("views.toml"));
+        fs::write(&real, "# mine\n").unwrap();
+        fs::set_permissions(&real, fs::Permissions::from_mode(0o640)).unwrap();
+        symlink(&real, &link).unwrap();
+        save(&link, &view("a", ""), false).unwrap();
+        assert!(fs::symlink_metadata(&link).unwrap().is_symlink());
+        assert!(fs::read_to_string(&real).unwrap().starts_with("# mine\n\n[[view]]\n"));
+        assert_eq!(fs::metadata(&real).unwrap().permissions().mode() & 0o777, 0o640);
+    }
+
+    #[test]
+    fn a_session_is_kept_and_a_damaged_one_is_none() {
+        let folder = tempfile::tempdir().unwrap();
+        let path = folder.path().join("state/obs-tui/session.toml");
+        assert_eq!(session(&path), Session::default());
+        let left = Session { look: view("", "st:failed at:1h").look, view: Some("x".to_owned()), local_time: true };
+        keep_session(&path, &left).unwrap();
+        assert_eq!(session(&path), left);
+        fs::write(&path, [0xff, 0x00, b'[']).unwrap();
+        assert_eq!(session(&path), Session::default());
+        keep_session(&path, &left).unwrap();
+        assert_eq!(session(&path), left, "and it is written anew");
+        assert!(keep_session(&path.join("x/y"), &left).is_err());
+    }
+}

@@ -1,0 +1,70 @@
+//! Saved views and the last session, in the real binary with folders of their own.
+
+use std::fs;
+use std::path::Path;
+
+use obs_tui::store::config::Config;
+
+use crate::cli::binary;
+use crate::common;
+use crate::pty::Terminal;
+
+fn explorer(config: &Config, folder: &Path) -> Terminal {
+    let folder = folder.to_str().unwrap();
+    let environment =
+        [("OBSERVABILITY_DB_URL", &*config.url()), ("XDG_CONFIG_HOME", folder), ("XDG_STATE_HOME", folder)];
+    Terminal::start(&binary(), &[], &environment, (120, 36))
+}
+
+fn leave(mut terminal: Terminal) {
+    terminal.press("\u{3}\u{3}");
+    let (status, left, terminal) = terminal.end();
+    assert_eq!((status.exit_code(), left), (0, vec![]), "{}", terminal.screen());
+}
+
+#[tokio::test]
+async fn a_view_is_saved_and_the_next_session_begins_with_it() {
+    let db = common::database("kept_views").await;
+    common::load_foreign(&db).await;
+    let folder = tempfile::tempdir().unwrap();
+    let views = folder.path().join("obs-tui/views.toml");
+    let mut terminal = explorer(&db.readonly, folder.path());
+    terminal.wait_for("event-handlers");
+    terminal.press(":st:failed at:all\r");
+    terminal.wait_for("filter> st:failed");
+    terminal.press("\u{13}failures\r");
+    terminal.wait_for("saved the view `failures`");
+    assert!(fs::read_to_string(&views).unwrap().contains("name = \"failures\"\nfilter = \"st:failed at:all\"\n"));
+    terminal.press("T");
+    terminal.wait_for("local time");
+    leave(terminal);
+    let session = fs::read_to_string(folder.path().join("obs-tui/session.toml")).unwrap();
+    assert_eq!(session, "filter = \"st:failed at:all\"\nview = \"failures\"\nlocal_time = true\n");
+
+    let mut terminal = explorer(&db.readonly, folder.path());
+    terminal.wait_for("view: failures");
+    terminal.wait_for("filter> st:failed");
+    terminal.press("F");
+    terminal.wait_for("st:failed at:all");
+    terminal.press("\u{1b}");
+    // What somebody else broke is told and stays.
+    fs::write(&views, "<<<<<<< HEAD\n").unwrap();
+    terminal.press("\u{13}\r");
+    terminal.wait_for("line 1");
+    leave(terminal);
+    assert_eq!(fs::read_to_string(&views).unwrap(), "<<<<<<< HEAD\n");
+}
+
+#[tokio::test]
+async fn a_damaged_session_is_no_obstacle() {
+    let db = common::database("kept_damaged").await;
+    common::load_foreign(&db).await;
+    let folder = tempfile::tempdir().unwrap();
+    let session = folder.path().join("obs-tui/session.toml");
+    fs::create_dir(folder.path().join("obs-tui")).unwrap();
+    fs::write(&session, [0xff, 0xfe, 0x00, b'[']).unwrap();
+    let mut terminal = explorer(&db.readonly, folder.path());
+    terminal.wait_for("event-handlers");
+    leave(terminal);
+    assert_eq!(fs::read_to_string(&session).unwrap(), "local_time = false\n");
+}
