@@ -8,6 +8,7 @@ pub mod documents;
 pub mod filter;
 pub mod find;
 pub mod flow;
+pub mod help;
 pub mod invocations;
 pub mod kept;
 pub mod logs;
@@ -187,8 +188,12 @@ pub struct App {
     pub overlay: Option<overlay::Overlay>,
     /// What this run said.
     pub messages: messages::Messages,
+    /// What was written to the terminal.
+    pub traffic: messages::Traffic,
     /// The first line of the help that is shown, when it is open.
     pub help: Option<usize>,
+    /// What is looked for in the help, while it is typed.
+    pub help_search: Option<prompt::Line>,
     /// The message row.
     pub note: Option<Note>,
     /// The first key of a chord that waits for its second.
@@ -231,7 +236,9 @@ impl App {
             views: views::State::default(),
             overlay: None,
             messages: messages::Messages::default(),
+            traffic: messages::Traffic::default(),
             help: None,
+            help_search: None,
             note: None,
             pending: None,
             local_time: false,

@@ -12,6 +12,7 @@ use chrono::TimeDelta;
 use tokio::sync::mpsc::UnboundedSender;
 use tokio::task::{AbortHandle, JoinSet};
 
+use super::app::messages::SLOW;
 use super::msg::{Cmd, Failure, Msg, View};
 use crate::clock::Clock;
 use crate::logs::{Level, LogError, LogLine, LogPage, LogQuery, LokiClient, Origin};
@@ -53,6 +54,24 @@ impl Class {
             View::Logs => &[Self::Loki, Self::TableLogs],
             View::Charts => &[Self::Hourly],
             View::Detail => &[Self::Row],
+        }
+    }
+}
+
+impl Class {
+    /// What is asked for, in words.
+    fn what(self) -> &'static str {
+        match self {
+            Self::Page => "the newest rows",
+            Self::Older => "older rows",
+            Self::Inside => "the preview",
+            Self::Count => "counting",
+            Self::Known => "names for the filter",
+            Self::Cascade => "the cascade",
+            Self::Row => "the row",
+            Self::Hourly => "the charts",
+            Self::Loki => "log lines",
+            Self::TableLogs => "log lines of the table",
         }
     }
 }
@@ -196,9 +215,16 @@ impl Effects {
 
     fn ask(&mut self, class: Class, work: impl Future<Output = Msg> + Send + 'static) {
         let answers = self.answers.clone();
+        let clock = self.clock.clone();
         let task = self.tasks.spawn(async move {
-            // The loop that receives it may have ended.
-            let _ = answers.send(work.await);
+            let start = clock.elapsed();
+            let answer = work.await;
+            let took = clock.elapsed().saturating_sub(start);
+            // The loop that receives them may have ended.
+            let _ = answers.send(answer);
+            if took >= SLOW {
+                let _ = answers.send(Msg::Slow(class.what(), took));
+            }
         });
         if let Some(older) = self.newest.insert(class, task) {
             older.abort();

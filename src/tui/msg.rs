@@ -3,6 +3,7 @@
 mod data;
 
 use std::path::PathBuf;
+use std::time::Duration;
 
 use chrono::{DateTime, Utc};
 use crossterm::event::KeyEvent;
@@ -325,6 +326,8 @@ pub enum Msg {
     Views(Result<Vec<kept::View>, String>),
     /// A view was saved, and these are all; nothing when another one has its name.
     ViewSaved(kept::View, Result<Option<Vec<kept::View>>, String>),
+    /// A request took long: what was asked for, and how long.
+    Slow(&'static str, Duration),
     /// Something was copied or written, or why not, in words for the message row.
     Told(Result<String, String>),
 }

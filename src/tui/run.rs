@@ -231,6 +231,8 @@ impl Running {
         }
         self.pace.drawn(now);
         let bytes = self.screen.draw(&self.app, &self.theme);
+        // The next frame tells it, where somebody looks: this one does not wait for itself.
+        self.app.traffic.add(bytes.len());
         self.terminal.write(&bytes)
     }
 

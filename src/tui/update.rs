@@ -7,7 +7,9 @@ use chrono::{DateTime, Utc};
 use crossterm::event::{KeyEvent, KeyEventKind};
 
 use super::app::overlay::Typed;
-use super::app::{App, Connection, charts, detail, documents, filter, find, flow, invocations, logs, overlay, views};
+use super::app::{
+    App, Connection, charts, detail, documents, filter, find, flow, help, invocations, logs, messages, overlay, views,
+};
 use super::keymap::Lookup;
 use super::msg::{Action, Cmd, Msg, View};
 
@@ -83,6 +85,10 @@ fn answer(app: &mut App, msg: Msg) -> Vec<Cmd> {
         }
         Msg::Views(answer) => views::loaded(app, answer),
         Msg::ViewSaved(view, answer) => views::saved(app, view, answer),
+        Msg::Slow(what, took) => {
+            messages::slow(app, what, took);
+            Vec::new()
+        }
         Msg::Told(Ok(how)) => {
             app.say(how);
             Vec::new()
@@ -136,6 +142,9 @@ fn pressed(app: &mut App, key: KeyEvent) -> Vec<Cmd> {
     if key.kind == KeyEventKind::Release {
         return Vec::new();
     }
+    if help::typed(app, key) {
+        return Vec::new();
+    }
     if app.help.is_none() && app.pending.is_none() {
         match overlay::typed(app, key) {
             Typed::Foreign => {}
@@ -170,7 +179,12 @@ fn pressed(app: &mut App, key: KeyEvent) -> Vec<Cmd> {
 /// An action goes to what is open, else to the screen.
 fn act_anywhere(app: &mut App, action: Action, asked_to_quit: bool) -> Vec<Cmd> {
     if app.help.is_some() {
-        return act_in_help(app, action, asked_to_quit);
+        return match action {
+            Action::QuitNow => ask_to_quit(app, asked_to_quit, "C-c"),
+            Action::Redraw => vec![Cmd::Redraw],
+            Action::Suspend => vec![Cmd::Suspend],
+            _ => help::act(app, action),
+        };
     }
     overlay::act(app, action).unwrap_or_else(|| act(app, action, asked_to_quit))
 }
@@ -202,7 +216,7 @@ fn act(app: &mut App, action: Action, asked_to_quit: bool) -> Vec<Cmd> {
             overlay::open(app, action)
         }
         Action::Help => {
-            app.help = Some(0);
+            help::open(app);
             Vec::new()
         }
         Action::Redraw => vec![Cmd::Redraw],
@@ -239,29 +253,6 @@ fn act_on_screen(app: &mut App, action: Action) -> Vec<Cmd> {
         View::Charts => charts::act(app, action),
         View::Detail => detail::act(app, action),
     }
-}
-
-fn act_in_help(app: &mut App, action: Action, asked_to_quit: bool) -> Vec<Cmd> {
-    let first = app.help.unwrap_or(0);
-    let page = usize::from(app.body_rows()).max(2);
-    app.help = match action {
-        Action::QuitNow => return ask_to_quit(app, asked_to_quit, "C-c"),
-        Action::Redraw => return vec![Cmd::Redraw],
-        Action::Suspend => return vec![Cmd::Suspend],
-        Action::Help | Action::Back | Action::Quit | Action::Open => None,
-        Action::Down => Some(first + 1),
-        Action::Up => Some(first.saturating_sub(1)),
-        Action::HalfDown => Some(first + page / 2),
-        Action::HalfUp => Some(first.saturating_sub(page / 2)),
-        Action::PageDown => Some(first + page),
-        Action::PageUp => Some(first.saturating_sub(page)),
-        Action::First => Some(0),
-        Action::Last => Some(usize::MAX),
-        _ => Some(first),
-    };
-    let last = app.settings.keys.help_rows(app.view, app.size.0).saturating_sub(page);
-    app.help = app.help.map(|first| first.min(last));
-    Vec::new()
 }
 
 fn ask_to_quit(app: &mut App, asked: bool, key: &str) -> Vec<Cmd> {

@@ -1,11 +1,13 @@
 //! What this run said: notes, complaints, and failures that no note told. The newest stands last.
 
 use std::collections::VecDeque;
+use std::time::Duration;
 
 use chrono::{DateTime, Utc};
 
 use super::App;
 use super::overlay::Overlay;
+use crate::model::text::duration;
 use crate::tui::app::cursor::Cursor;
 use crate::tui::msg::{Action, Cmd};
 
@@ -58,6 +60,39 @@ impl Messages {
     pub fn errors(&self) -> usize {
         self.kept.iter().filter(|message| message.is_error).count()
     }
+}
+
+/// What was written to the terminal.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub struct Traffic {
+    /// Frames in which something changed.
+    pub frames: u64,
+    /// Their bytes.
+    pub bytes: u64,
+    /// Bytes of the largest one, the first left out: it is the whole screen.
+    pub largest: usize,
+}
+
+impl Traffic {
+    /// A frame was written.
+    pub fn add(&mut self, bytes: usize) {
+        if bytes > 0 {
+            self.largest = if self.frames == 0 { 0 } else { self.largest.max(bytes) };
+            self.frames += 1;
+            self.bytes += bytes as u64;
+        }
+    }
+}
+
+/// A request that took so long is told, even when its answer came.
+pub const SLOW: Duration = Duration::from_millis(1_000);
+
+/// A request was slow.
+pub fn slow(app: &mut App, what: &str, took: Duration) {
+    let took = duration(i64::try_from(took.as_millis()).unwrap_or(i64::MAX));
+    let advice = "a shorter range of time, or a filter for an id or a function, is faster";
+    let now = app.now;
+    app.messages.add(&format!("slow: {what} took {took}; {advice}"), false, now);
 }
 
 /// Rows of the list, and of the whole text of the selected message below it.
@@ -135,6 +170,19 @@ mod tests {
         let request = app.logs.loki.request.unwrap();
         update(&mut app, Msg::Logs(request, Err(LogError::NotConfigured)));
         assert!(texts(&app).last().unwrap().0.contains("GRAFANA_URL"), "{:?}", texts(&app));
+    }
+
+    #[test]
+    fn slow_requests_and_bytes_are_told() {
+        let mut app = fixture::app((80, 24));
+        update(&mut app, Msg::Slow("older rows", Duration::from_millis(2_340)));
+        assert!(texts(&app)[0].0.starts_with("slow: older rows took 2.34s; "), "{:?}", texts(&app));
+        assert_eq!(app.note, None, "it does not disturb");
+        let mut traffic = Traffic::default();
+        for bytes in [6_800, 0, 283, 2_500] {
+            traffic.add(bytes);
+        }
+        assert_eq!(traffic, Traffic { frames: 3, bytes: 9_583, largest: 2_500 });
     }
 
     #[test]

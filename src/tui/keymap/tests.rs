@@ -37,7 +37,7 @@ fn chosen_keys_take_the_place_of_the_tables() {
     assert_eq!(keys.key_of(view, Action::NextFailure), "Q");
     assert!(keys.footer(view).contains(&("Q/E".to_owned(), "failure")), "{:?}", keys.footer(view));
     let help = HelpLine::Key { keys: "Q zn".to_owned(), help: "next failure", here: true };
-    assert!(keys.help(view, 80).iter().flatten().any(|line| *line == help));
+    assert!(keys.help(view, 80, "").iter().flatten().any(|line| *line == help));
 }
 
 #[test]
@@ -61,14 +61,14 @@ fn keys_that_cannot_be_used_are_told_with_both_names() {
 fn every_binding_stands_in_the_help_of_every_screen() {
     let keymap = Keymap::default();
     for (view, width) in View::ALL.into_iter().zip([40, 80, 120, 200, 80]) {
-        let columns = keymap.help(view, width);
+        let columns = keymap.help(view, width, "");
         let lines: Vec<&HelpLine> = columns.iter().flatten().collect();
         for binding in BINDINGS {
             let here = binding.works_in(view);
             let line = HelpLine::Key { keys: keymap.shown(binding), help: binding.help, here };
             assert!(lines.contains(&&line), "{binding:?} at {width}");
         }
-        assert_eq!(lines.iter().filter(|line| matches!(line, HelpLine::Title(_))).count(), Group::ALL.len());
+        assert_eq!(lines.iter().filter(|line| matches!(line, HelpLine::Title(_))).count(), Group::ALL.len() + 2);
     }
 }
 
@@ -140,4 +140,22 @@ fn the_footer_begins_with_what_matters_and_ends_with_help_and_the_way_out() {
         let entries = Keymap::default().footer(view);
         assert_eq!(entries[entries.len() - 2..], [("?".to_owned(), "help"), ("Esc".to_owned(), "back")], "{view:?}");
     }
+}
+
+#[test]
+fn the_help_finds_keys_by_words() {
+    let found = |wanted: &str| -> Vec<String> {
+        let columns = Keymap::default().help(View::Invocations, 40, wanted);
+        let text = |line: &HelpLine| match line {
+            HelpLine::Key { keys, help, .. } => Some(format!("{keys}: {help}")),
+            _ => None,
+        };
+        columns.iter().flatten().filter_map(text).collect()
+    };
+    assert_eq!(found("NEXT fail"), ["e: next failure"]);
+    assert_eq!(found("gg"), ["gg Home: first; newest and follow"]);
+    assert!(found("st:failed").iter().any(|line| line.starts_with("st: ")));
+    assert!(found("zzz").is_empty());
+    let titles = Keymap::default().help(View::Invocations, 40, "next failure");
+    assert_eq!(titles.iter().flatten().filter(|line| matches!(line, HelpLine::Title(_))).count(), 1, "no empty groups");
 }

@@ -212,6 +212,13 @@ pub fn message(app: &App, theme: &Theme, area: Rect, buf: &mut Buffer) {
     let (text, style) = match &app.note {
         Some(note) if note.is_error => (clean(&note.text).into_owned(), theme.error()),
         Some(note) => (clean(&note.text).into_owned(), theme.title()),
+        None if app.help.is_some() && app.help_search.is_some() => {
+            if let Some(line) = &app.help_search {
+                let said = ("a word of what a key does", theme.dim());
+                super::prompt::draw(line, "search the help> ", said, theme, area, buf);
+            }
+            (String::new(), Style::new())
+        }
         None if super::overlay::typed(app, theme, area, buf) => (String::new(), Style::new()),
         None if app.is_covered() => (String::new(), Style::new()),
         None if app.view == View::Invocations => (super::invocations::summary(app), Style::new()),
@@ -227,13 +234,16 @@ pub fn message(app: &App, theme: &Theme, area: Rect, buf: &mut Buffer) {
 
 /// The most important keys of the screen, as many as fit.
 pub fn keys(app: &App, theme: &Theme, area: Rect, buf: &mut Buffer) {
-    let entries = if app.help.is_some() {
+    let entries = if app.help.is_some() && app.help_search.is_some() {
+        vec![("Esc".to_owned(), "all keys"), ("Enter".to_owned(), "close")]
+    } else if app.help.is_some() {
         let key_of = |action| app.settings.keys.key_of(app.view, action);
         let pair = |a, b| format!("{}/{}", key_of(a), key_of(b));
         let back = key_of(Action::Back);
         vec![
             (pair(Action::Down, Action::Up), "scroll"),
             (pair(Action::PageDown, Action::PageUp), "page"),
+            ("/".to_owned(), "search"),
             (back, "close"),
         ]
     } else if app.overlay.is_some() {

@@ -10,7 +10,7 @@ use ratatui::layout::Rect;
 use ratatui::style::Style;
 
 use super::frame::{fit, put};
-use crate::tui::app::App;
+use crate::tui::app::{App, help};
 use crate::tui::keymap::HelpLine;
 use crate::tui::theme::Theme;
 
@@ -19,7 +19,11 @@ const KEYS: u16 = 9;
 
 /// Draws the help over the body. Keys that do nothing on this screen are dim and in brackets.
 pub fn draw(app: &App, theme: &Theme, area: Rect, buf: &mut Buffer) {
-    let columns = app.settings.keys.help(app.view, area.width);
+    let columns = app.settings.keys.help(app.view, area.width, help::wanted(app));
+    if columns.iter().all(Vec::is_empty) {
+        let row = Rect { height: 1, ..area };
+        put(buf, row, area.x + 1, "no key does that: Esc ends the search", theme.dim());
+    }
     let width = area.width / u16::try_from(columns.len()).unwrap_or(1).max(1);
     let first = app.help.unwrap_or(0);
     for (x, column) in (area.x..).step_by(usize::from(width)).zip(&columns) {

@@ -13,10 +13,10 @@ use ratatui::style::Style;
 
 use super::frame::{columns, fit, put, rule};
 use super::wrap::wrap;
-use crate::model::text::clean;
+use crate::model::text::{bytes, clean};
 use crate::tui::app::App;
 use crate::tui::app::cursor::Cursor;
-use crate::tui::app::messages::{Message, heights};
+use crate::tui::app::messages::{Message, Traffic, heights};
 use crate::tui::theme::Theme;
 
 /// Draws the list over the body.
@@ -25,7 +25,12 @@ pub(super) fn draw(app: &App, cursor: Cursor, theme: &Theme, area: Rect, buf: &m
     let row_at = |y: usize| {
         Rect { y: area.y.saturating_add(u16::try_from(y).unwrap_or(u16::MAX)), height: 1, ..area }.intersection(area)
     };
-    put(buf, row_at(0), area.x + 1, &head(app), theme.title());
+    let x = put(buf, row_at(0), area.x + 1, &head(app), theme.title());
+    let traffic = traffic(app);
+    let right = area.right().saturating_sub(columns(&traffic) + 1);
+    if right > x + 1 {
+        put(buf, row_at(0), right, &traffic, theme.dim());
+    }
     let (rows, whole) = heights(app);
     for (y, at) in (1..).zip(cursor.window(messages.len(), rows)) {
         let Some(message) = messages.get(at) else { break };
@@ -36,6 +41,16 @@ pub(super) fn draw(app: &App, cursor: Cursor, theme: &Theme, area: Rect, buf: &m
     let text = clean(&message.text);
     for (y, text) in (rows + 2..).zip(wrap(&text, usize::from(area.width.saturating_sub(2)), whole).0) {
         put(buf, row_at(y), area.x + 1, text, Style::new());
+    }
+}
+
+/// How much a slow line had to carry.
+fn traffic(app: &App) -> String {
+    let Traffic { frames, bytes: written, largest } = app.traffic;
+    let size = |count: u64| bytes(usize::try_from(count).unwrap_or(usize::MAX));
+    match frames {
+        0 => String::new(),
+        frames => format!("{frames} frames, {}, largest change {}", size(written), bytes(largest)),
     }
 }
 
