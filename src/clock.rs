@@ -6,7 +6,7 @@
 
 use std::sync::Arc;
 use std::sync::atomic::{AtomicI64, AtomicU64, Ordering};
-use std::time::{Duration, Instant};
+use std::time::{Duration, Instant, SystemTime};
 
 use chrono::{DateTime, TimeDelta, Utc};
 use uuid::Uuid;
@@ -39,6 +39,18 @@ impl Clock {
         match self {
             Self::System(_) => Utc::now(),
             Self::Manual(micros) => DateTime::from_timestamp_micros(micros.load(Ordering::SeqCst)).unwrap_or_default(),
+        }
+    }
+
+    /// The wall-clock time, microseconds since the epoch: like [`Clock::now`], without a calendar.
+    #[must_use]
+    pub fn micros(&self) -> i64 {
+        match self {
+            Self::System(_) => match SystemTime::now().duration_since(SystemTime::UNIX_EPOCH) {
+                Ok(since) => i64::try_from(since.as_micros()).unwrap_or(i64::MAX),
+                Err(before) => i64::try_from(before.duration().as_micros()).map_or(i64::MIN, |micros| -micros),
+            },
+            Self::Manual(micros) => micros.load(Ordering::SeqCst),
         }
     }
 
@@ -82,11 +94,31 @@ pub struct Generator {
     last: AtomicU64,
     /// Random bits of the operating system.
     key: u128,
+    /// The process, shifted left by 32 bits, and when it was looked up, microseconds: asking takes longer than all else.
+    process: AtomicU64,
 }
 
+/// How long the process is known, microseconds. No fork is made and at work so soon.
+const PROCESS_KNOWN: u32 = 8;
+
 impl Generator {
-    fn next(&self, now: DateTime<Utc>) -> Uuid {
-        let now = u64::try_from(now.timestamp_millis()).unwrap_or(0) << 16;
+    fn process(&self, micros: i64) -> u64 {
+        #[expect(
+            clippy::cast_possible_truncation,
+            clippy::cast_sign_loss,
+            reason = "the lower half is compared, wrapping"
+        )]
+        let (known, now) = (self.process.load(Ordering::Relaxed), micros as u32);
+        if known != 0 && now.wrapping_sub(known as u32) < PROCESS_KNOWN {
+            return known >> 32;
+        }
+        let process = u64::from(std::process::id());
+        self.process.store(process << 32 | u64::from(now), Ordering::Relaxed);
+        process
+    }
+
+    fn next(&self, micros: i64) -> Uuid {
+        let now = u64::try_from(micros / 1000).unwrap_or(0) << 16;
         let mut last = self.last.load(Ordering::Relaxed);
         let next = loop {
             // More than 65,536 ids in one millisecond borrow from the next.
@@ -100,7 +132,7 @@ impl Generator {
         // process has: the count under a random key, and the process, since a fork has the same key.
         #[expect(clippy::cast_possible_truncation, reason = "half of the key each")]
         let (high, low) = ((self.key >> 64) as u64, self.key as u64);
-        let random = mix(mix(mix(next ^ high) ^ low) ^ u64::from(std::process::id()));
+        let random = mix(mix(mix(next ^ high) ^ low) ^ self.process(micros));
         let first = (next & !0xFFFF) | 0x7000 | (next >> 4 & 0x0FFF);
         let second = 0x8000_0000_0000_0000 | (next & 0xF) << 58 | random >> 6;
         Uuid::from_u64_pair(first, second)
@@ -118,7 +150,10 @@ impl Ids {
     /// UUIDv7 ids of this clock.
     #[must_use]
     pub fn random(clock: Clock) -> Self {
-        Self::Random(clock, Arc::new(Generator { last: AtomicU64::new(0), key: Uuid::new_v4().as_u128() }))
+        Self::Random(
+            clock,
+            Arc::new(Generator { last: AtomicU64::new(0), key: Uuid::new_v4().as_u128(), process: AtomicU64::new(0) }),
+        )
     }
 
     /// Ids that count up from 1.
@@ -131,7 +166,7 @@ impl Ids {
     #[must_use]
     pub fn next(&self) -> Uuid {
         match self {
-            Self::Random(clock, generator) => generator.next(clock.now()),
+            Self::Random(clock, generator) => generator.next(clock.micros()),
             Self::Sequence(next) => {
                 let n = next.fetch_add(1, Ordering::SeqCst);
                 Uuid::from_u128(0x0000_0000_0000_7000_8000_0000_0000_0000 | u128::from(n))

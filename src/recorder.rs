@@ -25,7 +25,7 @@ use crate::store::write::ErrorText;
 use arena::Pushed;
 use failure::Messages;
 use frame::Frame;
-use record::{JobRef, Record};
+use record::{JobRef, JobStatus, Record};
 use shared::Shared;
 
 mod arena;
@@ -50,8 +50,8 @@ mod shared;
 mod spool;
 mod state;
 
-/// A batch is complete at this size, whatever the number of its records.
-const BATCH_BYTES: usize = 1 << 20;
+/// A batch is complete at this size, whatever the number of its records. While it is written there are two more copies.
+const BATCH_BYTES: usize = 512 << 10;
 /// How long the drop of the last handle waits for what is not written yet.
 const DROP_TIME: Duration = Duration::from_secs(2);
 /// How much longer than asked a shutdown waits for its own thread.
@@ -67,7 +67,7 @@ pub struct Recorder {
 }
 
 /// A recorder in numbers. Every change of a row's state is one record: a job has two, its start and its end.
-#[derive(Clone, Debug, PartialEq, Eq)]
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
 pub struct Stats {
     /// Records so far: `written + spooled + quarantined + dropped + buffered`.
     pub recorded: u64,
@@ -151,6 +151,9 @@ impl Recorder {
     /// call is written, in quarantine, or counted as lost. What another process has left in the spool is written too,
     /// but not waited for.
     pub fn flush(&self, time: Duration) -> bool {
+        if self.handle.shared.is_forked() {
+            return false;
+        }
         #[cfg(feature = "loki")]
         if let Some(pusher) = &self.handle.pusher {
             let timer = &self.handle.shared.timer;
@@ -163,6 +166,9 @@ impl Recorder {
 
     fn flush_rows(&self, time: Duration) -> bool {
         let shared = &self.handle.shared;
+        if shared.is_forked() {
+            return false;
+        }
         if shared.spools() && !shared.started.load(Ordering::Acquire) {
             shared.start();
         }
@@ -192,7 +198,7 @@ impl Recorder {
     /// A line for Loki.
     #[cfg(feature = "loki")]
     fn push_line(&self, job: &JobContext, line: &log::Line) {
-        if let Some(pusher) = &self.handle.pusher {
+        if let Some(pusher) = self.handle.pusher.as_ref().filter(|_| !self.handle.shared.is_forked()) {
             pusher.push(job, line);
         }
     }
@@ -227,7 +233,7 @@ impl Recorder {
 
     /// Like `push`, for a job.
     fn push_job(&self, job: &JobRef<'_>) -> bool {
-        !self.is_enabled() || self.offer(Class::Job, &Frame::job(job), job.status != "running")
+        !self.is_enabled() || self.offer(Class::Job, &Frame::job(job), job.status != JobStatus::Running)
     }
 
     /// Like `push`, for a row that others refer to: it may use the reserve, and is no loss if there is no room.
@@ -251,7 +257,7 @@ impl Recorder {
     fn offer(&self, class: Class, frame: &Frame<'_>, is_end: bool) -> bool {
         let shared = &self.handle.shared;
         if shared.options.connection.is_err() {
-            shared.lock().refuse(class, Reason::NotConfigured);
+            shared.refuse(class, Reason::NotConfigured);
             return true;
         }
         let pushed = match class {
@@ -267,13 +273,17 @@ impl Recorder {
             Pushed::Contended => Reason::Contended,
             Pushed::Closed => Reason::ShutDown,
         };
-        shared.lock().refuse(class, reason);
+        shared.refuse(class, reason);
         false
     }
 
     /// Counts a record that cannot be kept, because the row it refers to could not.
     fn lose(&self, class: Class) {
-        let mut state = self.handle.shared.lock();
+        let shared = &self.handle.shared;
+        if shared.is_forked() {
+            return;
+        }
+        let mut state = shared.lock();
         let reason = if state.stop_at.is_some() { Reason::ShutDown } else { Reason::BufferFull };
         state.refuse(class, reason);
     }
@@ -295,6 +305,9 @@ impl std::fmt::Debug for Handle {
 impl Handle {
     fn stop(&self, time: Duration) -> Stats {
         let shared = &self.shared;
+        if shared.is_forked() {
+            return shared.stats();
+        }
         let at = shared.timer.elapsed().saturating_add(time);
         #[cfg(feature = "loki")]
         if let Some(pusher) = &self.pusher {
@@ -321,6 +334,10 @@ impl Handle {
     fn stats(&self) -> Stats {
         #[cfg_attr(not(feature = "loki"), expect(unused_mut, reason = "only the lines for Loki are added"))]
         let mut stats = self.shared.stats();
+        #[cfg(feature = "loki")]
+        if self.shared.is_forked() {
+            return stats;
+        }
         #[cfg(feature = "loki")]
         if let Some(pusher) = &self.pusher {
             let lines = pusher.counts();

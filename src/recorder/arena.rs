@@ -67,7 +67,7 @@ struct Chunks {
 impl Arena {
     pub(super) fn new(limit: usize) -> Self {
         let cores = std::thread::available_parallelism().map_or(1, usize::from);
-        let shards = (2 * cores).max(FEWEST_SHARDS);
+        let shards = (2 * cores).max(FEWEST_SHARDS).next_power_of_two();
         Self {
             shards: (0..shards).map(|_| Shard::default()).collect(),
             accepted: AtomicU64::new(0),
@@ -95,7 +95,7 @@ impl Arena {
     fn push_within(&self, frame: &Frame<'_>, limit: usize) -> Pushed {
         let length = frame.len();
         let Ok(framed) = u32::try_from(length) else { return Pushed::Full };
-        let (before, after) = self.shards.split_at(home() % self.shards.len());
+        let (before, after) = self.shards.split_at(home() & (self.shards.len() - 1));
         for _ in 0..ROUNDS {
             let mut full = false;
             for shard in after.iter().chain(before) {
@@ -142,12 +142,14 @@ impl Arena {
         if self.in_use.fetch_update(Ordering::Relaxed, Ordering::Relaxed, grown).is_err() {
             return false;
         }
-        let pooled = if size == self.chunk { self.pool().pop() } else { None };
-        // A chunk of unusual size makes up for those that wait in the pool.
+        let mut pool = self.pool();
+        let pooled = pool.as_deref_mut().filter(|_| size == self.chunk).and_then(Vec::pop);
         let opened = pooled.unwrap_or_else(|| {
-            self.pool().clear();
+            // A chunk of unusual size makes up for those that wait in the pool.
+            pool.as_deref_mut().into_iter().for_each(Vec::clear);
             Vec::with_capacity(size)
         });
+        drop(pool);
         // An allocator may give more than it was asked for.
         self.in_use.fetch_add(opened.capacity() - size, Ordering::Relaxed);
         let old = std::mem::replace(&mut chunks.open, opened);
@@ -163,15 +165,18 @@ impl Arena {
     /// Gives back a chunk.
     pub(super) fn release(&self, mut chunk: Vec<u8>) {
         self.in_use.fetch_sub(chunk.capacity(), Ordering::Relaxed);
-        let mut pool = self.pool();
-        if chunk.capacity() == self.chunk && pool.len() < POOL {
+        if chunk.capacity() == self.chunk
+            && let Some(mut pool) = self.pool()
+            && pool.len() < POOL
+        {
             chunk.clear();
             pool.push(chunk);
         }
     }
 
-    fn pool(&self) -> MutexGuard<'_, Vec<Vec<u8>>> {
-        self.pool.lock().unwrap_or_else(PoisonError::into_inner)
+    /// None while another thread uses it: nobody waits for the pool.
+    fn pool(&self) -> Option<MutexGuard<'_, Vec<Vec<u8>>>> {
+        self.pool.try_lock().ok()
     }
 
     /// Records so far.

@@ -10,7 +10,6 @@ use std::sync::atomic::{AtomicBool, Ordering};
 use std::task::Poll;
 use std::time::Duration;
 
-use chrono::{DateTime, Utc};
 use tokio::task::JoinHandle;
 use tracing::span::EnteredSpan;
 use tracing::{Instrument as _, Span};
@@ -21,7 +20,7 @@ use crate::model::trace::{TRACEPARENT, TraceParent};
 use crate::recorder::event::Scope as EventScope;
 use crate::recorder::frame::Frame;
 use crate::recorder::inbound::{CORRELATION_HEADER, CORRELATION_VARIABLE, JOB_HEADER, JOB_VARIABLE};
-use crate::recorder::record::JobRef;
+use crate::recorder::record::{JobRef, JobStatus};
 use crate::recorder::{Class, Recorder};
 
 thread_local! {
@@ -61,17 +60,18 @@ pub struct JobContext {
 struct Scope {
     event: Arc<EventScope>,
     id: Uuid,
-    created_at: DateTime<Utc>,
+    /// Microseconds since the epoch.
+    created_at: i64,
     started: Duration,
-    name: Arc<str>,
+    name: Box<str>,
     /// Whether some record of it has been accepted.
     recorded: AtomicBool,
 }
 
 impl JobContext {
-    pub(super) fn new(event: Arc<EventScope>, name: Arc<str>) -> Self {
+    pub(super) fn new(event: Arc<EventScope>, name: Box<str>) -> Self {
         let options = event.invocation.recorder.options();
-        let (id, created_at, started) = (options.ids.next(), options.clock.now(), options.clock.elapsed());
+        let (id, created_at, started) = (options.ids.next(), options.clock.micros(), options.clock.elapsed());
         Self { scope: Arc::new(Scope { event, id, created_at, started, name, recorded: AtomicBool::new(false) }) }
     }
 
@@ -223,14 +223,14 @@ impl JobContext {
     }
 
     /// So long after its start. One reading of the clock is enough, and the two times of a row fit its duration.
-    pub(super) fn row(&self, status: &'static str, elapsed: Duration) -> JobRef<'_> {
+    pub(super) fn row(&self, status: JobStatus, elapsed: Duration) -> JobRef<'_> {
         let invocation = &self.scope.event.invocation;
         JobRef {
             id: self.scope.id,
             invocation_id: invocation.id,
             event_execution_id: self.scope.event.id,
             created_at: self.scope.created_at,
-            updated_at: self.scope.created_at + elapsed,
+            updated_at: self.scope.created_at.saturating_add(i64::try_from(elapsed.as_micros()).unwrap_or(i64::MAX)),
             correlation_id: &invocation.correlation,
             job_name: &self.scope.name,
             function_name: None,
@@ -255,7 +255,8 @@ impl JobContext {
     pub(super) fn ensure_recorded(&self) -> bool {
         self.scope.recorded.load(Ordering::Acquire)
             || self.scope.event.ensure_recorded() && {
-                let recorded = self.recorder().push_parent_frame(&Frame::job(&self.row("running", Duration::ZERO)));
+                let recorded =
+                    self.recorder().push_parent_frame(&Frame::job(&self.row(JobStatus::Running, Duration::ZERO)));
                 self.scope.recorded.store(recorded, Ordering::Release);
                 recorded
             }

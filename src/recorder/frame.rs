@@ -222,9 +222,9 @@ impl<'a> Frame<'a> {
         frame.id(row.id);
         frame.id(row.invocation_id);
         frame.id(row.event_execution_id);
-        frame.time(row.created_at);
-        frame.time(row.updated_at);
-        frame.status(STATUSES, row.status);
+        frame.put(row.created_at.to_le_bytes());
+        frame.put(row.updated_at.to_le_bytes());
+        frame.put([row.status as u8]);
         frame.option(row.duration_ms, Self::int);
         frame.text(Some(row.correlation_id));
         frame.text(Some(row.job_name));

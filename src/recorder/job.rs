@@ -17,6 +17,7 @@ use crate::recorder::context::JobContext;
 use crate::recorder::event::Scope;
 use crate::recorder::failure::{self, Failure};
 use crate::recorder::invocation::unfinished;
+use crate::recorder::record::JobStatus;
 use crate::store::write::ErrorText;
 
 /// What is known about a job before it starts. Made by [`Handler::job`](crate::recorder::Handler::job).
@@ -24,8 +25,8 @@ use crate::store::write::ErrorText;
 #[must_use = "nothing is recorded before `start` or `run`"]
 pub struct JobBuilder {
     event: Arc<Scope>,
-    name: Arc<str>,
-    function_name: Option<Arc<str>>,
+    name: Box<str>,
+    function_name: Option<Box<str>>,
     options: Option<Box<str>>,
 }
 
@@ -55,7 +56,7 @@ impl JobBuilder {
             counts.run.fetch_add(1, Ordering::AcqRel);
         }
         let context = JobContext::new(self.event, self.name);
-        let mut row = context.row("running", Duration::ZERO);
+        let mut row = context.row(JobStatus::Running, Duration::ZERO);
         (row.function_name, row.options) = (self.function_name.as_deref(), self.options.as_deref());
         context.push(&row);
         Job { context, ended: false }
@@ -231,7 +232,8 @@ impl Job {
         }
         if self.context.recorder().is_enabled() {
             let elapsed = self.context.elapsed();
-            let mut row = self.context.row(if error.is_some() { "failed" } else { "completed" }, elapsed);
+            let mut row =
+                self.context.row(if error.is_some() { JobStatus::Failed } else { JobStatus::Completed }, elapsed);
             (row.duration_ms, row.result, row.error) = (Some(capture::millis(elapsed)), result, error);
             self.context.push(&row);
         }

@@ -3,7 +3,6 @@
 use std::collections::BTreeMap;
 use std::collections::btree_map::Entry;
 
-use chrono::{DateTime, Utc};
 use uuid::Uuid;
 
 use crate::recorder::loss::Class;
@@ -39,19 +38,28 @@ impl Record {
     }
 }
 
+/// The place of a job's status in [`STATUSES`](crate::store::write::STATUSES).
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(super) enum JobStatus {
+    Running = 0,
+    Completed = 1,
+    Failed = 2,
+}
+
 /// A record of a job whose texts are still where the guard has them.
 #[derive(Debug)]
 pub(super) struct JobRef<'a> {
     pub(super) id: Uuid,
     pub(super) invocation_id: Uuid,
     pub(super) event_execution_id: Uuid,
-    pub(super) created_at: DateTime<Utc>,
-    pub(super) updated_at: DateTime<Utc>,
+    /// Microseconds since the epoch.
+    pub(super) created_at: i64,
+    pub(super) updated_at: i64,
     pub(super) correlation_id: &'a str,
     pub(super) job_name: &'a str,
     pub(super) function_name: Option<&'a str>,
     pub(super) options: Option<&'a str>,
-    pub(super) status: &'static str,
+    pub(super) status: JobStatus,
     pub(super) duration_ms: Option<i32>,
     /// JSON as it was serialized: UTF-8, but not checked again at the call.
     pub(super) result: Option<&'a [u8]>,
@@ -65,13 +73,17 @@ impl<'a> From<&'a JobRow> for JobRef<'a> {
             id: row.id,
             invocation_id: row.invocation_id,
             event_execution_id: row.event_execution_id,
-            created_at: row.created_at,
-            updated_at: row.updated_at,
+            created_at: row.created_at.timestamp_micros(),
+            updated_at: row.updated_at.timestamp_micros(),
             correlation_id: &row.correlation_id,
             job_name: &row.job_name,
             function_name: row.function_name.as_deref(),
             options: row.options.as_deref(),
-            status: row.status,
+            status: match row.status {
+                "completed" => JobStatus::Completed,
+                "failed" => JobStatus::Failed,
+                _ => JobStatus::Running,
+            },
             duration_ms: row.duration_ms,
             result: row.result.as_deref().map(str::as_bytes),
             error: row.error.as_deref(),
@@ -111,7 +123,7 @@ fn add<R: Merge>(rows: &mut BTreeMap<Uuid, R>, row: R) {
 
 #[cfg(test)]
 pub(super) mod tests {
-    use chrono::TimeDelta;
+    use chrono::{DateTime, TimeDelta};
     use proptest::prelude::*;
 
     use super::*;

@@ -1,12 +1,13 @@
 //! What the callers and the flusher share, and how one wakes the other.
 
-use std::sync::atomic::{AtomicBool, AtomicU8, AtomicU64, Ordering};
+use std::sync::atomic::{AtomicBool, AtomicU8, AtomicU32, AtomicU64, Ordering};
 use std::sync::{Arc, Condvar, Mutex, MutexGuard, PoisonError};
 use std::time::Duration;
 
 use tokio::sync::Notify;
 
 use super::arena::Arena;
+use super::loss::{Class, Reason};
 use super::state::State;
 use super::{BATCH_BYTES, Options, Stats, flush};
 use crate::clock::Clock;
@@ -19,6 +20,8 @@ pub(super) const TIMED: u8 = 1;
 /// It waits for any record.
 pub(super) const IDLE: u8 = 2;
 
+const FORKED: &str = "this process is a fork of the one that the recorder works in: make a recorder here";
+
 /// What the callers and the flusher share.
 pub(super) struct Shared {
     pub(super) options: Options,
@@ -30,6 +33,8 @@ pub(super) struct Shared {
     pub(super) state: Mutex<State>,
     /// Whether there is a flusher.
     pub(super) started: AtomicBool,
+    /// The process that the flusher is in; 0 before it starts.
+    pub(super) owner: AtomicU32,
     /// What the flusher waits for.
     pub(super) parked: AtomicU8,
     /// Records that the flusher has taken out of the arena.
@@ -61,6 +66,7 @@ impl Shared {
             arena: Arena::new(if options.enabled { bytes } else { 0 }),
             state: Mutex::new(State { last_error, ..State::default() }),
             started: AtomicBool::new(false),
+            owner: AtomicU32::new(0),
             parked: AtomicU8::new(AWAKE),
             taken: AtomicU64::new(0),
             wake: Condvar::new(),
@@ -76,6 +82,21 @@ impl Shared {
 
     pub(super) fn lock(&self) -> MutexGuard<'_, State> {
         self.state.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+
+    /// Whether this is a fork of the process that the flusher is in. Then nobody will ever write what is recorded, and a
+    /// lock that was held when it was forked stays so: none may be waited for.
+    pub(super) fn is_forked(&self) -> bool {
+        let owner = self.owner.load(Ordering::Acquire);
+        owner != 0 && owner != std::process::id()
+    }
+
+    /// Counts a record that was never held.
+    #[cold]
+    pub(super) fn refuse(&self, class: Class, reason: Reason) {
+        if !self.is_forked() {
+            self.lock().refuse(class, reason);
+        }
     }
 
     pub(super) fn update(&self, change: impl FnOnce(&mut State)) {
@@ -98,7 +119,7 @@ impl Shared {
             _ => true,
         };
         self.press();
-        if due && self.parked.swap(AWAKE, Ordering::SeqCst) != AWAKE {
+        if due && self.parked.swap(AWAKE, Ordering::SeqCst) != AWAKE && !self.is_forked() {
             // The flusher parks with the state locked: it is asleep once it can be locked here.
             drop(self.lock());
             self.wake.notify_one();
@@ -108,7 +129,8 @@ impl Shared {
     /// Tells the flusher if memory fills, once until it has made room.
     #[inline]
     pub(super) fn press(&self) {
-        if self.arena.bytes() > self.high_water && !self.pressing.swap(true, Ordering::AcqRel) {
+        let high = self.arena.bytes() > self.high_water;
+        if high && !self.pressing.swap(true, Ordering::AcqRel) && !self.is_forked() {
             self.pressure.notify_one();
             drop(self.lock());
             self.wake.notify_one();
@@ -133,6 +155,7 @@ impl Shared {
         if self.started.swap(true, Ordering::AcqRel) {
             return;
         }
+        self.owner.store(std::process::id(), Ordering::Release);
         if let Err(error) = flush::spawn(self) {
             // The next record tries again.
             self.started.store(false, Ordering::Release);
@@ -149,6 +172,9 @@ impl Shared {
     }
 
     pub(super) fn stats(&self) -> Stats {
+        if self.is_forked() {
+            return Stats { last_error: Some(FORKED.to_owned()), ..Stats::default() };
+        }
         let state = self.lock();
         // After the lock: what is settled by then has been counted before.
         let accepted = self.arena.accepted();

@@ -4,12 +4,15 @@
 mod capture;
 mod faults;
 mod guards;
+#[cfg(target_os = "linux")]
+mod hosts;
 mod layer;
 mod loki;
 mod merge;
 mod modules;
 mod outage;
 mod refusal;
+mod server;
 mod spool;
 mod walkthrough;
 
@@ -18,7 +21,7 @@ use std::time::Duration;
 use obs_tui::Recorder;
 use obs_tui::clock::Clock;
 use obs_tui::postgres::{self, Cluster};
-use obs_tui::recorder::Options;
+use obs_tui::recorder::{Options, Stats};
 use obs_tui::store::admin::{self, Roles};
 use obs_tui::store::config::Config;
 use serde_json::Value;
@@ -54,6 +57,19 @@ async fn until(mut condition: impl AsyncFnMut() -> bool) {
     }
 }
 
+/// Flushes in vain until an attempt to write has failed, for this reason among others.
+fn failing(recorder: &Recorder, reason: &str) -> Stats {
+    let clock = Clock::system();
+    loop {
+        assert!(!recorder.flush(Duration::from_millis(20)), "{:?}", recorder.stats());
+        let stats = recorder.stats();
+        if stats.last_error.as_ref().is_some_and(|error| error.contains(reason)) {
+            return stats;
+        }
+        assert!(clock.elapsed() < LONG, "{stats:?}");
+    }
+}
+
 /// One invocation with one event and so many completed jobs.
 fn chain(recorder: &Recorder, jobs: usize) {
     let invocation = recorder.invocation("chain").start();
@@ -77,6 +93,11 @@ async fn cluster(name: &str) -> (Cluster, Roles) {
     admin::migrate(&roles.admin).await.unwrap();
     (cluster, roles)
 }
+
+/// Sleeps in every statement, so that memory fills although no statement fails.
+const SLOW: &str =
+    "CREATE FUNCTION slow() RETURNS trigger LANGUAGE plpgsql AS $$ BEGIN PERFORM pg_sleep(1); RETURN NULL; END $$;
+    CREATE TRIGGER slow AFTER INSERT ON job_executions FOR EACH STATEMENT EXECUTE FUNCTION slow()";
 
 /// A server that is not there.
 fn nowhere() -> Config {

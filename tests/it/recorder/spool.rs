@@ -14,7 +14,7 @@ use serde_json::json;
 use serde_json::value::RawValue;
 use sqlx::Executor;
 
-use super::{LONG, chain, cluster, nowhere, number, options, records, rows, until};
+use super::{LONG, chain, cluster, failing, nowhere, number, options, records, rows, until};
 use crate::common;
 
 /// Tells the program that it is the host of the test, and where the spool is.
@@ -203,8 +203,7 @@ fn a_spool_that_cannot_be_made_is_told_and_memory_is_the_bound() {
     let file = tempfile::NamedTempFile::new().unwrap();
     let recorder = Recorder::new(spooling(&nowhere(), &file.path().join("spool")));
     chain(&recorder, 5);
-    assert!(!recorder.flush(Duration::from_millis(200)));
-    let stats = recorder.stats();
+    let stats = failing(&recorder, "");
     assert_eq!((stats.buffered, stats.spooled, stats.dropped), (records(5), 0, 0));
     let end = recorder.shutdown(Duration::from_millis(50));
     assert_eq!((end.spooled, end.dropped), (0, records(5)));
@@ -253,16 +252,11 @@ async fn a_full_quarantine_is_counted() {
     adds_up(&stats);
 }
 
-/// Sleeps in every statement, so that memory fills although no statement fails.
-const SLOW: &str =
-    "CREATE FUNCTION slow() RETURNS trigger LANGUAGE plpgsql AS $$ BEGIN PERFORM pg_sleep(1); RETURN NULL; END $$;
-    CREATE TRIGGER slow AFTER INSERT ON job_executions FOR EACH STATEMENT EXECUTE FUNCTION slow()";
-
 #[tokio::test]
 async fn a_server_that_is_too_slow_costs_nothing_but_disk() {
     let db = common::database("recorder_slow").await;
     let admin = &mut common::session(&db.admin).await;
-    admin.execute(SLOW).await.unwrap();
+    admin.execute(super::SLOW).await.unwrap();
     let dir = tempfile::tempdir().unwrap();
     let limit = 512 << 10;
     let recorder = Recorder::new(Options { memory_limit: limit, batch_size: 100, ..spooling(&db.app, dir.path()) });
