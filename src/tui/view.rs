@@ -18,6 +18,8 @@ mod find;
 pub mod flow;
 pub mod frame;
 pub mod help;
+#[cfg(test)]
+mod hostile;
 pub mod invocations;
 pub mod logs;
 mod messages;
@@ -37,6 +39,9 @@ use super::theme::Theme;
 
 /// Columns and rows below which nothing useful can be shown.
 pub const SMALLEST: (u16, u16) = (40, 12);
+
+/// Bytes that a cell holds at the most.
+const LARGEST_CELL: usize = 64;
 
 /// Draws the whole screen.
 pub fn draw(app: &App, theme: &Theme, buf: &mut Buffer) {
@@ -63,6 +68,17 @@ pub fn draw(app: &App, theme: &Theme, buf: &mut Buffer) {
     frame::rule(theme, rows.rule, buf);
     frame::message(app, theme, rows.message, buf);
     frame::keys(app, theme, rows.keys, buf);
+    limit(buf);
+}
+
+/// Cuts cells that hold more than a character with what combines with it: a text of nothing but accents would be a single
+/// cell, however long it is.
+fn limit(buf: &mut Buffer) {
+    for cell in buf.content.iter_mut().filter(|cell| cell.symbol().len() > LARGEST_CELL) {
+        let end = cell.symbol().floor_char_boundary(LARGEST_CELL);
+        let start = cell.symbol()[..end].to_owned();
+        cell.set_symbol(&start);
+    }
 }
 
 /// Empties a part of the screen for what is drawn over it.

@@ -68,7 +68,12 @@ pub(crate) fn server_log() -> PathBuf {
 
 /// Fills the tables with the rows of `tests/data/foreign`.
 pub(crate) async fn load_foreign(db: &TestDb) {
-    let mut session = session(&db.superuser).await;
+    load_foreign_into(&db.superuser).await;
+}
+
+/// The same for a database of another server, as its superuser.
+pub(crate) async fn load_foreign_into(superuser: &Config) {
+    let mut session = session(superuser).await;
     session.execute("SET session_replication_role = replica").await.unwrap();
     for table in ["invocations", "job_executions", "event_executions"] {
         let file = std::fs::File::open(format!("{FOREIGN}/{table}.csv.gz")).unwrap();

@@ -1,6 +1,7 @@
 //! The real binary in a real terminal on a real server: how it starts, what it shows, what it does when things go away.
 
 mod exits;
+mod tour;
 
 use std::os::unix::fs::PermissionsExt;
 use std::path::{Path, PathBuf};
