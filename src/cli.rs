@@ -4,9 +4,11 @@ pub mod args;
 pub mod config;
 pub mod db;
 pub mod demo;
+pub mod logs;
 pub mod ls;
 pub mod plain;
 pub mod show;
+pub mod tail;
 
 use std::io::{self, IsTerminal, Write};
 use std::time::Duration;
@@ -132,6 +134,18 @@ async fn command(args: Args) -> Result<Exit, CliError> {
             let settings = settings()?;
             let reader = Reader::new(database(&args)?);
             show::run(&reader, show, &settings, Clock::system().now(), &mut out).await?;
+            Ok(Exit::Ok)
+        }
+        Some(Command::Tail(ref tail)) => {
+            let settings = settings()?;
+            tail::run(&Reader::new(database(&args)?), tail, &settings, &Clock::system(), &mut out).await?;
+            Ok(Exit::Ok)
+        }
+        Some(Command::Logs(ref logs)) => {
+            let settings = settings()?;
+            let loki = settings.logs(variable).map(LokiClient::new);
+            let (reader, stale_after) = (Reader::new(database(&args)?), settings.stale_after);
+            logs::run(&reader, loki, logs, stale_after, &Clock::system(), &mut out).await?;
             Ok(Exit::Ok)
         }
         Some(Command::Config { keys }) => {

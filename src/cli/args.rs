@@ -24,6 +24,7 @@ use crate::tui::theme::{Colours, Palette};
         obs-tui ls --since 2h                 the invocations of the last two hours\n  \
         obs-tui ls --json | jq '.[] | select(.effective_status == \"failed\") | .id'\n  \
         obs-tui show driver@company.com       every chain of a correlation id\n  \
+        obs-tui tail --json st:failed         failures as they come, one JSON object a line\n  \
         obs-tui db status                     which migrations a database has\n  \
         obs-tui db refresh                    count the last hours for the charts\n  \
         obs-tui config --keys                 the keys, to be changed in the configuration file\n\n\
@@ -82,6 +83,10 @@ pub enum Command {
     Ls(Ls),
     /// Show the cascade of an invocation, event, job or correlation id
     Show(Show),
+    /// Print invocations as they come and as their status changes, until Ctrl-C
+    Tail(Tail),
+    /// Print the log lines of an invocation, event, job or whole chain
+    Logs(Logs),
     /// Create, migrate or inspect a database
     Db {
         /// What to do with it.
@@ -154,6 +159,41 @@ pub struct Show {
     /// Show undetected events one by one
     #[arg(long, short = 'u')]
     pub undetected: bool,
+}
+
+/// Arguments of `tail`.
+#[derive(Clone, Debug, clap::Args)]
+#[command(after_help = "Examples:\n  obs-tui tail\n  obs-tui tail --since 15m st:failed\n  \
+    obs-tui tail --json fn:moves | jq -r .id\n\n\
+    A row is printed when it comes and again when its effective status changes. While the database is away it waits.\n\
+    Exit codes: 0 stopped by Ctrl-C or because nobody reads any more, 2 usage or failure, 4 database unreachable")]
+pub struct Tail {
+    /// Only what passes, in the filter language of the explorer
+    #[arg(default_value = "", value_name = "FILTER")]
+    pub filter: String,
+    /// Print one JSON object a line
+    #[arg(long)]
+    pub json: bool,
+    /// Begin with what was created within this time: 90s, 15m, 24h
+    #[arg(long, value_name = "TIME", value_parser = span)]
+    pub since: Option<TimeDelta>,
+}
+
+/// Arguments of `logs`.
+#[derive(Clone, Debug, clap::Args)]
+#[command(after_help = "Examples:\n  obs-tui logs 550e8400-e29b-41d4-a716-446655440000\n  \
+    obs-tui logs moves.229386b2-e8e4-4ed9-859d-040cf4897310 --json | jq -r 'select(.level == \"ERROR\") | .message'\n\n\
+    Lines come from Grafana or Loki, as configured for the explorer, and from the table job_logs. Secrets are masked.\n\
+    Exit codes: 0 lines were printed, 2 usage, failure or log server offline, 3 no lines, 4 database unreachable")]
+pub struct Logs {
+    /// The id of an invocation, an event or a job, or a correlation id, which means its whole chain
+    pub id: String,
+    /// Print one JSON object a line
+    #[arg(long)]
+    pub json: bool,
+    /// The lines of the whole chain, not only of this node
+    #[arg(long)]
+    pub cascade: bool,
 }
 
 /// Commands on a database.

@@ -19,7 +19,7 @@ use tokio::sync::{Semaphore, SemaphorePermit};
 use uuid::Uuid;
 
 use super::capabilities::Capabilities;
-use super::config::Config;
+use super::config::{Config, Secret};
 use super::error::StoreError;
 use crate::model::flow::Kind;
 use crate::model::invocation::{JobLog, Server};
@@ -49,6 +49,8 @@ struct Inner {
     /// With what was found when they were opened.
     idle: Mutex<Vec<(PgConnection, Arc<Capabilities>)>>,
     server: Mutex<Server>,
+    /// Instead of that of the configuration.
+    password: Mutex<Option<Secret>>,
 }
 
 /// A connection in use. It is used again only after [`Session::done`]: dropped earlier, by an error or because nobody
@@ -104,6 +106,7 @@ impl Reader {
                 permits: Semaphore::new(CONNECTIONS),
                 idle: Mutex::default(),
                 server: Mutex::default(),
+                password: Mutex::default(),
             }),
         }
     }
@@ -126,9 +129,18 @@ impl Reader {
     }
 
     async fn connect(&self) -> Result<PgConnection, sqlx::Error> {
-        let options = self.inner.config.reader_options();
+        let config = &self.inner.config;
+        let options = match self.inner.password.lock().unwrap_or_else(PoisonError::into_inner).clone() {
+            Some(password) => config.with_user(&config.user, Some(password)).reader_options(),
+            None => config.reader_options(),
+        };
         let late = || sqlx::Error::Io(std::io::Error::new(std::io::ErrorKind::TimedOut, "no answer within 5 s"));
         tokio::time::timeout(CONNECT_TIME, PgConnection::connect_with(&options)).await.map_err(|_| late())?
+    }
+
+    /// Connects with this password from now on.
+    pub fn use_password(&self, password: Secret) {
+        *self.inner.password.lock().unwrap_or_else(PoisonError::into_inner) = Some(password);
     }
 
     /// What the last page told of the server.

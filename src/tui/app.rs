@@ -11,6 +11,7 @@ pub mod flow;
 pub mod help;
 pub mod invocations;
 pub mod kept;
+pub mod login;
 pub mod logs;
 pub mod messages;
 pub mod overlay;
@@ -156,6 +157,8 @@ pub struct App {
     pub connection: Connection,
     /// What answered last.
     pub server: Server,
+    /// The password that is being typed, when one is asked for.
+    pub login: Option<login::Password>,
     /// Whether new rows are read.
     pub live: bool,
     /// When to look for new rows next.
@@ -220,6 +223,7 @@ impl App {
             size,
             connection: Connection::Connecting,
             server: Server::default(),
+            login: None,
             live: true,
             poll_at: None,
             view: View::Invocations,

@@ -17,6 +17,7 @@ use super::msg::{Cmd, Failure, Msg, View};
 use crate::clock::Clock;
 use crate::logs::{Level, LogError, LogLine, LogPage, LogQuery, LokiClient, Origin};
 use crate::model::invocation::{JobLog, Page};
+use crate::store::config::Secret;
 use crate::store::error::StoreError;
 use crate::store::read::{PageQuery, Reader, Seed};
 
@@ -170,6 +171,7 @@ impl Effects {
                 // The loop that receives it may have ended.
                 let _ = self.answers.send(Msg::RetryAt(now.checked_add_signed(wait).unwrap_or(now)));
             }
+            Cmd::Login(password) => reader.use_password(Secret::new(password.reveal())),
             Cmd::Leave(view) => self.give_up(Class::of(view)),
             Cmd::LeavePrompt => self.give_up(&[Class::Known]),
             Cmd::ReadViews(file) => self.do_files(move || Msg::Views(kept::views(&file))),
@@ -256,7 +258,9 @@ fn wait(attempt: u32, chance: f64) -> Duration {
     most.mul_f64(chance.clamp(0.0, 1.0)).max(SHORTEST_WAIT)
 }
 
-fn table_page(lines: Vec<JobLog>, complete: bool, took: Duration) -> LogPage {
+/// Lines of the table `job_logs` as those of a log server.
+#[must_use]
+pub fn table_page(lines: Vec<JobLog>, complete: bool, took: Duration) -> LogPage {
     let line = |line: JobLog| LogLine {
         at_ns: line.created_at.timestamp_nanos_opt().unwrap_or_default(),
         level: Level::parse(&line.level),

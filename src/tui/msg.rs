@@ -16,6 +16,7 @@ use crate::model::filter::{Filter, Known};
 use crate::model::flow::{Kind, Rows};
 use crate::model::hourly::{Hourly, Step};
 use crate::model::invocation::{Count, Inside, Key, Page, Server};
+use crate::tui::app::login::Password;
 
 pub use data::{Document, Failure, FailureKind, Mouse, Program};
 
@@ -178,6 +179,8 @@ pub enum Action {
     SortReverse,
     /// Choose the columns.
     Columns,
+    /// Ask for a password.
+    Login,
     /// Draw everything again.
     Redraw,
     /// To the background; `fg` returns.
@@ -263,6 +266,7 @@ impl Action {
         Self::SortColumn,
         Self::SortReverse,
         Self::Columns,
+        Self::Login,
         Self::Redraw,
         Self::Suspend,
         Self::Quit,
@@ -418,6 +422,8 @@ pub enum Cmd {
         /// Whose rows of `job_logs` to read.
         jobs: Vec<Uuid>,
     },
+    /// Use this password from now on.
+    Login(Password),
     /// Announce the next attempt after so many failed ones.
     Retry {
         /// Failed attempts so far, from 1.

@@ -6,9 +6,11 @@ mod mouse;
 use chrono::{DateTime, Utc};
 use crossterm::event::{KeyEvent, KeyEventKind};
 
+use super::app::login::Password;
 use super::app::overlay::Typed;
 use super::app::{
-    App, Connection, charts, detail, documents, filter, find, flow, help, invocations, logs, messages, overlay, views,
+    App, Connection, charts, detail, documents, filter, find, flow, help, invocations, login, logs, messages, overlay,
+    views,
 };
 use super::keymap::Lookup;
 use super::msg::{Action, Cmd, Msg, View};
@@ -142,6 +144,9 @@ fn pressed(app: &mut App, key: KeyEvent) -> Vec<Cmd> {
     if key.kind == KeyEventKind::Release {
         return Vec::new();
     }
+    if app.login.is_some() {
+        return login::typed(app, key).map_or_else(Vec::new, |password| log_in(app, password));
+    }
     if help::typed(app, key) {
         return Vec::new();
     }
@@ -194,6 +199,10 @@ fn pasted(app: &mut App, text: &str) -> Vec<Cmd> {
     app.pending = None;
     app.note = None;
     app.asked_to_quit = false;
+    // Often pasted, and never to be shown: it goes nowhere else.
+    if login::pasted(app, text) {
+        return Vec::new();
+    }
     if app.is_covered() || find::pasted(app, text) {
         return Vec::new();
     }
@@ -225,6 +234,10 @@ fn act(app: &mut App, action: Action, asked_to_quit: bool) -> Vec<Cmd> {
         Action::PreviousView => app.previous.map_or_else(Vec::new, |view| arrive(app, view)),
         Action::Pause => pause(app),
         Action::Refresh => refresh_now(app),
+        Action::Login => {
+            login::open(app);
+            Vec::new()
+        }
         Action::TimeZone if app.view != View::Logs => {
             app.local_time = !app.local_time;
             app.say(if app.local_time { "local time" } else { "UTC" });
@@ -305,6 +318,14 @@ fn show(app: &mut App, view: View) -> Vec<Cmd> {
         (_, View::Logs) if app.logs.subject.is_none() => nothing_there(app, "no node chosen yet: L shows its lines"),
         (_, view) => arrive(app, view),
     }
+}
+
+/// Tries once with this password.
+fn log_in(app: &mut App, password: Password) -> Vec<Cmd> {
+    app.connection = Connection::Connecting;
+    let mut commands = vec![Cmd::Login(password)];
+    commands.extend(refresh_everything(app));
+    commands
 }
 
 fn nothing_there(app: &mut App, why: &str) -> Vec<Cmd> {

@@ -15,7 +15,7 @@ pub(crate) fn binary() -> String {
     std::env::var("OBS_TUI_BIN").unwrap_or_else(|_| env!("CARGO_BIN_EXE_obs-tui").to_owned())
 }
 
-fn command(url: &str, arguments: &[&str]) -> Command {
+pub(crate) fn command(url: &str, arguments: &[&str]) -> Command {
     let mut command = Command::new(binary());
     for (name, _) in std::env::vars().filter(|(name, _)| name.starts_with("OBSERVABILITY_DB_")) {
         command.env_remove(name);

@@ -34,7 +34,7 @@ correlation_field = "cid"
 
 [keys]
 next_failure = ["Q"]
-previous_failure = ["P"]
+previous_failure = ["B"]
 "#;
 
 #[test]

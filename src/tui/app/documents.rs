@@ -5,6 +5,7 @@ use chrono::{DateTime, SecondsFormat};
 use super::App;
 use super::detail::{Content, fields};
 use super::invocations;
+use crate::logs::LogLine;
 use crate::model::correlation::short_id;
 use crate::model::flow::{Fold, Glyphs};
 use crate::model::outline::Outline;
@@ -127,18 +128,21 @@ fn lines(text: &str) -> String {
     clean_lines(text).map(|line| line.into_owned() + "\n").collect()
 }
 
+/// A log line as one line of safe text: time, level, service, message, and its fields as JSON.
+#[must_use]
+pub fn log_line(line: &LogLine, reveal: bool) -> String {
+    let time = DateTime::from_timestamp_nanos(line.at_ns).to_rfc3339_opts(SecondsFormat::Millis, true);
+    let fields = match has_fields(line) {
+        true => format!("  {}", clean(&log_fields::masked(&line.fields, reveal).to_string())),
+        false => String::new(),
+    };
+    let (level, service) = (line.level.name(), clean(&line.service));
+    format!("{time} {level:<5} {service} {}{fields}", clean(&line.message))
+}
+
 fn log_lines(app: &App) -> Option<String> {
     let state = &app.logs;
-    let line = |&index: &usize| {
-        let line = state.lines.get(index)?;
-        let time = DateTime::from_timestamp_nanos(line.at_ns).to_rfc3339_opts(SecondsFormat::Millis, true);
-        let fields = match has_fields(line) {
-            true => format!("  {}", clean(&log_fields::masked(&line.fields, state.reveal).to_string())),
-            false => String::new(),
-        };
-        let (level, service) = (line.level.name(), clean(&line.service));
-        Some(format!("{time} {level:<5} {service} {}{fields}\n", clean(&line.message)))
-    };
+    let line = |&index: &usize| Some(log_line(state.lines.get(index)?, state.reveal) + "\n");
     (!state.shown.is_empty()).then(|| state.shown.iter().filter_map(line).collect())
 }
 

@@ -226,7 +226,7 @@ pub fn click(app: &mut App, row: usize) -> Vec<Cmd> {
     Vec::new()
 }
 
-pub use take::subject;
+pub use take::{subject, subject_of};
 pub use zoom::Zoom;
 
 fn next_failure(app: &mut App, forward: bool) {

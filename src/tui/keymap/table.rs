@@ -116,6 +116,7 @@ pub const BINDINGS: &[Binding] = &[
     key(Group::Program, &["q"], Quit, &[Invocations], "quit", "leave; asks once"),
     key(Group::Program, &["q"], Quit, &[Flow, Logs, Charts, Detail], "", "back; in the list leave"),
     key(Group::Program, &["C-c"], QuitNow, ALL, "", "twice: leave at once"),
+    key(Group::Program, &["P"], Login, ALL, "", "password, when refused"),
     key(Group::Program, &["C-l"], Redraw, ALL, "", "draw everything again"),
     key(Group::Program, &["C-z"], Suspend, ALL, "", "suspend; fg returns"),
 ];

@@ -195,7 +195,9 @@ pub fn banner(app: &App, theme: &Theme, area: Rect, buf: &mut Buffer) {
             };
             format!("!! DATABASE UNREACHABLE: {shown}; {next}. {}", clean(error))
         }
-        Connection::Refused { error } => format!("!! DATABASE REFUSES: {} (r tries again)", clean(error)),
+        Connection::Refused { error } => {
+            format!("!! DATABASE REFUSES (P: another password, r: try again). {}", clean(error))
+        }
         _ => return,
     };
     buf.set_style(area, theme.banner());
@@ -209,6 +211,11 @@ pub fn rule(theme: &Theme, area: Rect, buf: &mut Buffer) {
 
 /// What was said last, else the screen's own summary; at the right end the keys of an unfinished chord.
 pub fn message(app: &App, theme: &Theme, area: Rect, buf: &mut Buffer) {
+    if app.login.is_some() {
+        let x = put(buf, area, area.x + 1, "password (not shown; Enter sends it, Esc gives up)> ", theme.accent());
+        put(buf, area, x, " ", theme.selected());
+        return;
+    }
     let (text, style) = match &app.note {
         Some(note) if note.is_error => (clean(&note.text).into_owned(), theme.error()),
         Some(note) => (clean(&note.text).into_owned(), theme.title()),

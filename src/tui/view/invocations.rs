@@ -154,6 +154,7 @@ fn placeholder(app: &App, theme: &Theme, area: Rect, buf: &mut Buffer) {
                 Connection::Online if !app.filter.applied().is_empty() => {
                     "a shorter time (t) or a function (fn:) narrows the search; r tries again, Esc takes the filter away"
                 }
+                Connection::Refused { .. } => "P asks for another password; r tries again",
                 _ => "r tries again",
             };
             vec!["the invocations cannot be read".to_owned(), clean(error).into_owned(), next.to_owned()]

@@ -3,7 +3,7 @@
 use chrono::{DateTime, TimeDelta, Utc};
 use serde_json::json;
 
-use crate::model::flow::{Flow, Kind, Node};
+use crate::model::flow::{Flow, Kind, Node, Overview};
 use crate::model::outline::plain_text;
 use crate::model::payload::mask;
 use crate::model::status::Effective;
@@ -17,8 +17,12 @@ const STUCK_WINDOW: TimeDelta = TimeDelta::hours(24);
 /// Whose logs to ask for, for a node of the tree on the screen.
 #[must_use]
 pub fn subject(app: &App, node: Option<usize>) -> Option<Subject> {
-    let flow = app.flow.flow.value.as_ref()?;
-    let index = node?;
+    subject_of(app.flow.flow.value.as_ref()?, &app.flow.overview, node?, app.now)
+}
+
+/// Whose logs to ask for, for a node of a tree.
+#[must_use]
+pub fn subject_of(flow: &Flow, overview: &Overview, index: usize, now: DateTime<Utc>) -> Option<Subject> {
     let node = flow.nodes.get(index)?;
     let jobs = |nodes: &mut dyn Iterator<Item = &Node>| {
         let mut ids: Vec<_> = nodes.filter(|node| node.kind == Kind::Job).map(|node| node.id).collect();
@@ -26,7 +30,6 @@ pub fn subject(app: &App, node: Option<usize>) -> Option<Subject> {
         ids
     };
     let invocation = flow.invocation_of(index).map(|index| &flow.nodes[index]);
-    let overview = &app.flow.overview;
     let start = overview.start.unwrap_or(node.started_at);
     Some(Subject {
         name: format!("{} {}", node.kind.short(), node.name),
@@ -36,8 +39,8 @@ pub fn subject(app: &App, node: Option<usize>) -> Option<Subject> {
         job: (node.kind == Kind::Job).then_some(node.id),
         jobs: jobs(&mut flow.within_invocation(index).into_iter().map(|index| &flow.nodes[index])),
         cascade_jobs: jobs(&mut flow.nodes.iter()),
-        window: (node.started_at, end(node, app.now)),
-        cascade_window: (start, later(start, overview.axis_ms(app.now))),
+        window: (node.started_at, end(node, now)),
+        cascade_window: (start, later(start, overview.axis_ms(now))),
     })
 }
 

@@ -1,0 +1,207 @@
+//! `obs-tui tail`: prints invocations as they come, and again when their status changes, until it is stopped.
+
+use std::collections::BTreeMap;
+use std::io::Write;
+use std::time::Duration;
+
+use chrono::{DateTime, TimeDelta, Utc};
+use rustix::event::{PollFd, PollFlags, Timespec, poll};
+use uuid::Uuid;
+
+use super::args::Tail;
+use super::config::Settings;
+use super::{CliError, complain};
+use crate::clock::Clock;
+use crate::model::filter::Filter;
+use crate::model::invocation::{Key, Listed};
+use crate::model::report::Listing;
+use crate::model::status::Effective;
+use crate::store::error::StoreError;
+use crate::store::read::{PageQuery, Reader};
+use crate::tui::plain::{LIST_HEAD, list_line};
+
+/// Rows of one look.
+const PAGE: usize = 500;
+/// Unfinished rows that are looked at again at the most: the newest.
+const MOST_WATCHED: usize = 500;
+/// Finished rows are remembered for so long, in the time of the rows: the reader looks back a minute.
+const REMEMBERED: TimeDelta = TimeDelta::minutes(5);
+/// The longest wait while the database is away.
+const LONGEST_WAIT: Duration = Duration::from_secs(15);
+
+/// What was printed of a row.
+#[derive(Clone, Copy, Debug)]
+struct Printed {
+    key: Key,
+    effective: Effective,
+}
+
+/// What was printed and what to look for next.
+#[derive(Debug)]
+struct Follower {
+    query: PageQuery,
+    printed: BTreeMap<Uuid, Printed>,
+    newest: Option<Key>,
+}
+
+impl Follower {
+    /// The rows to print, oldest first: those that were not printed yet with this status.
+    fn take(&mut self, mut rows: Vec<Listed>, now: DateTime<Utc>, stale_after: TimeDelta) -> Vec<Listed> {
+        rows.sort_by_key(|row| Key::from(&row.invocation));
+        rows.dedup_by_key(|row| row.invocation.id);
+        rows.retain(|row| {
+            let (key, effective) = (Key::from(&row.invocation), row.verdict(now, stale_after).effective);
+            self.newest = self.newest.max(Some(key));
+            let before = self.printed.insert(key.id, Printed { key, effective });
+            before.is_none_or(|before| before.effective != effective)
+        });
+        if let Some(newest) = self.newest {
+            let since = newest.created_at.checked_sub_signed(REMEMBERED).unwrap_or(DateTime::<Utc>::MIN_UTC);
+            let watched: Vec<Uuid> = self.watched();
+            self.printed.retain(|id, printed| printed.key.created_at >= since || watched.contains(id));
+        }
+        rows
+    }
+
+    /// The newest of the rows that may change.
+    fn watched(&self) -> Vec<Uuid> {
+        let may_change = |printed: &&Printed| matches!(printed.effective, Effective::Running | Effective::Stuck);
+        let mut keys: Vec<Key> = self.printed.values().filter(may_change).map(|printed| printed.key).collect();
+        keys.sort_unstable_by(|a, b| b.cmp(a));
+        keys.into_iter().take(MOST_WATCHED).map(|key| key.id).collect()
+    }
+
+    /// What came and what changed since the last look.
+    async fn look(
+        &self,
+        reader: &Reader,
+        now: DateTime<Utc>,
+        stale_after: TimeDelta,
+    ) -> Result<Vec<Listed>, StoreError> {
+        let mut rows = match self.newest {
+            Some(_) => reader.changes(&self.query, self.newest, &self.watched(), now, stale_after).await?.rows,
+            None => reader.page(&self.query, now, stale_after).await?.rows,
+        };
+        // More came than one look brings: those between follow, page by page.
+        let known = |key: &Key| self.newest.is_some_and(|newest| *key <= newest);
+        let mut last = rows.iter().map(|row| Key::from(&row.invocation)).filter(|key| !known(key)).min();
+        let mut is_full = rows.len() >= PAGE;
+        while let Some(oldest) = last.filter(|_| is_full) {
+            let query = PageQuery { older_than: Some(oldest), ..self.query.clone() };
+            let page = reader.page(&query, now, stale_after).await?;
+            is_full = page.more;
+            last = page.rows.last().map(|row| Key::from(&row.invocation)).filter(|key| !known(key));
+            rows.extend(page.rows);
+        }
+        Ok(rows)
+    }
+}
+
+/// Prints what comes until Ctrl-C, or until nobody reads any more. While the database is away it waits, and goes on
+/// where it was.
+///
+/// # Errors
+/// When the filter cannot be read, when the database cannot be reached at first or refuses, or when the output cannot be
+/// written.
+pub async fn run(
+    reader: &Reader,
+    args: &Tail,
+    settings: &Settings,
+    clock: &Clock,
+    out: &mut impl Write,
+) -> Result<(), CliError> {
+    let filter = Filter::parse(&args.filter).map_err(|error| CliError::Usage(error.to_string()))?;
+    let begun = clock.now();
+    let since = args.since.map_or(begun, |time| begun - time);
+    let query = PageQuery { since: Some(since), filter, limit: PAGE, ..PageQuery::default() };
+    let mut follower = Follower { query, printed: BTreeMap::new(), newest: None };
+    let every = settings.poll_every.to_std().unwrap_or(Duration::from_secs(2));
+    let (mut wait, mut is_away, mut was_there) = (every, false, false);
+    if !args.json {
+        writeln!(out, "{LIST_HEAD}")?;
+        out.flush()?;
+    }
+    let mut stopped = std::pin::pin!(tokio::signal::ctrl_c());
+    loop {
+        let now = clock.now();
+        let looked = tokio::select! {
+            looked = follower.look(reader, now, settings.stale_after) => looked,
+            _ = &mut stopped => return Ok(()),
+        };
+        match looked {
+            Ok(rows) => {
+                if is_away {
+                    complain("connected again");
+                }
+                (wait, is_away, was_there) = (every, false, true);
+                for row in follower.take(rows, now, settings.stale_after) {
+                    if args.json {
+                        writeln!(out, "{}", serde_json::to_string(&Listing::new(&row, now, settings.stale_after))?)?;
+                    } else {
+                        writeln!(out, "{}", list_line(&row, now, settings.stale_after))?;
+                    }
+                }
+                out.flush()?;
+            }
+            Err(error @ StoreError::Unreachable { .. }) if was_there => {
+                if !is_away {
+                    complain(&format!("{error}; waiting for it"));
+                }
+                (wait, is_away) = ((wait * 2).min(LONGEST_WAIT), true);
+            }
+            Err(error) => return Err(error.into()),
+        }
+        if nobody_reads() {
+            return Ok(());
+        }
+        tokio::select! {
+            () = tokio::time::sleep(wait) => {}
+            _ = &mut stopped => return Ok(()),
+        }
+    }
+}
+
+/// Whether standard output is a pipe whose other end is closed: a write would tell, but there may be nothing to write.
+fn nobody_reads() -> bool {
+    let stdout = std::io::stdout();
+    let mut fds = [PollFd::new(&stdout, PollFlags::empty())];
+    let answer = poll(&mut fds, Some(&Timespec { tv_sec: 0, tv_nsec: 0 }));
+    answer.is_ok() && fds[0].revents().intersects(PollFlags::ERR)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::model::status::STALE_AFTER;
+    use crate::tui::fixture;
+
+    fn follower() -> Follower {
+        Follower { query: PageQuery::default(), printed: BTreeMap::new(), newest: None }
+    }
+
+    #[test]
+    fn every_row_is_printed_once_for_each_status() {
+        let mut follower = follower();
+        // The last one is of yesterday and ended: such a row does not come again.
+        let rows = fixture::listed()[..11].to_vec();
+        let mut take = |rows: &[Listed]| follower.take(rows.to_vec(), fixture::now(), STALE_AFTER).len();
+        assert_eq!(take(&rows), rows.len());
+        assert_eq!(take(&rows), 0);
+        let mut ended = rows.clone();
+        ended[0].invocation.status = "completed".to_owned();
+        ended[0].children.jobs_unfinished = 0;
+        assert_eq!((take(&ended), take(&ended)), (1, 0));
+    }
+
+    #[test]
+    fn rows_come_oldest_first_and_old_ones_are_forgotten_unless_they_run() {
+        let mut follower = follower();
+        let rows = fixture::listed();
+        let taken = follower.take(rows.clone(), fixture::now(), STALE_AFTER);
+        assert!(taken.windows(2).all(|pair| pair[0].invocation.created_at <= pair[1].invocation.created_at));
+        assert_eq!(follower.newest, Some(Key::from(&rows[0].invocation)));
+        let (stuck, old) = (rows[10].invocation.id, rows[11].invocation.id);
+        assert!(follower.printed.contains_key(&stuck) && !follower.printed.contains_key(&old));
+        assert_eq!(follower.watched(), [rows[0].invocation.id, stuck]);
+    }
+}
