@@ -38,7 +38,7 @@ fn main() {
     let json = json();
     println!("end of a job with {} bytes of JSON text, {} calls each, ns per call", json.len(), BURSTS * BURST);
     println!("{:34} {:>6} {:>6} {:>7} {:>8} {:>10} {:>8}", "", "p50", "p99", "p99.9", "mean", "allocated", "lost");
-    show("reading the time", &mut measure(|| (), |()| ()), "");
+    show("reading the time", &mut measure(|| (), |()| (), pause), "");
     recorders(&json);
     if std::env::args().any(|argument| argument == "--only-recorder") {
         return;
@@ -55,14 +55,18 @@ fn json() -> String {
     format!("{head}{}{tail}", "x".repeat(270 - head.len() - tail.len()))
 }
 
+pub(crate) fn pause() {
+    std::thread::sleep(PAUSE);
+}
+
 /// The calls of one measurement.
 struct Calls {
     nanos: Vec<u64>,
     allocations: u64,
 }
 
-/// Times `call` on what `prepare` makes.
-fn measure<T>(mut prepare: impl FnMut() -> T, mut call: impl FnMut(T)) -> Calls {
+/// Times `call` on what `prepare` makes; after each burst `rest` lets the other side catch up.
+fn measure<T>(mut prepare: impl FnMut() -> T, mut call: impl FnMut(T), rest: impl Fn()) -> Calls {
     let mut calls = Calls { nanos: Vec::with_capacity(BURSTS * BURST), allocations: 0 };
     for burst in 0..WARM_UP + BURSTS {
         let prepared: Vec<T> = (0..BURST).map(|_| prepare()).collect();
@@ -76,7 +80,7 @@ fn measure<T>(mut prepare: impl FnMut() -> T, mut call: impl FnMut(T)) -> Calls 
                 calls.nanos.push(u64::try_from(time.as_nanos()).unwrap());
             }
         }
-        std::thread::sleep(PAUSE);
+        rest();
     }
     calls
 }
@@ -109,10 +113,17 @@ fn recorders(json: &str) {
     let recorder = Recorder::new(Options::new(roles.app.clone()));
     let invocation = recorder.invocation("bench").start();
     let handler = invocation.event("event").detected();
-    let mut calls = measure(|| job(&handler), |job| job.complete(&*raw));
+    // However slow the server is: what is measured is not the loss of records.
+    let rest = || {
+        pause();
+        while recorder.stats().buffered_bytes > 8 << 20 {
+            pause();
+        }
+    };
+    let mut calls = measure(|| job(&handler), |job| job.complete(&*raw), rest);
     show("recorder, finish", &mut calls, &recorder.stats().dropped.to_string());
     let mut jobs = Vec::with_capacity((WARM_UP + BURSTS) * BURST);
-    let mut calls = measure(|| (), |()| jobs.push(job(&handler)));
+    let mut calls = measure(|| (), |()| jobs.push(job(&handler)), rest);
     show("recorder, start", &mut calls, &recorder.stats().dropped.to_string());
     drop(jobs);
     handler.finish();
@@ -123,9 +134,9 @@ fn recorders(json: &str) {
     let recorder = Recorder::disabled();
     let invocation = recorder.invocation("bench").start();
     let handler = invocation.event("event").detected();
-    let mut calls = measure(|| job(&handler), |job| job.complete(&*raw));
+    let mut calls = measure(|| job(&handler), |job| job.complete(&*raw), pause);
     show("recorder, disabled: finish", &mut calls, "");
     let mut jobs = Vec::with_capacity((WARM_UP + BURSTS) * BURST);
-    let mut calls = measure(|| (), |()| jobs.push(job(&handler)));
+    let mut calls = measure(|| (), |()| jobs.push(job(&handler)), pause);
     show("recorder, disabled: start", &mut calls, "");
 }

@@ -14,7 +14,7 @@ use obs_tui::Recorder;
 use obs_tui::clock::{Clock, Ids};
 use obs_tui::postgres::{self, Cluster};
 use obs_tui::recorder::Options;
-use obs_tui::store::admin;
+use obs_tui::store::admin::{self, Passwords, Roles};
 use obs_tui::store::config::Config;
 use serde_json::value::RawValue;
 use sqlx::postgres::PgConnection;
@@ -34,22 +34,16 @@ fn main() {
     let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build().unwrap();
     println!("{ROWS} rows and 2 kB of JSON per invocation; CPU microseconds per row");
     println!("{:42} {:>8} {:>8} {:>10}", "", "server", "client", "of COPY");
-    let filled = database(&cluster, &runtime, "filled");
+    let roles = runtime.block_on(admin::create_database(&cluster.superuser(), "roles", &Passwords::default())).unwrap();
+    let database = |name: &str| database(&cluster, &runtime, &roles, name);
+    let filled = database("filled");
     let recorded: Vec<(usize, Cost)> = [1000, 5000]
         .map(|batch| {
-            (
-                batch,
-                recorder(
-                    &runtime,
-                    &if batch == 1000 { filled.clone() } else { database(&cluster, &runtime, "large") },
-                    batch,
-                ),
-            )
+            (batch, recorder(&runtime, &if batch == 1000 { filled.clone() } else { database("large") }, batch))
         })
         .into();
-    let copied: Vec<(usize, Cost)> = [1000, 5000]
-        .map(|batch| (batch, copy(&runtime, &filled, &database(&cluster, &runtime, &format!("copy{batch}")), batch)))
-        .into();
+    let copied: Vec<(usize, Cost)> =
+        [1000, 5000].map(|batch| (batch, copy(&runtime, &filled, &database(&format!("copy{batch}")), batch))).into();
     let limit = |batch: usize| copied.iter().find(|(size, _)| *size == batch).map_or(1.0, |(_, cost)| cost.server);
     for (batch, cost) in &copied {
         show(&format!("COPY BINARY, {batch} rows (client: no encoding)"), cost, limit(*batch));
@@ -57,7 +51,7 @@ fn main() {
     for (batch, cost) in &recorded {
         show(&format!("recorder, batches of {batch} records"), cost, limit(*batch));
     }
-    let steps = steps(&runtime, &database(&cluster, &runtime, "steps"));
+    let steps = steps(&runtime, &database("steps"));
     show("one statement per step", &steps, limit(1000));
 }
 
@@ -71,11 +65,12 @@ fn show(name: &str, cost: &Cost, limit: f64) {
     println!("{name:42} {:8.1} {:8.2} {:9.0}%", cost.server, cost.client, 100.0 * limit / cost.server);
 }
 
-fn database(cluster: &Cluster, runtime: &Runtime, name: &str) -> Config {
+/// A database of its own, for the roles that the first one has made.
+fn database(cluster: &Cluster, runtime: &Runtime, roles: &Roles, name: &str) -> Config {
     runtime.block_on(async {
-        let roles = admin::create_database(&cluster.superuser(), name, &admin::Passwords::default()).await.unwrap();
-        admin::migrate(&roles.admin).await.unwrap();
-        roles.app
+        admin::create_database(&cluster.superuser(), name, &Passwords::default()).await.unwrap();
+        admin::migrate(&roles.admin.with_database(name)).await.unwrap();
+        roles.app.with_database(name)
     })
 }
 

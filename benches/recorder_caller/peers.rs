@@ -8,7 +8,7 @@ use opentelemetry_sdk::error::OTelSdkResult;
 use opentelemetry_sdk::trace::{BatchSpanProcessor, SdkTracerProvider, SpanData, SpanExporter};
 use tracing_subscriber::layer::SubscriberExt as _;
 
-use crate::{measure, show};
+use crate::{measure, pause, show};
 
 const IDS: [(&str, &str); 5] = [
     ("id", "0193a1de-7b1a-7c3e-8c11-2f6f1f0a9f01"),
@@ -43,6 +43,7 @@ pub(crate) fn opentelemetry(json: &str) {
             span.set_status(Status::Ok);
             span.end();
         },
+        pause,
     );
     show("opentelemetry_sdk, batch: finish", &mut calls, "?");
     let _ = provider.shutdown_with_timeout(Duration::from_secs(5));
@@ -66,6 +67,7 @@ pub(crate) fn fastrace(json: &str) {
             span.add_properties(|| [("status", "completed".to_owned()), ("result", json.to_owned())]);
             drop(span);
         },
+        pause,
     );
     show("fastrace, root span: finish", &mut calls, "?");
     fastrace::flush();
@@ -92,6 +94,7 @@ pub(crate) fn tracing_appender(json: &str) {
                     result = json
                 )
             },
+            pause,
         );
         show("tracing fmt + appender: one line", &mut calls, &writer.error_counter().dropped_lines().to_string());
     });

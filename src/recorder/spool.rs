@@ -1,9 +1,10 @@
 //! Records in files, while there is no other place for them: what a process leaves there, the next one writes.
 //!
 //! In the spool's folder every process has one of its own, `{id}.spool`, with a lock file that is locked as long as the
-//! process lives, and segments of about a mebibyte. A segment begins with a magic word; then each record has its length,
-//! a checksum and its bytes. What follows a record that is cut off or damaged is not read. A segment is removed when its
-//! rows are in the database; if that is cut short it is written again, which changes nothing.
+//! process lives, and segments of about a quarter of a mebibyte, since each is read as a whole. A segment begins with a
+//! magic word; then each record has its length, a checksum and its bytes. What follows a record that is cut off or damaged
+//! is not read. A segment is removed when its rows are in the database; if that is cut short it is written again, which
+//! changes nothing.
 //!
 //! Files survive the end of the process, however it comes. They are not synced: a power failure may cost the last ones.
 
@@ -19,8 +20,8 @@ use crate::recorder::record::{JobRef, Record};
 use crate::store::write::Batch;
 
 const MAGIC: &[u8; 8] = b"obsspl\x00\x01";
-/// A segment takes no more records when it has this size.
-const SEGMENT_BYTES: u64 = 1 << 20;
+/// A segment takes no more records when it has this size. As rows in memory it is three times as large.
+const SEGMENT_BYTES: u64 = 256 << 10;
 /// Length and checksum.
 const HEADER: usize = 8;
 const LOCK: &str = "lock";
