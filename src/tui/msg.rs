@@ -89,6 +89,8 @@ pub enum Action {
     PreviousPane,
     /// Preview on or off.
     Preview,
+    /// Preview beside the list, below it, or away.
+    PreviewPlace,
     /// The next failure.
     NextFailure,
     /// The failure before.
@@ -221,6 +223,7 @@ impl Action {
         Self::NextPane,
         Self::PreviousPane,
         Self::Preview,
+        Self::PreviewPlace,
         Self::NextFailure,
         Self::PreviousFailure,
         Self::Undetected,

@@ -146,6 +146,12 @@ impl Theme {
         if self.unicode { "─" } else { "-" }
     }
 
+    /// A vertical line's character.
+    #[must_use]
+    pub fn bar(&self) -> &'static str {
+        if self.unicode { "│" } else { "|" }
+    }
+
     /// What stands in front of the selected line.
     #[must_use]
     pub fn cursor(&self) -> &'static str {

@@ -36,6 +36,9 @@ const PREVIEW_ROWS: u16 = 7;
 /// Lines of the preview at the most.
 const MOST_PREVIEW_ROWS: u16 = 12;
 
+/// From so many columns on the preview stands beside the list.
+const WIDE: u16 = 160;
+
 /// Rows above the table: the filter, and the heads of the columns.
 pub const ABOVE: u16 = 2;
 
@@ -60,6 +63,8 @@ pub struct State {
     pub gap: bool,
     /// Whether the preview is shown; by itself where there is room.
     pub preview: Option<bool>,
+    /// Whether the preview stands below the list also where there is room beside it.
+    pub preview_below: bool,
     /// What is below the selected row.
     pub inside: inside::State,
     /// Pages still to be read in the search for an older failure.
@@ -80,6 +85,7 @@ impl Default for State {
             seen: None,
             gap: false,
             preview: None,
+            preview_below: false,
             inside: inside::State::default(),
             seeking: 0,
             asked: Vec::new(),
@@ -130,6 +136,13 @@ pub fn has_preview(app: &App) -> bool {
     app.invocations.preview.unwrap_or(app.is_tall()) && app.body_rows() > PREVIEW_ROWS + 4
 }
 
+/// Columns of the preview beside the list; none where it stands below, or is not shown.
+#[must_use]
+pub fn preview_columns(app: &App) -> u16 {
+    let beside = has_preview(app) && app.size.0 >= WIDE && !app.invocations.preview_below;
+    if beside { app.size.0 * 2 / 5 } else { 0 }
+}
+
 /// Rows of the preview, with the line above it: a third of the body.
 #[must_use]
 pub fn preview_rows(app: &App) -> u16 {
@@ -139,7 +152,8 @@ pub fn preview_rows(app: &App) -> u16 {
 /// Rows of the table: the body without filter and heads, and without the preview.
 #[must_use]
 pub fn table_rows(app: &App) -> usize {
-    let preview = if has_preview(app) { preview_rows(app) } else { 0 };
+    let below = has_preview(app) && preview_columns(app) == 0;
+    let preview = if below { preview_rows(app) } else { 0 };
     usize::from(app.body_rows().saturating_sub(ABOVE + preview)).max(1)
 }
 
@@ -324,7 +338,13 @@ fn first_page(app: &mut App) -> Vec<Cmd> {
 pub(super) fn restart(app: &mut App) -> Vec<Cmd> {
     let leave = abandon(app);
     let state = &mut app.invocations;
-    *state = State { selected: state.selected, follow: state.follow, preview: state.preview, ..State::default() };
+    *state = State {
+        selected: state.selected,
+        follow: state.follow,
+        preview: state.preview,
+        preview_below: state.preview_below,
+        ..State::default()
+    };
     columns::arrange(app);
     // Another screen does not read the list: it is read when it is shown.
     if app.view != View::Invocations {

@@ -85,7 +85,7 @@ pub fn open(app: &mut App, action: Action) -> Vec<Cmd> {
         Action::Messages => messages::open(app),
         Action::Columns => columns::open(app),
         Action::Views | Action::SaveView => return views::open(app, action),
-        Action::Palette => palette::open(app),
+        Action::Palette => return palette::open(app),
         _ => {}
     }
     Vec::new()

@@ -3,12 +3,13 @@
 use crossterm::event::{KeyCode, KeyEvent, KeyModifiers};
 
 use super::cursor::Cursor;
+use super::kept::View;
 use super::overlay::{Overlay, Typed};
 use super::prompt::{Edit, Line};
-use super::{App, filter};
+use super::{App, filter, views};
 use crate::model::filter::Filter;
 use crate::tui::keymap::{BINDINGS, Binding, Group};
-use crate::tui::msg::{Action, Cmd, View};
+use crate::tui::msg::{Action, Cmd, View as Screen};
 
 /// The palette while it is open.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
@@ -28,6 +29,8 @@ pub enum Run {
     Leave,
     /// Filters the list.
     Filter(String),
+    /// Shows a saved view.
+    View(View),
 }
 
 /// An entry.
@@ -44,8 +47,11 @@ pub struct Entry {
 }
 
 /// Opens it.
-pub(super) fn open(app: &mut App) {
+pub(super) fn open(app: &mut App) -> Vec<Cmd> {
     app.overlay = Some(Overlay::Palette(State::default()));
+    // Saved views are commands, too.
+    let file = app.settings.files.views.clone().filter(|_| app.views.all.is_none() && app.view == Screen::Invocations);
+    file.map(Cmd::ReadViews).into_iter().collect()
 }
 
 /// What a key does.
@@ -93,6 +99,7 @@ fn run(app: &mut App, state: &State) -> Typed {
         _ if text.is_empty() && state.at == 0 => {}
         Some(Run::Action(action)) => return Typed::Act(action),
         Some(Run::Leave) => app.quit = true,
+        Some(Run::View(view)) => return Typed::Taken(views::choose(app, view)),
         Some(Run::Filter(text)) => return Typed::Taken(filter::set(app, &text)),
         None => app.complain(format!("there is no command `{text}`")),
     }
@@ -108,7 +115,7 @@ pub fn matching(app: &App, text: &str) -> Vec<Entry> {
     ranked.sort_by_key(|(rank, _)| *rank);
     let mut found: Vec<Entry> = ranked.into_iter().map(|(_, entry)| entry).collect();
     // Words with a colon are no name, but terms of the filter.
-    if app.view == View::Invocations
+    if app.view == Screen::Invocations
         && text.contains(':')
         && let Ok(filter) = Filter::parse(text)
     {
@@ -136,6 +143,10 @@ fn entries(app: &App) -> Vec<Entry> {
         let (help, keys) = (binding.help.to_owned(), app.settings.keys.shown(binding));
         entries.push(Entry { name, help, keys, run: Run::Action(binding.action) });
     }
+    for view in views::all(app).iter().filter(|_| app.view == Screen::Invocations) {
+        let (name, help) = (format!("view {}", view.name), "saved view".to_owned());
+        entries.push(Entry { name, help, keys: String::new(), run: Run::View(view.clone()) });
+    }
     let leave = "leave at once, without asking";
     entries.push(Entry { name: "q!".to_owned(), help: leave.to_owned(), keys: String::new(), run: Run::Leave });
     entries
@@ -145,8 +156,9 @@ fn entries(app: &App) -> Vec<Entry> {
 /// then the beginning of the name, of a word of it, any part of name or help, at last letters in this order.
 fn rank(wanted: &str, entry: &Entry) -> Option<u32> {
     let help = entry.help.to_lowercase().replace(' ', "_");
+    let name = entry.name.to_lowercase().replace(' ', "_");
     let word_begins = |text: &str| text.match_indices(wanted).any(|(at, _)| at == 0 || text[..at].ends_with('_'));
-    Some(match entry.name.as_str() {
+    Some(match name.as_str() {
         name if name == wanted => 0,
         name if name.starts_with(wanted) => 1,
         name if word_begins(name) => 2,
@@ -210,7 +222,7 @@ mod tests {
 
     #[test]
     fn every_action_of_a_screen_is_found_by_its_name_and_no_other() {
-        for view in View::ALL {
+        for view in Screen::ALL {
             let app = App { view, ..list() };
             for binding in BINDINGS {
                 let found = matching(&app, &binding.action.name());
@@ -228,7 +240,7 @@ mod tests {
     fn enter_runs_what_is_chosen() {
         let mut app = list();
         press(&mut app, ":charts<Enter>");
-        assert_eq!((app.view, app.overlay), (View::Charts, None));
+        assert_eq!((app.view, app.overlay), (Screen::Charts, None));
         let mut app = list();
         press(&mut app, ":mark<Enter>");
         assert_eq!(app.marks, [fixture::id(1)]);
@@ -245,6 +257,17 @@ mod tests {
         let mut app = list();
         press(&mut app, ":st:failed<Enter>");
         assert_eq!(app.filter.applied().to_string(), "st:failed");
+    }
+
+    #[test]
+    fn saved_views_are_commands() {
+        let mut app = list();
+        app.settings.files.views = Some("/c/views.toml".into());
+        assert_eq!(press(&mut app, ":"), [Cmd::ReadViews("/c/views.toml".into())]);
+        let look = crate::tui::app::kept::Look { filter: "st:stuck".to_owned(), ..Default::default() };
+        update(&mut app, Msg::Views(Ok(vec![View { name: "Stuck ones".to_owned(), look }])));
+        press(&mut app, "view<Space>st<Enter>");
+        assert_eq!(app.filter.applied().to_string(), "st:stuck");
     }
 
     #[test]

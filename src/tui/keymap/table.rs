@@ -69,6 +69,7 @@ pub const BINDINGS: &[Binding] = &[
     key(Group::Show, &["zR"], UnfoldAll, TREES, "", "unfold all"),
     key(Group::Show, &["zF"], FoldHealthy, &[Flow], "", "fold all but failures"),
     key(Group::Show, &["<Space>"], Preview, &[Invocations], "preview", "preview on or off"),
+    key(Group::Show, &["v"], PreviewPlace, &[Invocations], "", "preview right, below, off"),
     key(Group::Show, &["m"], Mark, &[Invocations], "", "mark the row, or not"),
     key(Group::Show, &["M"], ClearMarks, &[Invocations], "", "clear all marks"),
     key(Group::Views, &["F"], Action::Views, &[Invocations], "", "saved views"),

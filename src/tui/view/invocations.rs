@@ -20,7 +20,7 @@ use super::frame::{columns as width_of, fit, put};
 use crate::model::invocation::Listed;
 use crate::model::text::clean;
 use crate::tui::app::columns::{self as order, Column};
-use crate::tui::app::invocations::{ABOVE, State, has_preview, preview_rows, table_rows};
+use crate::tui::app::invocations::{ABOVE, State, has_preview, preview_columns, preview_rows, table_rows};
 use crate::tui::app::{App, Connection, filter as filter_state, views};
 use crate::tui::theme::Theme;
 use columns::{columns, is_right, text, title};
@@ -42,6 +42,9 @@ fn list(app: &App, theme: &Theme, area: Rect, buf: &mut Buffer) {
         placeholder(app, theme, Rect { y: area.y + 1, height: area.height.saturating_sub(1), ..area }, buf);
         return;
     }
+    let whole = area;
+    let area = Rect { width: area.width - preview_columns(app), ..area };
+    let row_at = |y: u16| Rect { y: area.y + y, height: 1, ..area }.intersection(area);
     let columns = columns(app, area.width);
     head(app, theme, &columns, row_at(1), buf);
     let selected = order::place(app);
@@ -56,7 +59,15 @@ fn list(app: &App, theme: &Theme, area: Rect, buf: &mut Buffer) {
             }
         }
     }
-    if has_preview(app) {
+    let beside = preview_columns(app);
+    if beside > 0 {
+        let x = whole.right().saturating_sub(beside);
+        for y in whole.y + 1..whole.bottom() {
+            put(buf, Rect { y, height: 1, ..whole }, x, theme.bar(), theme.dim());
+        }
+        let area = Rect { x: x + 1, y: whole.y + 1, width: beside - 1, height: whole.height.saturating_sub(1) };
+        preview::draw(app, theme, area, buf);
+    } else if has_preview(app) {
         let top = area.bottom().saturating_sub(preview_rows(app));
         preview::draw(app, theme, Rect { y: top, height: preview_rows(app), ..area }.intersection(area), buf);
     }

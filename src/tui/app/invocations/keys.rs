@@ -51,6 +51,21 @@ pub fn act(app: &mut App, action: Action) -> Vec<Cmd> {
             show_selection(app);
             Vec::new()
         }
+        Action::PreviewPlace => {
+            // Beside the list, below it, away.
+            let (shown, below) = match (super::has_preview(app), super::preview_columns(app) > 0) {
+                (false, _) => (true, false),
+                (true, true) => (true, true),
+                (true, false) => (false, false),
+            };
+            app.invocations.preview = Some(shown);
+            app.invocations.preview_below = below;
+            if shown && !super::has_preview(app) {
+                app.say("no room for the preview");
+            }
+            show_selection(app);
+            Vec::new()
+        }
         Action::ClearMarks => {
             let count = app.marks.len();
             app.marks.clear();

@@ -322,3 +322,27 @@ fn marked_rows_are_what_is_taken_away() {
     let asked = press(&mut app, "Yx");
     assert!(!asked.iter().any(|cmd| matches!(cmd, Cmd::Copy { .. } | Cmd::Export(_))), "none of them is loaded");
 }
+
+#[test]
+fn the_preview_stands_beside_the_list_where_there_is_room() {
+    // (columns, keys, beside, below)
+    for (columns, keys, beside, below) in [
+        (160, "", true, false),
+        (160, "v", false, true),
+        (160, "vv", false, false),
+        (160, "vvv", true, false),
+        (160, "<Space>", false, false),
+        (120, "", false, true),
+        (120, "v", false, false),
+        (120, "vv", false, true),
+    ] {
+        let mut app = loaded(fixture::listed(), false, (columns, 40));
+        press(&mut app, keys);
+        let found = (preview_columns(&app) > 0, has_preview(&app) && preview_columns(&app) == 0);
+        assert_eq!(found, (beside, below), "{columns} {keys}");
+    }
+    let mut app = loaded(fixture::listed(), false, (160, 40));
+    press(&mut app, "jj");
+    assert_screen_at("invocations__beside", &app, &fixture::THEME, (160, 40));
+    assert_screen_at("invocations__beside_plain", &app, &PLAIN, (180, 30));
+}

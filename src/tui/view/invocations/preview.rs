@@ -2,6 +2,8 @@
 
 mod inside;
 
+use std::borrow::Cow;
+
 use ratatui::buffer::Buffer;
 use ratatui::layout::Rect;
 use ratatui::style::Style;
@@ -13,9 +15,14 @@ use crate::tui::app::App;
 use crate::tui::app::invocations::inside::Content;
 use crate::tui::theme::Theme;
 use crate::tui::view::frame::{fit, put, rule};
+use crate::tui::view::wrap::wrap;
 
 /// Columns for the name of a field.
 const NAMES: u16 = 9;
+/// A preview of more lines breaks what is long.
+const TALL: u16 = 16;
+/// Lines for a long value at the most.
+const MOST_LINES: usize = 4;
 /// Lines of a preview that leaves out who it was.
 const SMALL: u16 = 8;
 
@@ -31,10 +38,19 @@ pub(super) fn draw(app: &App, theme: &Theme, area: Rect, buf: &mut Buffer) {
     title(app, theme, listed, row(), buf);
     let inside = app.invocations.inside.of(listed);
     for (name, value, style) in fields(app, theme, listed, inside, area.height) {
-        let row = row();
-        put(buf, row, area.x + 1, name, theme.dim());
         let x = area.x + 1 + NAMES;
-        put(buf, row, x, &fit(&value, usize::from(area.right().saturating_sub(x)), theme), style);
+        let width = usize::from(area.right().saturating_sub(x));
+        // Beside the list there are rows to spare, and few columns.
+        let lines: Vec<_> = if area.height > TALL {
+            wrap(&value, width, MOST_LINES).0.into_iter().map(Cow::Borrowed).collect()
+        } else {
+            vec![fit(&value, width, theme)]
+        };
+        for (at, line) in lines.iter().enumerate() {
+            let row = row();
+            put(buf, row, area.x + 1, if at == 0 { name } else { "" }, theme.dim());
+            put(buf, row, x, line, style);
+        }
     }
     let rest = Rect { y, height: area.bottom().saturating_sub(y), ..area };
     match (inside, app.invocations.inside.error(listed)) {
