@@ -4,6 +4,8 @@
 //! - [`status`]: the recorded status and the **effective** one, derived by one rule for lists, trees, charts and exit codes.
 //! - [`invocation`]: the rows a reader meets.
 //! - `filter` (feature `tui`): the language of the list's filter: parse, print, complete, match.
+//! - [`failures`]: what failed in a range of time, and how the jobs of each name went.
+//! - [`fingerprint`]: what errors have in common that differ only in what they are about.
 //! - [`flow`]: rows → cascade tree → visible lines.
 //! - [`outline`]: stored JSON as lines that fold.
 //! - [`hourly`]: invocations per hour, and where the numbers come from.
@@ -16,8 +18,10 @@
 //! - [`words`]: what differs between two texts.
 
 pub mod correlation;
+pub mod failures;
 #[cfg(feature = "tui")]
 pub mod filter;
+pub mod fingerprint;
 pub mod flow;
 pub mod hourly;
 pub mod invocation;

@@ -1,6 +1,7 @@
 //! What the explorer and the command line read. Nothing here writes: the session itself is read-only.
 
 mod cascade;
+mod failures;
 mod filter;
 mod hourly;
 mod inside;

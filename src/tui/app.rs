@@ -8,6 +8,7 @@ pub mod documents;
 pub mod filter;
 pub mod find;
 pub mod flow;
+pub mod groups;
 pub mod help;
 pub mod invocations;
 pub mod kept;
@@ -183,6 +184,10 @@ pub struct App {
     pub logs: logs::State,
     /// The charts.
     pub charts: charts::State,
+    /// How the jobs went.
+    pub jobs: groups::State,
+    /// What failed.
+    pub failures: groups::State,
     /// The marked invocations, in the order of marking.
     pub marks: Vec<Uuid>,
     /// Saved views.
@@ -236,6 +241,8 @@ impl App {
             detail: detail::State::default(),
             logs: logs::State::default(),
             charts: charts::State::default(),
+            jobs: groups::State::new(0),
+            failures: groups::State::new(2),
             marks: Vec::new(),
             views: views::State::default(),
             overlay: None,
@@ -308,7 +315,7 @@ impl App {
             View::Invocations => self.invocations.rows.value.is_none() && self.invocations.rows.is_loading(),
             View::Flow => self.flow.flow.value.is_none() && self.flow.flow.is_loading(),
             View::Detail => self.detail.row.value.is_none() && self.detail.row.is_loading(),
-            View::Logs | View::Charts => false,
+            View::Logs | View::Charts | View::Jobs | View::Failures => false,
         }
     }
 
@@ -321,6 +328,8 @@ impl App {
             View::Detail => self.detail.row.is_idle(),
             View::Logs => self.logs.loki.is_idle() && self.logs.table.is_idle(),
             View::Charts => self.charts.hourly.is_idle(),
+            View::Jobs => self.jobs.told.is_idle(),
+            View::Failures => self.failures.told.is_idle(),
         }
     }
 
@@ -332,6 +341,7 @@ impl App {
             View::Detail => self.detail.row.abandon(),
             View::Logs => logs::abandon(self),
             View::Charts => charts::abandon(self),
+            View::Jobs | View::Failures => groups::abandon(self, view),
         }
     }
 

@@ -42,6 +42,8 @@ enum Class {
     Cascade,
     Row,
     Hourly,
+    Failures,
+    JobStats,
     Loki,
     TableLogs,
 }
@@ -54,6 +56,8 @@ impl Class {
             View::Flow => &[Self::Cascade],
             View::Logs => &[Self::Loki, Self::TableLogs],
             View::Charts => &[Self::Hourly],
+            View::Jobs => &[Self::JobStats],
+            View::Failures => &[Self::Failures],
             View::Detail => &[Self::Row],
         }
     }
@@ -145,6 +149,10 @@ impl Effects {
             Cmd::Hourly { request, from, to, step } => self.ask(Class::Hourly, async move {
                 Msg::Hourly(request, answer(reader.hourly(from, to, step, now).await))
             }),
+            Cmd::Failures { request, from, to } => self
+                .ask(Class::Failures, async move { Msg::Failures(request, answer(reader.failures(from, to).await)) }),
+            Cmd::JobStats { request, from, to } => self
+                .ask(Class::JobStats, async move { Msg::JobStats(request, answer(reader.job_stats(from, to).await)) }),
             Cmd::Logs { request, query, jobs } => {
                 if let Some(query) = query {
                     let logs = self.logs.clone();

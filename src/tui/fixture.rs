@@ -14,7 +14,8 @@ use super::theme::{Depth, Palette, Theme};
 use super::update::update;
 use super::view;
 use crate::logs::{Level, LogLine, LogPage, Origin};
-use crate::model::flow::Rows;
+use crate::model::failures::{Failed, Failures, JobStat, JobStats, Looked, Run};
+use crate::model::flow::{Kind, Rows};
 use crate::model::hourly::{Bucket, Hourly, Source, Step};
 use crate::model::invocation::{Children, Event, Invocation, Job, Link, Listed, Parent};
 use crate::model::spread::Spread;
@@ -23,6 +24,10 @@ use crate::model::spread::Spread;
 pub const THEME: Theme = Theme { palette: Palette::Default, depth: Depth::Sixteen, unicode: true };
 /// Neither.
 pub const PLAIN: Theme = Theme { palette: Palette::Mono, depth: Depth::Sixteen, unicode: false };
+
+/// The error of the failed job.
+const TWILIO: &str = "TwilioError: 21610 Attempt to send to unsubscribed recipient\n    \
+                      at RestException (twilio/lib/base/RestException.js:23)";
 
 /// 2026-11-20T12:04:33Z.
 pub fn now() -> DateTime<Utc> {
@@ -228,10 +233,7 @@ pub fn rows() -> Rows {
     running.total_duration_ms = None;
     let mut failed = job(41, (3, 21), 3_480, "sendNotification", Some(912));
     failed.status = "failed".to_owned();
-    failed.error = Some(
-        "TwilioError: 21610 Attempt to send to unsubscribed recipient\n    at RestException (twilio/lib/base/RestException.js:23)"
-            .to_owned(),
-    );
+    failed.error = Some(TWILIO.to_owned());
     let mut events = vec![
         event(21, 3, 3_545, "move.pickup.successful", "completed"),
         event(22, 101, 3_100, "move.sla.changed", "completed"),
@@ -300,6 +302,62 @@ pub fn hourly() -> Hourly {
     }
     let (source, as_of) = (Source::MetricsHourly, ago(240_000));
     Hourly { source, as_of, rows_since: Some(last), step: Step::Hour, from: first, to: last, buckets }
+}
+
+/// What failed in a day: 15 rows of 4 kinds.
+pub fn failures() -> Failures {
+    let failed = |n: u128, ago_ms: i64, kind: Kind, name: &str, error: String| Failed {
+        kind,
+        id: id(n),
+        invocation: id(if n == 41 { 3 } else { 500 + n }),
+        event: None,
+        name: name.to_owned(),
+        at: ago(ago_ms),
+        error,
+    };
+    let mut rows = vec![failed(41, 3_480, Kind::Job, "sendNotification", TWILIO.to_owned())];
+    rows.extend((0..10_u128).map(|n| {
+        let at = 60_000 + 1_800_000 * i64::try_from(n).unwrap();
+        let error = format!("TwilioError: {} Attempt to send to unsubscribed recipient", 21_611 + n);
+        failed(700 + n, at, Kind::Job, "sendNotification", error)
+    }));
+    let timeout = |n: u128| format!("timeout after {}ms: \"https://pay.example/charge/{n}\"", 30_000 + n);
+    rows.extend((0..2_u128).map(|n| failed(720 + n, 30_000_000, Kind::Job, "chargeCard", timeout(n))));
+    rows.push(failed(730, 40_000_000, Kind::Event, "move.cancel.pending", "x is not a function".to_owned()));
+    rows.push(failed(731, 86_000_000, Kind::Invocation, "event-detector-rides", String::new()));
+    Failures { rows, more: false, looked: looked() }
+}
+
+/// All of a day was looked at.
+pub fn looked() -> Looked {
+    Looked { from: ago(86_400_000), to: now(), invocations: 1_204, only_since: None }
+}
+
+/// How the jobs of five names went.
+pub fn job_stats() -> JobStats {
+    type Sample = (&'static str, u64, u64, [i64; 3]);
+    let samples: [Sample; 5] = [
+        ("sendNotification", 3_612, 311, [310, 1_910, 11_200]),
+        ("reapplySlaDuration", 2_401, 0, [420, 2_400, 10_000]),
+        ("updateAnalytics", 1_120, 4, [90, 310, 2_100]),
+        ("a job with a very long name that is cut off where there is no room for it", 7, 7, [5, 9, 9]),
+        ("aggregateHour", 1, 0, [0, 0, 0]),
+    ];
+    let stat = |(n, (name, runs, failed, [p50, p95, max])): (u128, Sample)| {
+        let run = |job: u128, ms| Some(Run { job: id(job), invocation: id(3), at: ago(3_480), ms });
+        let known = name != "aggregateHour";
+        JobStat {
+            name: name.to_owned(),
+            runs,
+            failed,
+            p50_ms: known.then_some(p50),
+            p95_ms: known.then_some(p95),
+            slowest: run(40 + n, Some(max)).filter(|_| known),
+            last_failed: run(41, Some(912)).filter(|_| failed > 0),
+            last: run(42, None),
+        }
+    };
+    JobStats { jobs: (0..).zip(samples).map(stat).collect(), looked: looked() }
 }
 
 /// Log lines of the failed job.

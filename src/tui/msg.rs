@@ -12,6 +12,7 @@ use uuid::Uuid;
 
 use super::app::kept;
 use crate::logs::{LogError, LogPage, LogQuery};
+use crate::model::failures::{Failures, JobStats};
 use crate::model::filter::{Filter, Known};
 use crate::model::flow::{Kind, Rows};
 use crate::model::hourly::{Hourly, Step};
@@ -31,13 +32,21 @@ pub enum View {
     Logs,
     /// Invocations per hour.
     Charts,
+    /// How the jobs of each name went.
+    Jobs,
+    /// What failed, by fingerprint.
+    Failures,
     /// All that is recorded of one node.
     Detail,
 }
 
 impl View {
     /// All.
-    pub const ALL: [Self; 5] = [Self::Invocations, Self::Flow, Self::Logs, Self::Charts, Self::Detail];
+    pub const ALL: [Self; 7] =
+        [Self::Invocations, Self::Flow, Self::Logs, Self::Charts, Self::Jobs, Self::Failures, Self::Detail];
+    /// Those with a number, from 1.
+    pub const NUMBERED: [Self; 6] =
+        [Self::Invocations, Self::Flow, Self::Logs, Self::Charts, Self::Jobs, Self::Failures];
 }
 
 /// What a key means. One meaning in all screens.
@@ -109,6 +118,8 @@ pub enum Action {
     Reveal,
     /// The difference of the old and the new row.
     Diff,
+    /// The failures with the same fingerprint.
+    Fingerprint,
     /// Copy the value under the cursor.
     CopyValue,
     /// Copy the row as JSON.
@@ -220,6 +231,8 @@ impl Action {
         Self::Show(View::Flow),
         Self::Show(View::Logs),
         Self::Show(View::Charts),
+        Self::Show(View::Jobs),
+        Self::Show(View::Failures),
         Self::NextPane,
         Self::PreviousPane,
         Self::Preview,
@@ -233,6 +246,7 @@ impl Action {
         Self::Wrap,
         Self::Reveal,
         Self::Diff,
+        Self::Fingerprint,
         Self::CopyValue,
         Self::CopyRow,
         Self::CopyCorrelation,
@@ -323,6 +337,10 @@ pub enum Msg {
     Row(u64, Result<Option<Value>, Failure>),
     /// Hourly numbers.
     Hourly(u64, Result<Hourly, Failure>),
+    /// What failed.
+    Failures(u64, Result<Failures, Failure>),
+    /// How the jobs went.
+    JobStats(u64, Result<JobStats, Failure>),
     /// Log lines.
     Logs(u64, Result<LogPage, LogError>),
     /// Lines of the table `job_logs`, merged with those above.
@@ -415,6 +433,24 @@ pub enum Cmd {
         to: DateTime<Utc>,
         /// How much time is counted together.
         step: Step,
+    },
+    /// What failed from one moment to another.
+    Failures {
+        /// Number of the request.
+        request: u64,
+        /// From here.
+        from: DateTime<Utc>,
+        /// To here.
+        to: DateTime<Utc>,
+    },
+    /// How the jobs went from one moment to another.
+    JobStats {
+        /// Number of the request.
+        request: u64,
+        /// From here.
+        from: DateTime<Utc>,
+        /// To here.
+        to: DateTime<Utc>,
     },
     /// Log lines of Grafana or Loki, and of the table `job_logs` for these jobs.
     Logs {

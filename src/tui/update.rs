@@ -9,8 +9,8 @@ use crossterm::event::{KeyEvent, KeyEventKind};
 use super::app::login::Password;
 use super::app::overlay::Typed;
 use super::app::{
-    App, Connection, charts, detail, documents, filter, find, flow, help, invocations, login, logs, messages, overlay,
-    views,
+    App, Connection, charts, detail, documents, filter, find, flow, groups, help, invocations, login, logs, messages,
+    overlay, views,
 };
 use super::keymap::Lookup;
 use super::msg::{Action, Cmd, Msg, View};
@@ -77,6 +77,8 @@ fn answer(app: &mut App, msg: Msg) -> Vec<Cmd> {
         Msg::Cascade(request, answer) => flow::loaded(app, request, answer),
         Msg::Row(request, answer) => detail::loaded(app, request, answer),
         Msg::Hourly(request, answer) => charts::loaded(app, request, answer),
+        Msg::Failures(request, answer) => groups::failures_loaded(app, request, answer),
+        Msg::JobStats(request, answer) => groups::jobs_loaded(app, request, answer),
         Msg::Logs(request, answer) => logs::loki_loaded(app, request, answer),
         Msg::TableLogs(request, answer) => logs::table_loaded(app, request, answer),
         Msg::RetryAt(at) => {
@@ -127,6 +129,7 @@ fn refresh(app: &mut App) -> Vec<Cmd> {
         View::Flow => flow::refresh(app),
         View::Logs => logs::refresh(app),
         View::Charts => charts::refresh(app),
+        View::Jobs | View::Failures => groups::refresh(app),
         View::Detail => detail::refresh(app),
     }
 }
@@ -264,6 +267,7 @@ fn act_on_screen(app: &mut App, action: Action) -> Vec<Cmd> {
         View::Flow => flow::act(app, action),
         View::Logs => logs::act(app, action),
         View::Charts => charts::act(app, action),
+        View::Jobs | View::Failures => groups::act(app, action),
         View::Detail => detail::act(app, action),
     }
 }
@@ -309,6 +313,7 @@ fn show(app: &mut App, view: View) -> Vec<Cmd> {
     match (app.view, view) {
         (from, to) if from == to => Vec::new(),
         (_, View::Charts) => charts::open(app),
+        (_, View::Jobs | View::Failures) => groups::open(app, view),
         (View::Invocations, View::Flow) => invocations::act(app, Action::Open),
         (View::Invocations, View::Logs) => invocations::act(app, Action::Logs),
         (View::Flow, View::Logs) => flow::act(app, Action::Logs),
@@ -357,6 +362,7 @@ fn refresh_now(app: &mut App) -> Vec<Cmd> {
             View::Detail => detail::act(app, Action::Refresh),
             View::Logs => logs::act(app, Action::Refresh),
             View::Charts => charts::act(app, Action::Refresh),
+            View::Jobs | View::Failures => groups::act(app, Action::Refresh),
             View::Invocations => refresh(app),
         },
     }

@@ -17,6 +17,7 @@ mod filter;
 mod find;
 pub mod flow;
 pub mod frame;
+mod groups;
 pub mod help;
 #[cfg(test)]
 mod hostile;
@@ -61,6 +62,7 @@ pub fn draw(app: &App, theme: &Theme, buf: &mut Buffer) {
         View::Flow => flow::draw,
         View::Logs => logs::draw,
         View::Charts => charts::draw,
+        View::Jobs | View::Failures => groups::draw,
         View::Detail => detail::draw,
     };
     body(app, theme, rows.body, buf);

@@ -279,6 +279,18 @@ async fn no_query_reads_a_whole_table(filled: &Filled) {
     }
     let (inside, _) = filled.bounded("preview", 3.0 * EACH, async |reader| reader.inside(leaf.id).await).await;
     assert_eq!(inside.jobs.len(), leaf.jobs.len());
+    let (failures, _) =
+        filled.bounded("failures", 3.0 * in_range, async |reader| reader.failures(day, now()).await).await;
+    assert!(failures.rows.len() > 10 && failures.looked.invocations > 100, "{:?}", failures.looked);
+    // Two statements, and three runs of each name.
+    let (stats, _) =
+        filled.bounded("jobs by name", 3.0 * in_range, async |reader| reader.job_stats(day, now()).await).await;
+    assert!(stats.jobs.iter().map(|job| job.runs).sum::<u64>() >= 4 * stats.looked.invocations);
+    let long = now() - TimeDelta::days(365);
+    let most = 10_000.0 * EACH * 1.5;
+    let (stats, _) = filled.bounded("jobs of a year", most, async |reader| reader.job_stats(long, now()).await).await;
+    assert!(stats.looked.only_since.is_some_and(|since| since > long));
+    filled.bounded("failures of a year", most, async |reader| reader.failures(long, now()).await).await;
     let jobs: Vec<Uuid> = leaf.jobs.iter().map(|job| job.id).collect();
     filled.bounded("job logs", 1.0, async |reader| reader.job_logs(&jobs).await).await;
 

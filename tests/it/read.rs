@@ -399,3 +399,52 @@ async fn the_readers_own_session_cannot_write() {
     let error = session.execute("delete from invocations").await.unwrap_err();
     assert_eq!(error.as_database_error().unwrap().code().as_deref(), Some("25006"));
 }
+
+#[tokio::test]
+async fn failures_and_jobs_are_told_with_examples() {
+    let db = common::database("read_failures").await;
+    let mut statements = vec![
+        invocation(1, "", ""),
+        event(11, 1, "completed"),
+        event(12, 1, "not_detected"),
+        job(21, 1, 11, "failed"),
+        job(22, 1, 11, "completed"),
+        job(23, 1, 11, "running"),
+        invocation(2, "error_message", "'{\"note\": \"late\", \"password\": \"s3cret\"}'"),
+        event(13, 2, "handler_failed"),
+        invocation(3, "", ""),
+    ];
+    statements.push(format!(
+        "update job_executions set job_name = 'send', duration_ms = 5, created_at = '2026-11-20T12:01:01Z'"
+    ));
+    statements
+        .push(format!("update job_executions set error_message = 'code 7', duration_ms = 900 where id = '{}'", id(21)));
+    statements.push(format!(
+        "update job_executions set duration_ms = null, created_at = '2026-11-20T12:01:09Z' where id = '{}'",
+        id(23)
+    ));
+    write(&db, &statements).await;
+    let reader = Reader::new(db.readonly.clone());
+    let from = now() - TimeDelta::hours(1);
+    let failures = reader.failures(from, now()).await.unwrap();
+    assert_eq!((failures.looked.invocations, failures.looked.only_since, failures.more), (3, None, false));
+    let mut shown: Vec<_> = (failures.rows.iter())
+        .map(|row| (row.kind, row.id, row.invocation, row.event, row.name.as_str(), row.error.as_str()))
+        .collect();
+    shown.sort();
+    assert_eq!(
+        shown,
+        [
+            (Kind::Invocation, id(2), id(2), None, "f", r#"{"note":"late","password":"******"}"#),
+            (Kind::Event, id(13), id(2), None, "e13", ""),
+            (Kind::Job, id(21), id(1), Some(id(11)), "send", "code 7"),
+        ]
+    );
+    let stats = reader.job_stats(from, now()).await.unwrap();
+    let [job] = &stats.jobs[..] else { panic!("{stats:?}") };
+    assert_eq!((job.name.as_str(), job.runs, job.failed, job.p50_ms, job.p95_ms), ("send", 3, 1, Some(5), Some(900)));
+    let ids = [job.slowest, job.last_failed, job.last].map(|run| run.map(|run| (run.job, run.invocation, run.ms)));
+    assert_eq!(ids, [(id(21), id(1), Some(900)), (id(21), id(1), Some(900)), (id(23), id(1), None)].map(Some));
+    let earlier = reader.job_stats(from - TimeDelta::days(1), from).await.unwrap();
+    assert_eq!((earlier.jobs.len(), earlier.looked.invocations), (0, 0));
+}

@@ -13,7 +13,7 @@ use uuid::Uuid;
 
 use super::cursor::Cursor;
 use super::find::Find;
-use super::{App, Load, flow, logs};
+use super::{App, Load, flow, groups, logs};
 use crate::model::flow::Kind;
 use crate::model::outline::{EntryId, Folds};
 use crate::model::payload::mask;
@@ -260,6 +260,10 @@ pub fn act(app: &mut App, action: Action) -> Vec<Cmd> {
         Action::NextPane | Action::NextSibling => step_section(app, true),
         Action::PreviousPane | Action::PreviousSibling => step_section(app, false),
         Action::Diff => return diff_of(app),
+        Action::Fingerprint => {
+            let node = app.detail.of.and_then(|(_, id)| app.flow.flow.value.as_ref()?.find(id));
+            return groups::open_fingerprint(app, node);
+        }
         Action::Refresh => return load(app),
         Action::Wrap => app.detail.wrap = !app.detail.wrap,
         Action::Reveal => {

@@ -62,6 +62,7 @@ pub fn for_programs(app: &App) -> Option<Document> {
             let text = csv(app.charts.hourly.value.as_ref()?, app.charts.only.as_deref());
             return Some(Document { name: name(app), extension: "csv", text });
         }
+        View::Jobs | View::Failures => return None,
     };
     Some(Document { name: name(app), extension: "json", text: escape_json(&text) })
 }
@@ -82,7 +83,7 @@ pub fn for_people(app: &App) -> Option<Document> {
         }
         View::Detail => section(app)?,
         View::Logs => (log_lines(app)?, "log"),
-        View::Charts => return None,
+        View::Charts | View::Jobs | View::Failures => return None,
     };
     Some(Document { name: name(app), extension, text })
 }
@@ -156,6 +157,8 @@ fn name(app: &App) -> String {
         }
         View::Logs => format!("logs-{}", app.logs.subject.as_ref().map_or("", |subject| &subject.name)),
         View::Charts => "charts".to_owned(),
+        View::Jobs => "jobs".to_owned(),
+        View::Failures => "failures".to_owned(),
     };
     let safe: String = of.chars().map(|c| if c.is_ascii_alphanumeric() { c } else { '-' }).take(LONGEST_NAME).collect();
     format!("obs-tui-{}-{}", safe.trim_matches('-'), app.now.format("%Y%m%dT%H%M%SZ"))

@@ -9,7 +9,7 @@ use uuid::Uuid;
 
 use super::cursor::Cursor;
 use super::find::Find;
-use super::{App, Load, detail, logs};
+use super::{App, Load, detail, groups, logs};
 use crate::model::flow::{Critical, Flow, Fold, Kind, Line, LineId, Overview, Rows, Times};
 use crate::tui::msg::{Action, Cmd, Failure, View};
 
@@ -25,6 +25,8 @@ const MANY_LINES: usize = 200;
 pub struct State {
     /// The invocation that was opened.
     pub invocation: Option<Uuid>,
+    /// The row of it that is to be selected when it comes.
+    wanted: Option<Uuid>,
     /// The cascade that it belongs to.
     pub flow: Load<Flow>,
     /// What is told of the whole tree.
@@ -98,18 +100,24 @@ fn tree_rows(app: &App) -> usize {
 
 /// Shows the cascade of an invocation and goes to the screen.
 pub fn open(app: &mut App, invocation: Uuid) -> Vec<Cmd> {
+    open_at(app, invocation, invocation)
+}
+
+/// As [`open`], with one of its rows selected.
+pub fn open_at(app: &mut App, invocation: Uuid, row: Uuid) -> Vec<Cmd> {
     app.show(View::Flow);
     let rows = tree_rows(app);
     let state = &mut app.flow;
     if state.flow.value.as_ref().is_some_and(|flow| flow.find(invocation).is_some()) {
         // Another row of the cascade that is on the screen: it stays while it is read again.
         state.invocation = Some(invocation);
-        state.reveal(invocation);
-        state.select(&[LineId::Node(invocation)], rows);
+        state.reveal(row);
+        state.select(&[LineId::Node(row), LineId::Node(invocation)], rows);
     } else {
         let fold = Fold { show_undetected: state.fold.show_undetected, ..Fold::default() };
         let State { waterfall_off, path_on, .. } = *state;
-        *state = State { invocation: Some(invocation), fold, waterfall_off, path_on, ..State::default() };
+        *state =
+            State { invocation: Some(invocation), wanted: Some(row), fold, waterfall_off, path_on, ..State::default() };
     }
     state.flow.request = None;
     load(app)
@@ -168,8 +176,9 @@ pub fn loaded(app: &mut App, request: u64, answer: Result<Option<Rows>, Failure>
                 state.reselect(&before, rows);
             }
             if let Some(invocation) = state.invocation.filter(|_| first) {
-                state.reveal(invocation);
-                state.select(&[LineId::Node(invocation)], rows);
+                let row = state.wanted.take().unwrap_or(invocation);
+                state.reveal(row);
+                state.select(&[LineId::Node(row), LineId::Node(invocation)], rows);
             }
         }
         Ok(_) => {
@@ -203,6 +212,7 @@ pub fn act(app: &mut App, action: Action) -> Vec<Cmd> {
         }
         Action::ZoomIn | Action::ZoomOut => zoom::act(app, action == Action::ZoomIn),
         Action::NextFailure | Action::PreviousFailure => next_failure(app, action == Action::NextFailure),
+        Action::Fingerprint => return groups::open_fingerprint(app, app.flow.node().map(|(_, node)| node)),
         Action::Open | Action::Diff => return enter(app, action == Action::Diff),
         Action::Logs => {
             if let Some(subject) = take::subject(app, app.flow.line().map(|line| line.node)) {

@@ -2,9 +2,11 @@
 
 use super::{Binding, Group};
 use crate::tui::msg::Action::{self, *};
-use crate::tui::msg::View::{self, Charts, Detail, Flow, Invocations, Logs};
+use crate::tui::msg::View::{self, Charts, Detail, Failures, Flow, Invocations, Jobs, Logs};
 
-const ALL: &[View] = &[Invocations, Flow, Logs, Charts, Detail];
+const ALL: &[View] = &View::ALL;
+const RANGES: &[View] = &[Charts, Jobs, Failures];
+const GROUPS: &[View] = &[Jobs, Failures];
 const TREES: &[View] = &[Flow, Detail];
 const FINDS: &[View] = &[Flow, Detail, View::Logs];
 
@@ -29,10 +31,14 @@ pub const BINDINGS: &[Binding] = &[
     key(Group::Move, &["<Enter>"], Open, &[Detail], "", "unfold the line"),
     key(Group::Move, &["<Enter>"], Open, &[Logs], "fields", "its fields, or fold"),
     key(Group::Move, &["<Enter>"], Open, &[Charts], "only this", "this function only"),
+    key(Group::Move, &["<Enter>"], Open, &[Failures], "cascade", "its cascade: the newest"),
+    key(Group::Move, &["<Enter>"], Open, &[Jobs], "cascade", "its cascade: the slowest"),
     key(Group::Move, &["h", "<Left>"], Left, TREES, "fold", "fold, or to the parent"),
     key(Group::Move, &["l", "<Right>"], Right, TREES, "fold", "unfold, or to a child"),
     key(Group::Move, &["h", "<Left>"], Left, &[Logs], "", "fold its fields"),
     key(Group::Move, &["l", "<Right>"], Right, &[Logs], "", "its fields"),
+    key(Group::Move, &["h", "<Left>"], Left, GROUPS, "", "to the table"),
+    key(Group::Move, &["l", "<Right>"], Right, GROUPS, "", "to the runs below it"),
     key(Group::Move, &["h", "<Left>"], Left, &[Charts], "hour", "an hour back"),
     key(Group::Move, &["l", "<Right>"], Right, &[Charts], "hour", "an hour on"),
     key(Group::Move, &["gg", "<Home>"], First, ALL, "", "first; newest and follow"),
@@ -53,6 +59,7 @@ pub const BINDINGS: &[Binding] = &[
     key(Group::Move, &["[w"], PreviousWarning, &[Logs], "", "warning before"),
     key(Group::Move, &["0"], Origin, &[Flow], "", "root of the cascade"),
     key(Group::Move, &["0"], Origin, &[Charts], "", "the hour that runs now"),
+    key(Group::Move, &["0"], Origin, &[Failures], "first", "the first of its kind"),
     key(Group::Move, &["e"], NextFailure, &[Invocations, Flow, Logs, Charts], "failure", "next failure"),
     key(Group::Move, &["E"], PreviousFailure, &[Invocations, Flow, Logs, Charts], "failure", "failure before"),
     key(Group::Views, &["L"], Action::Logs, &[Invocations, Flow, Detail], "logs", "its log lines"),
@@ -61,8 +68,12 @@ pub const BINDINGS: &[Binding] = &[
     key(Group::Views, &["2"], Show(Flow), ALL, "", "flow: tree of a cascade"),
     key(Group::Views, &["3"], Show(Logs), ALL, "", "log lines"),
     key(Group::Views, &["4"], Show(Charts), ALL, "", "charts"),
+    key(Group::Views, &["5"], Show(Jobs), ALL, "", "jobs by name"),
+    key(Group::Views, &["6"], Show(Failures), ALL, "", "failures by fingerprint"),
+    key(Group::Views, &["#"], Fingerprint, TREES, "", "failures like this one"),
     key(Group::Views, &["'"], PreviousView, ALL, "", "screen shown before"),
     key(Group::Show, &["<Tab>"], NextPane, &[Detail], "section", "next section"),
+    key(Group::Show, &["<Tab>"], NextPane, GROUPS, "runs", "table or runs"),
     key(Group::Show, &["<S-Tab>"], PreviousPane, &[Detail], "", "previous section"),
     key(Group::Show, &["za"], FoldToggle, TREES, "", "fold or unfold"),
     key(Group::Show, &["zM"], FoldAll, TREES, "", "fold all"),
@@ -89,13 +100,13 @@ pub const BINDINGS: &[Binding] = &[
     key(Group::Show, &["{"], ZoomOut, &[Flow, Charts], "", "time axis: more time"),
     key(Group::Show, &["}"], ZoomIn, &[Flow, Charts], "", "time axis: less time"),
     key(Group::Show, &["X"], Reveal, &[Detail, Logs], "secrets", "show masked secrets"),
-    key(Group::Show, &["t"], TimeRange, &[Charts], "range", "next length of range"),
-    key(Group::Show, &["<"], Earlier, &[Charts], "shift", "time range earlier"),
-    key(Group::Show, &[">"], Later, &[Charts], "shift", "time range later"),
+    key(Group::Show, &["t"], TimeRange, RANGES, "range", "next length of range"),
+    key(Group::Show, &["<"], Earlier, RANGES, "shift", "time range earlier"),
+    key(Group::Show, &[">"], Later, RANGES, "shift", "time range later"),
+    key(Group::Show, &["T"], TimeZone, &[Invocations, Flow, Charts, Jobs, Failures, Detail], "", "UTC or local time"),
     key(Group::Show, &["s"], SortColumn, &[Charts], "sort", "sort by next column"),
     key(Group::Show, &["S"], SortReverse, &[Charts], "", "reverse the order"),
     key(Group::Show, &["m"], Metric, &[Charts], "metric", "counts, durations, heat"),
-    key(Group::Show, &["T"], TimeZone, &[Invocations, Flow, Charts, Detail], "", "UTC or local time"),
     key(Group::Show, &["T"], TimeZone, &[Logs], "times", "since start, UTC, local"),
     key(Group::Live, &["f"], Follow, &[Invocations], "follow", "follow the newest row"),
     key(Group::Live, &["f"], Follow, &[Logs], "", "follow the last line"),
@@ -112,10 +123,10 @@ pub const BINDINGS: &[Binding] = &[
     key(Group::Program, &[":"], Palette, ALL, "", "any command by name"),
     key(Group::Program, &["!"], Messages, ALL, "", "messages of this run"),
     key(Group::Program, &["?"], Help, ALL, "help", "this help"),
-    key(Group::Program, &["<Esc>", "<BS>"], Back, &[Flow, Logs, Charts, Detail], "back", "back, close"),
+    key(Group::Program, &["<Esc>", "<BS>"], Back, &[Flow, Logs, Charts, Jobs, Failures, Detail], "back", "back, close"),
     key(Group::Program, &["<Esc>", "<BS>"], Back, &[Invocations], "", "close"),
     key(Group::Program, &["q"], Quit, &[Invocations], "quit", "leave; asks once"),
-    key(Group::Program, &["q"], Quit, &[Flow, Logs, Charts, Detail], "", "back; in the list leave"),
+    key(Group::Program, &["q"], Quit, &[Flow, Logs, Charts, Jobs, Failures, Detail], "", "back; in the list leave"),
     key(Group::Program, &["C-c"], QuitNow, ALL, "", "twice: leave at once"),
     key(Group::Program, &["P"], Login, ALL, "", "password, when refused"),
     key(Group::Program, &["C-l"], Redraw, ALL, "", "draw everything again"),

@@ -104,7 +104,7 @@ fn tabs(app: &App, theme: &Theme, line: Rect, buf: &mut Buffer) {
 /// Screens with a number: where each stands in the second line, and its text.
 fn tab_texts() -> impl Iterator<Item = (View, u16, String)> {
     let mut x = 1;
-    [View::Invocations, View::Flow, View::Logs, View::Charts].into_iter().zip(1..).map(move |(view, number)| {
+    View::NUMBERED.into_iter().zip(1..).map(move |(view, number)| {
         let text = format!("{number} {}", name(view));
         let at = x;
         x += columns(&text) + 2;
@@ -125,6 +125,8 @@ fn name(view: View) -> &'static str {
         View::Flow => "Flow",
         View::Logs => "Logs",
         View::Charts => "Charts",
+        View::Jobs => "Jobs",
+        View::Failures => "Failures",
         View::Detail => "Detail",
     }
 }
