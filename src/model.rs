@@ -1,5 +1,6 @@
 //! Pure data and rules: no database, no terminal, no clock of its own.
 //!
+//! - [`compare`]: two cascades side by side.
 //! - [`correlation`]: correlation ids and the tokens that carry them through a row's `updated_by`.
 //! - [`status`]: the recorded status and the **effective** one, derived by one rule for lists, trees, charts and exit codes.
 //! - [`invocation`]: the rows a reader meets.
@@ -17,6 +18,7 @@
 //! - [`text`]: text that came from data, made safe for a terminal; durations and ages in words.
 //! - [`words`]: what differs between two texts.
 
+pub mod compare;
 pub mod correlation;
 pub mod failures;
 #[cfg(feature = "tui")]

@@ -2,6 +2,7 @@
 
 pub mod charts;
 pub mod columns;
+pub mod compare;
 pub mod cursor;
 pub mod detail;
 pub mod documents;
@@ -188,6 +189,8 @@ pub struct App {
     pub jobs: groups::State,
     /// What failed.
     pub failures: groups::State,
+    /// Two cascades side by side.
+    pub compare: compare::State,
     /// The marked invocations, in the order of marking.
     pub marks: Vec<Uuid>,
     /// Saved views.
@@ -243,6 +246,7 @@ impl App {
             charts: charts::State::default(),
             jobs: groups::State::new(0),
             failures: groups::State::new(2),
+            compare: compare::State::default(),
             marks: Vec::new(),
             views: views::State::default(),
             overlay: None,
@@ -315,7 +319,7 @@ impl App {
             View::Invocations => self.invocations.rows.value.is_none() && self.invocations.rows.is_loading(),
             View::Flow => self.flow.flow.value.is_none() && self.flow.flow.is_loading(),
             View::Detail => self.detail.row.value.is_none() && self.detail.row.is_loading(),
-            View::Logs | View::Charts | View::Jobs | View::Failures => false,
+            View::Logs | View::Charts | View::Jobs | View::Failures | View::Compare => false,
         }
     }
 
@@ -330,6 +334,7 @@ impl App {
             View::Charts => self.charts.hourly.is_idle(),
             View::Jobs => self.jobs.told.is_idle(),
             View::Failures => self.failures.told.is_idle(),
+            View::Compare => self.compare.compared.is_idle(),
         }
     }
 
@@ -342,6 +347,7 @@ impl App {
             View::Logs => logs::abandon(self),
             View::Charts => charts::abandon(self),
             View::Jobs | View::Failures => groups::abandon(self, view),
+            View::Compare => self.compare.compared.abandon(),
         }
     }
 

@@ -44,6 +44,7 @@ enum Class {
     Hourly,
     Failures,
     JobStats,
+    Compare,
     Loki,
     TableLogs,
 }
@@ -58,6 +59,7 @@ impl Class {
             View::Charts => &[Self::Hourly],
             View::Jobs => &[Self::JobStats],
             View::Failures => &[Self::Failures],
+            View::Compare => &[Self::Compare],
             View::Detail => &[Self::Row],
         }
     }
@@ -148,6 +150,15 @@ impl Effects {
             }
             Cmd::Hourly { request, from, to, step } => self.ask(Class::Hourly, async move {
                 Msg::Hourly(request, answer(reader.hourly(from, to, step, now).await))
+            }),
+            Cmd::Compare { request, left, right } => self.ask(Class::Compare, async move {
+                // One after the other: the second connection stays free for what else is asked.
+                let left = reader.cascade(Seed::invocation(left)).await;
+                let both = match left {
+                    Ok(left) => reader.cascade(Seed::invocation(right)).await.map(|right| (left, right)),
+                    Err(error) => Err(error),
+                };
+                Msg::Compared(request, answer(both))
             }),
             Cmd::Failures { request, from, to } => self
                 .ask(Class::Failures, async move { Msg::Failures(request, answer(reader.failures(from, to).await)) }),

@@ -1,6 +1,7 @@
 //! What can happen, and what the state may ask for.
 
 mod data;
+mod view;
 
 use std::path::PathBuf;
 use std::time::Duration;
@@ -20,34 +21,7 @@ use crate::model::invocation::{Count, Inside, Key, Page, Server};
 use crate::tui::app::login::Password;
 
 pub use data::{Document, Failure, FailureKind, Mouse, Program};
-
-/// A screen.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
-pub enum View {
-    /// The list of invocations.
-    Invocations,
-    /// The tree of one cascade.
-    Flow,
-    /// The log lines of one node.
-    Logs,
-    /// Invocations per hour.
-    Charts,
-    /// How the jobs of each name went.
-    Jobs,
-    /// What failed, by fingerprint.
-    Failures,
-    /// All that is recorded of one node.
-    Detail,
-}
-
-impl View {
-    /// All.
-    pub const ALL: [Self; 7] =
-        [Self::Invocations, Self::Flow, Self::Logs, Self::Charts, Self::Jobs, Self::Failures, Self::Detail];
-    /// Those with a number, from 1.
-    pub const NUMBERED: [Self; 6] =
-        [Self::Invocations, Self::Flow, Self::Logs, Self::Charts, Self::Jobs, Self::Failures];
-}
+pub use view::View;
 
 /// What a key means. One meaning in all screens.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
@@ -194,6 +168,8 @@ pub enum Action {
     Columns,
     /// Ask for a password.
     Login,
+    /// The two marked cascades side by side.
+    Compare,
     /// Draw everything again.
     Redraw,
     /// To the background; `fg` returns.
@@ -284,6 +260,7 @@ impl Action {
         Self::SortReverse,
         Self::Columns,
         Self::Login,
+        Self::Compare,
         Self::Redraw,
         Self::Suspend,
         Self::Quit,
@@ -339,6 +316,8 @@ pub enum Msg {
     Hourly(u64, Result<Hourly, Failure>),
     /// What failed.
     Failures(u64, Result<Failures, Failure>),
+    /// The rows of two cascades.
+    Compared(u64, Result<(Rows, Rows), Failure>),
     /// How the jobs went.
     JobStats(u64, Result<JobStats, Failure>),
     /// Log lines.
@@ -433,6 +412,15 @@ pub enum Cmd {
         to: DateTime<Utc>,
         /// How much time is counted together.
         step: Step,
+    },
+    /// The cascades that two invocations belong to.
+    Compare {
+        /// Number of the request.
+        request: u64,
+        /// The first.
+        left: Uuid,
+        /// The second.
+        right: Uuid,
     },
     /// What failed from one moment to another.
     Failures {

@@ -9,8 +9,8 @@ use crossterm::event::{KeyEvent, KeyEventKind};
 use super::app::login::Password;
 use super::app::overlay::Typed;
 use super::app::{
-    App, Connection, charts, detail, documents, filter, find, flow, groups, help, invocations, login, logs, messages,
-    overlay, views,
+    App, Connection, charts, compare, detail, documents, filter, find, flow, groups, help, invocations, login, logs,
+    messages, overlay, views,
 };
 use super::keymap::Lookup;
 use super::msg::{Action, Cmd, Msg, View};
@@ -77,6 +77,7 @@ fn answer(app: &mut App, msg: Msg) -> Vec<Cmd> {
         Msg::Cascade(request, answer) => flow::loaded(app, request, answer),
         Msg::Row(request, answer) => detail::loaded(app, request, answer),
         Msg::Hourly(request, answer) => charts::loaded(app, request, answer),
+        Msg::Compared(request, answer) => compare::loaded(app, request, answer),
         Msg::Failures(request, answer) => groups::failures_loaded(app, request, answer),
         Msg::JobStats(request, answer) => groups::jobs_loaded(app, request, answer),
         Msg::Logs(request, answer) => logs::loki_loaded(app, request, answer),
@@ -130,6 +131,7 @@ fn refresh(app: &mut App) -> Vec<Cmd> {
         View::Logs => logs::refresh(app),
         View::Charts => charts::refresh(app),
         View::Jobs | View::Failures => groups::refresh(app),
+        View::Compare => compare::refresh(app),
         View::Detail => detail::refresh(app),
     }
 }
@@ -268,6 +270,7 @@ fn act_on_screen(app: &mut App, action: Action) -> Vec<Cmd> {
         View::Logs => logs::act(app, action),
         View::Charts => charts::act(app, action),
         View::Jobs | View::Failures => groups::act(app, action),
+        View::Compare => compare::act(app, action),
         View::Detail => detail::act(app, action),
     }
 }
@@ -363,6 +366,7 @@ fn refresh_now(app: &mut App) -> Vec<Cmd> {
             View::Logs => logs::act(app, Action::Refresh),
             View::Charts => charts::act(app, Action::Refresh),
             View::Jobs | View::Failures => groups::act(app, Action::Refresh),
+            View::Compare => compare::act(app, Action::Refresh),
             View::Invocations => refresh(app),
         },
     }

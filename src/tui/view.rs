@@ -12,6 +12,7 @@
 
 pub mod charts;
 mod columns;
+mod compare;
 pub mod detail;
 mod filter;
 mod find;
@@ -63,6 +64,7 @@ pub fn draw(app: &App, theme: &Theme, buf: &mut Buffer) {
         View::Logs => logs::draw,
         View::Charts => charts::draw,
         View::Jobs | View::Failures => groups::draw,
+        View::Compare => compare::draw,
         View::Detail => detail::draw,
     };
     body(app, theme, rows.body, buf);

@@ -414,9 +414,8 @@ async fn failures_and_jobs_are_told_with_examples() {
         event(13, 2, "handler_failed"),
         invocation(3, "", ""),
     ];
-    statements.push(format!(
-        "update job_executions set job_name = 'send', duration_ms = 5, created_at = '2026-11-20T12:01:01Z'"
-    ));
+    let same = "update job_executions set job_name = 'send', duration_ms = 5, created_at = '2026-11-20T12:01:01Z'";
+    statements.push(same.to_owned());
     statements
         .push(format!("update job_executions set error_message = 'code 7', duration_ms = 900 where id = '{}'", id(21)));
     statements.push(format!(

@@ -94,7 +94,8 @@ impl Reader {
         let rows: Vec<StatRow> = fetch_all(&mut session.connection, sql, arguments).await?;
         let ids: Vec<Uuid> =
             rows.iter().flat_map(|row| [Some(row.slowest), row.last_failed, Some(row.last)]).flatten().collect();
-        let runs: Vec<(Uuid, Uuid, Option<DateTime<Utc>>, Option<i64>)> = sqlx::query_as(
+        type RunRow = (Uuid, Uuid, Option<DateTime<Utc>>, Option<i64>);
+        let runs: Vec<RunRow> = sqlx::query_as(
             "select id, invocation_id, created_at, duration_ms::bigint from job_executions where id = any($1)",
         )
         .bind(ids)

@@ -4,6 +4,7 @@ use chrono::{DateTime, SecondsFormat};
 
 use super::App;
 use super::detail::{Content, fields};
+use super::groups;
 use super::invocations;
 use crate::logs::LogLine;
 use crate::model::correlation::short_id;
@@ -62,7 +63,8 @@ pub fn for_programs(app: &App) -> Option<Document> {
             let text = csv(app.charts.hourly.value.as_ref()?, app.charts.only.as_deref());
             return Some(Document { name: name(app), extension: "csv", text });
         }
-        View::Jobs | View::Failures => return None,
+        View::Jobs | View::Failures => groups::as_json(app)?,
+        View::Compare => return None,
     };
     Some(Document { name: name(app), extension: "json", text: escape_json(&text) })
 }
@@ -83,7 +85,7 @@ pub fn for_people(app: &App) -> Option<Document> {
         }
         View::Detail => section(app)?,
         View::Logs => (log_lines(app)?, "log"),
-        View::Charts | View::Jobs | View::Failures => return None,
+        View::Charts | View::Jobs | View::Failures | View::Compare => return None,
     };
     Some(Document { name: name(app), extension, text })
 }
@@ -159,6 +161,7 @@ fn name(app: &App) -> String {
         View::Charts => "charts".to_owned(),
         View::Jobs => "jobs".to_owned(),
         View::Failures => "failures".to_owned(),
+        View::Compare => "compare".to_owned(),
     };
     let safe: String = of.chars().map(|c| if c.is_ascii_alphanumeric() { c } else { '-' }).take(LONGEST_NAME).collect();
     format!("obs-tui-{}-{}", safe.trim_matches('-'), app.now.format("%Y%m%dT%H%M%SZ"))

@@ -111,7 +111,7 @@ pub fn of(app: &App) -> Option<&Find> {
         View::Flow => Some(&app.flow.find),
         View::Detail => Some(&app.detail.find),
         View::Logs => Some(&app.logs.find),
-        View::Invocations | View::Charts | View::Jobs | View::Failures => None,
+        View::Invocations | View::Charts | View::Jobs | View::Failures | View::Compare => None,
     }
 }
 
@@ -120,7 +120,7 @@ fn of_mut(app: &mut App) -> Option<&mut Find> {
         View::Flow => Some(&mut app.flow.find),
         View::Detail => Some(&mut app.detail.find),
         View::Logs => Some(&mut app.logs.find),
-        View::Invocations | View::Charts | View::Jobs | View::Failures => None,
+        View::Invocations | View::Charts | View::Jobs | View::Failures | View::Compare => None,
     }
 }
 
@@ -226,7 +226,7 @@ fn step(app: &mut App, forward: bool, inclusive: bool) {
         View::Flow => flow::go_to_hit(app, hit),
         View::Detail => detail::go_to_hit(app, hit),
         View::Logs => logs::go_to_hit(app, hit),
-        View::Invocations | View::Charts | View::Jobs | View::Failures => {}
+        View::Invocations | View::Charts | View::Jobs | View::Failures | View::Compare => {}
     }
 }
 
@@ -236,7 +236,7 @@ fn search(app: &mut App) {
         View::Flow => app.flow.search(),
         View::Detail => detail::search(app),
         View::Logs => logs::search(app),
-        View::Invocations | View::Charts | View::Jobs | View::Failures => {}
+        View::Invocations | View::Charts | View::Jobs | View::Failures | View::Compare => {}
     }
 }
 
@@ -246,7 +246,7 @@ fn size(app: &App) -> usize {
         View::Flow => app.flow.flow.value.as_ref().map_or(0, |flow| flow.nodes.len()),
         View::Detail => detail::searched(app),
         View::Logs => app.logs.lines.len(),
-        View::Invocations | View::Charts | View::Jobs | View::Failures => 0,
+        View::Invocations | View::Charts | View::Jobs | View::Failures | View::Compare => 0,
     }
 }
 
@@ -259,7 +259,7 @@ fn here(app: &App) -> Option<usize> {
         }
         View::Detail => detail::selected_thing(app),
         View::Logs => app.logs.shown.get(app.logs.selected).copied(),
-        View::Invocations | View::Charts | View::Jobs | View::Failures => None,
+        View::Invocations | View::Charts | View::Jobs | View::Failures | View::Compare => None,
     }
 }
 

@@ -337,6 +337,13 @@ pub fn like(app: &App, node: usize) -> Option<(u64, &'static str)> {
     Some((row.count, RANGES[app.failures.range].1))
 }
 
+/// The table as JSON; nothing while there is none.
+#[must_use]
+pub fn as_json(app: &App) -> Option<String> {
+    let rows: Vec<String> = of(app, app.view)?.rows().iter().map(Row::json).collect();
+    (!rows.is_empty()).then(|| format!("[{}]\n", rows.join(",\n")))
+}
+
 /// Gives up what is on its way.
 pub(super) fn abandon(app: &mut App, view: View) -> bool {
     let state = if view == View::Jobs { &mut app.jobs } else { &mut app.failures };

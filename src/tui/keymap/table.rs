@@ -5,6 +5,9 @@ use crate::tui::msg::Action::{self, *};
 use crate::tui::msg::View::{self, Charts, Detail, Failures, Flow, Invocations, Jobs, Logs};
 
 const ALL: &[View] = &View::ALL;
+const AWAY: &[View] = &[Flow, Logs, Charts, Jobs, Failures, Detail, View::Compare];
+const ZONED: &[View] = &[Invocations, Flow, Charts, Jobs, Failures, Detail, View::Compare];
+const EXPORTED: &[View] = &[Invocations, Flow, Logs, Charts, Jobs, Failures, Detail];
 const RANGES: &[View] = &[Charts, Jobs, Failures];
 const GROUPS: &[View] = &[Jobs, Failures];
 const TREES: &[View] = &[Flow, Detail];
@@ -32,6 +35,9 @@ pub const BINDINGS: &[Binding] = &[
     key(Group::Move, &["<Enter>"], Open, &[Logs], "fields", "its fields, or fold"),
     key(Group::Move, &["<Enter>"], Open, &[Charts], "only this", "this function only"),
     key(Group::Move, &["<Enter>"], Open, &[Failures], "cascade", "its cascade: the newest"),
+    key(Group::Move, &["<Enter>"], Open, &[View::Compare], "cascade", "its cascade"),
+    key(Group::Move, &["e"], NextFailure, &[View::Compare], "difference", "next difference"),
+    key(Group::Move, &["E"], PreviousFailure, &[View::Compare], "difference", "difference before"),
     key(Group::Move, &["<Enter>"], Open, &[Jobs], "cascade", "its cascade: the slowest"),
     key(Group::Move, &["h", "<Left>"], Left, TREES, "fold", "fold, or to the parent"),
     key(Group::Move, &["l", "<Right>"], Right, TREES, "fold", "unfold, or to a child"),
@@ -88,6 +94,7 @@ pub const BINDINGS: &[Binding] = &[
     key(Group::Show, &["c"], Columns, &[Invocations], "", "choose the columns"),
     key(Group::Show, &["s"], SortColumn, &[Invocations], "", "sort loaded rows"),
     key(Group::Show, &["S"], SortReverse, &[Invocations], "", "sort the other way"),
+    key(Group::Show, &["="], Action::Compare, &[Invocations], "", "compare two marked"),
     key(Group::Show, &["u"], Undetected, &[Flow], "undetected", "undetected events"),
     key(Group::Show, &["u"], Undetected, &[Detail], "", "unchanged, undetected"),
     key(Group::Show, &["d"], Diff, TREES, "diff", "old and new row"),
@@ -103,7 +110,7 @@ pub const BINDINGS: &[Binding] = &[
     key(Group::Show, &["t"], TimeRange, RANGES, "range", "next length of range"),
     key(Group::Show, &["<"], Earlier, RANGES, "shift", "time range earlier"),
     key(Group::Show, &[">"], Later, RANGES, "shift", "time range later"),
-    key(Group::Show, &["T"], TimeZone, &[Invocations, Flow, Charts, Jobs, Failures, Detail], "", "UTC or local time"),
+    key(Group::Show, &["T"], TimeZone, ZONED, "", "UTC or local time"),
     key(Group::Show, &["s"], SortColumn, &[Charts], "sort", "sort by next column"),
     key(Group::Show, &["S"], SortReverse, &[Charts], "", "reverse the order"),
     key(Group::Show, &["m"], Metric, &[Charts], "metric", "counts, durations, heat"),
@@ -119,14 +126,14 @@ pub const BINDINGS: &[Binding] = &[
     key(Group::Copy, &["U"], CopyLink, &[Logs], "", "link to Grafana"),
     key(Group::Copy, &["o"], Pager, &[Invocations, Flow, Logs, Detail], "", "read it in $PAGER"),
     key(Group::Copy, &["i"], Editor, &[Invocations, Flow, Logs, Detail], "", "read it in $EDITOR"),
-    key(Group::Copy, &["x"], Export, ALL, "", "write it into a file"),
+    key(Group::Copy, &["x"], Export, EXPORTED, "", "write it into a file"),
     key(Group::Program, &[":"], Palette, ALL, "", "any command by name"),
     key(Group::Program, &["!"], Messages, ALL, "", "messages of this run"),
     key(Group::Program, &["?"], Help, ALL, "help", "this help"),
-    key(Group::Program, &["<Esc>", "<BS>"], Back, &[Flow, Logs, Charts, Jobs, Failures, Detail], "back", "back, close"),
+    key(Group::Program, &["<Esc>", "<BS>"], Back, AWAY, "back", "back, close"),
     key(Group::Program, &["<Esc>", "<BS>"], Back, &[Invocations], "", "close"),
     key(Group::Program, &["q"], Quit, &[Invocations], "quit", "leave; asks once"),
-    key(Group::Program, &["q"], Quit, &[Flow, Logs, Charts, Jobs, Failures, Detail], "", "back; in the list leave"),
+    key(Group::Program, &["q"], Quit, AWAY, "", "back; in the list leave"),
     key(Group::Program, &["C-c"], QuitNow, ALL, "", "twice: leave at once"),
     key(Group::Program, &["P"], Login, ALL, "", "password, when refused"),
     key(Group::Program, &["C-l"], Redraw, ALL, "", "draw everything again"),

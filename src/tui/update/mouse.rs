@@ -1,7 +1,7 @@
 //! The mouse does what keys do: the wheel moves, a click selects a line or goes to a screen.
 
 use super::{act_anywhere, show};
-use crate::tui::app::{App, detail, flow, groups, invocations, logs};
+use crate::tui::app::{App, compare, detail, flow, groups, invocations, logs};
 use crate::tui::msg::{Action, Cmd, Mouse, View};
 use crate::tui::view::frame;
 
@@ -40,6 +40,7 @@ fn click(app: &mut App, column: u16, row: u16) -> Vec<Cmd> {
         View::Detail => detail::click(app, usize::from(row)),
         View::Logs => logs::click(app, usize::from(row)),
         View::Jobs | View::Failures => groups::click(app, usize::from(row)),
+        View::Compare => compare::click(app, usize::from(row)),
         View::Charts => Vec::new(),
     }
 }

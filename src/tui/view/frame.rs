@@ -128,6 +128,7 @@ fn name(view: View) -> &'static str {
         View::Jobs => "Jobs",
         View::Failures => "Failures",
         View::Detail => "Detail",
+        View::Compare => "Compare",
     }
 }
 

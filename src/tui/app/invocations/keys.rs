@@ -6,7 +6,7 @@ use super::{MOST_SOUGHT, State, first_page, older_page, page_if_near_end, show_s
 use crate::model::report::Listing;
 use crate::model::status::Effective;
 use crate::model::text::plural;
-use crate::tui::app::{App, columns, flow, logs};
+use crate::tui::app::{App, columns, compare, flow, logs};
 use crate::tui::msg::{Action, Cmd};
 
 /// Marked rows may be of another time than the loaded ones.
@@ -66,6 +66,7 @@ pub fn act(app: &mut App, action: Action) -> Vec<Cmd> {
             show_selection(app);
             Vec::new()
         }
+        Action::Compare => compare::open(app),
         Action::ClearMarks => {
             let count = app.marks.len();
             app.marks.clear();
