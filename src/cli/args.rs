@@ -2,7 +2,7 @@
 
 use std::path::PathBuf;
 
-use chrono::TimeDelta;
+use chrono::{DateTime, TimeDelta, Utc};
 use clap::{Parser, Subcommand};
 
 use crate::tui::theme::{Colours, Palette};
@@ -159,6 +159,9 @@ pub struct Show {
     /// Show undetected events one by one
     #[arg(long, short = 'u')]
     pub undetected: bool,
+    /// Show it as it was at this moment of its past, such as 2026-11-20T12:04:30Z
+    #[arg(long, value_name = "TIME")]
+    pub at: Option<DateTime<Utc>>,
 }
 
 /// Arguments of `tail`.

@@ -34,9 +34,16 @@ pub async fn run(
     };
     let seed = reader.find(id).await?.ok_or_else(nothing)?;
     let rows = reader.cascade(seed).await?;
+    if rows.invocations.is_empty() {
+        return Err(nothing());
+    }
+    let (rows, now) = match show.at {
+        Some(at) => (rows.as_of(at), at),
+        None => (rows, now),
+    };
     let flow = Flow::build(rows, now, settings.stale_after);
     if flow.nodes.is_empty() {
-        return Err(nothing());
+        return Err(CliError::Nothing(format!("nothing of this cascade had begun at {}", now.to_rfc3339())));
     }
     if show.json {
         writeln!(out, "{}", report::cascade(&flow)?)?;

@@ -8,6 +8,7 @@ mod build;
 mod critical;
 mod lines;
 mod overview;
+mod replay;
 mod times;
 
 use std::collections::BTreeMap;

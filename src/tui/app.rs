@@ -306,6 +306,9 @@ impl App {
     /// nobody knows.
     #[must_use]
     pub fn data_time(&self) -> DateTime<Utc> {
+        if let Some(moment) = self.flow.replayed().filter(|_| self.view == View::Flow) {
+            return moment;
+        }
         match self.connection {
             Connection::Offline { since, .. } => since,
             _ => self.now,
@@ -425,6 +428,13 @@ impl App {
     /// When a [`super::msg::Msg::Tick`] is wanted although nothing happens; `None` lets the loop sleep.
     #[must_use]
     pub fn wake_at(&self) -> Option<DateTime<Utc>> {
+        let replay = self.flow.replay.as_ref().and_then(|replay| replay.next_at);
+        [replay, self.read_at()].into_iter().flatten().min()
+    }
+
+    /// When the database is asked next without anybody's wish.
+    #[must_use]
+    pub fn read_at(&self) -> Option<DateTime<Utc>> {
         match &self.connection {
             _ if !self.live => None,
             Connection::Offline { retry_at, .. } => *retry_at,

@@ -140,6 +140,14 @@ pub enum Action {
     FoldHealthy,
     /// The critical path on or off.
     CriticalPath,
+    /// The cascade from moment to moment.
+    Replay,
+    /// To the moment before.
+    ReplayBack,
+    /// To the next moment.
+    ReplayForward,
+    /// Play the replay, or stop it.
+    ReplayPlay,
     /// More time on the axis.
     ZoomOut,
     /// Less time on the axis.
@@ -246,6 +254,10 @@ impl Action {
         Self::PreviousWarning,
         Self::FoldHealthy,
         Self::CriticalPath,
+        Self::Replay,
+        Self::ReplayBack,
+        Self::ReplayForward,
+        Self::ReplayPlay,
         Self::ZoomOut,
         Self::ZoomIn,
         Self::Views,

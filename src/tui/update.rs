@@ -38,6 +38,9 @@ pub fn update(app: &mut App, msg: Msg) -> Vec<Cmd> {
         if view_before == View::Detail {
             detail::hide(app);
         }
+        if view_before == View::Flow {
+            flow::end_replay(app);
+        }
         // What is asked while the database is away is the attempt to reach it.
         if !app.has_banner() && app.abandon(view_before) {
             commands.insert(0, Cmd::Leave(view_before));
@@ -112,7 +115,8 @@ fn attempt(app: &App) -> u32 {
 
 fn tick(app: &mut App, now: DateTime<Utc>) -> Vec<Cmd> {
     app.now = now;
-    if app.wake_at().is_none_or(|at| at > now) {
+    flow::tick(app);
+    if app.read_at().is_none_or(|at| at > now) {
         return Vec::new();
     }
     app.poll_at = now.checked_add_signed(app.settings.poll_every);
@@ -220,6 +224,7 @@ fn act(app: &mut App, action: Action, asked_to_quit: bool) -> Vec<Cmd> {
     }
     match action {
         Action::Back if find::clear(app) => Vec::new(),
+        Action::Back if app.view == View::Flow && flow::end_replay(app) => Vec::new(),
         // All functions again, before the screen is left.
         Action::Back if app.view == View::Charts && app.charts.only.is_some() => charts::act(app, action),
         Action::Quit | Action::Back if !app.back.is_empty() => back(app),

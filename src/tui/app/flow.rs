@@ -2,9 +2,11 @@
 
 mod hits;
 mod moves;
+mod replay;
 mod take;
 mod zoom;
 
+use chrono::{DateTime, Utc};
 use uuid::Uuid;
 
 use super::cursor::Cursor;
@@ -47,6 +49,10 @@ pub struct State {
     pub path: Critical,
     /// Whether the critical path is shown.
     pub path_on: bool,
+    /// The replay, while there is one.
+    pub replay: Option<Replay>,
+    /// Whether a replay begins when the rows come.
+    replay_wanted: bool,
     /// What is looked for: hits are nodes.
     pub find: Find,
 }
@@ -137,7 +143,7 @@ pub fn refresh(app: &mut App) -> Vec<Cmd> {
     let large = state.flow.value.as_ref().is_some_and(|flow| flow.nodes.len() > LARGE);
     let at_rest = state.overview.running == 0 || large;
     let fresh = state.flow.loaded_at.is_some_and(|at| app.now - at < app.settings.poll_every * PATIENCE);
-    if at_rest && fresh && state.flow.error.is_none() {
+    if state.replay.is_some() || at_rest && fresh && state.flow.error.is_none() {
         return Vec::new();
     }
     load(app)
@@ -154,26 +160,20 @@ pub fn loaded(app: &mut App, request: u64, answer: Result<Option<Rows>, Failure>
     let state = &mut app.flow;
     match answer {
         Ok(Some(found)) if !found.invocations.is_empty() => {
+            if std::mem::take(&mut state.replay_wanted) {
+                state.flow.loaded_at = Some(now);
+                replay::begin(app, found);
+                return Vec::new();
+            }
             let flow = Flow::build(found, now, stale_after);
             let first = state.flow.value.is_none();
             state.flow.error = None;
             state.flow.loaded_at = Some(now);
-            let changed = state.flow.value.as_ref() != Some(&flow);
-            if changed || state.overview.running > 0 {
-                state.overview = Overview::of(&flow);
-                state.times = Times::of(&flow, &state.overview, now);
-                state.path = Critical::of(&flow, &state.overview, &state.times, now);
-            }
-            if changed {
-                let before = state.remembered();
-                state.flow.value = Some(flow);
-                state.list();
-                if first && state.lines.len() > MANY_LINES {
-                    state.fold_healthy();
-                    folded = true;
-                }
-                state.search();
-                state.reselect(&before, rows);
+            show_flow(app, flow, now);
+            let state = &mut app.flow;
+            if first && state.lines.len() > MANY_LINES {
+                state.fold_healthy();
+                folded = true;
             }
             if let Some(invocation) = state.invocation.filter(|_| first) {
                 let row = state.wanted.take().unwrap_or(invocation);
@@ -195,6 +195,25 @@ pub fn loaded(app: &mut App, request: u64, answer: Result<Option<Rows>, Failure>
     Vec::new()
 }
 
+/// Shows a tree as it is at `now`, keeping the selection.
+fn show_flow(app: &mut App, flow: Flow, now: DateTime<Utc>) {
+    let rows = tree_rows(app);
+    let state = &mut app.flow;
+    let changed = state.flow.value.as_ref() != Some(&flow);
+    if changed || state.overview.running > 0 {
+        state.overview = Overview::of(&flow);
+        state.times = Times::of(&flow, &state.overview, now);
+        state.path = Critical::of(&flow, &state.overview, &state.times, now);
+    }
+    if changed {
+        let before = state.remembered();
+        state.flow.value = Some(flow);
+        state.list();
+        state.search();
+        state.reselect(&before, rows);
+    }
+}
+
 /// What a key does.
 pub fn act(app: &mut App, action: Action) -> Vec<Cmd> {
     let rows = tree_rows(app);
@@ -202,8 +221,22 @@ pub fn act(app: &mut App, action: Action) -> Vec<Cmd> {
     if state.cursor.act(action, state.lines.len(), rows) || state.walk(action, rows) {
         return Vec::new();
     }
+    if replay::act(app, action) {
+        return Vec::new();
+    }
+    let state = &mut app.flow;
     match action {
-        Action::Refresh => return load(app),
+        Action::Replay => {
+            // Its rows are read anew: only the tree is kept of them.
+            if !replay::end(app) {
+                app.flow.replay_wanted = true;
+                return load(app);
+            }
+        }
+        Action::Refresh => {
+            replay::end(app);
+            return load(app);
+        }
         Action::Wrap => state.waterfall_off = !state.waterfall_off,
         Action::CriticalPath => {
             state.path_on = !state.path_on;
@@ -236,6 +269,8 @@ pub fn click(app: &mut App, row: usize) -> Vec<Cmd> {
     Vec::new()
 }
 
+pub use replay::{Replay, end as end_replay, tick};
+pub use take::subject;
 pub use take::{subject, subject_of};
 pub use zoom::Zoom;
 

@@ -31,7 +31,8 @@ use crate::model::invocation::Link;
 use crate::model::status::Effective;
 use crate::model::text::{clean, duration};
 use crate::tui::app::App;
-use crate::tui::app::flow::{Layout, State};
+use crate::tui::app::flow::{Layout, Replay, State};
+use crate::tui::msg::{Action, View};
 use crate::tui::theme::Theme;
 
 const STATUS: usize = 5;
@@ -120,7 +121,13 @@ fn draw_tree(app: &App, flow: &Flow, columns: &Columns, theme: &Theme, area: Rec
     let hidden = deep.div_ceil(levels / 2) * (levels / 2);
     let first = window.start;
     let items: Vec<TreeItem<'_, usize>> = (state.lines[window].iter().enumerate())
-        .map(|(row, line)| TreeItem::new_leaf(first + row, text_of(app, flow, line, columns, (hidden, levels), theme)))
+        .map(|(row, line)| {
+            let mut text = text_of(app, flow, line, columns, (hidden, levels), theme);
+            if first + row == state.cursor.at {
+                plain(&mut text);
+            }
+            TreeItem::new_leaf(first + row, text)
+        })
         .collect();
     let Ok(tree) = Tree::new(&items) else { return };
     let tree = tree.highlight_symbol(theme.cursor()).highlight_style(theme.selected()).node_no_children_symbol("");
@@ -203,6 +210,13 @@ fn text_of<'a>(
     TextLine::from(spans)
 }
 
+/// The selected line has no colours of its own, as in the list: reversed, they would be blocks of colour.
+pub(super) fn plain(line: &mut TextLine<'_>) {
+    for span in &mut line.spans {
+        (span.style.fg, span.style.bg) = (None, None);
+    }
+}
+
 /// The times of a line: `4.2s..` while they grow, `16m04s?` when nobody knows whether they still do.
 struct Shown {
     own: String,
@@ -235,6 +249,9 @@ impl Shown {
 /// What the bars mean, and which part of the time they show.
 pub(super) fn summary(app: &App, theme: &Theme) -> String {
     let state = &app.flow;
+    if let Some(replay) = &state.replay {
+        return replay_bar(app, replay, theme);
+    }
     if state.flow.value.is_none() || state.waterfall_off || app.size.0 < 70 {
         return String::new();
     }
@@ -248,6 +265,30 @@ pub(super) fn summary(app: &App, theme: &Theme) -> String {
         ));
     }
     text
+}
+
+/// Columns of the bar that tells how far a replay is.
+const REPLAY: usize = 20;
+
+/// `REPLAY [====>     ] 12/40  12:04:29.520Z +80ms  plays   , . step  Space stop  R end`
+fn replay_bar(app: &App, replay: &Replay, theme: &Theme) -> String {
+    let (at, all) = (replay.at + 1, replay.moments.len());
+    let done = (REPLAY * at / all.max(1)).min(REPLAY);
+    let glyph = if theme.unicode { ("━", "┄") } else { ("=", ".") };
+    let bar = format!("{}{}", glyph.0.repeat(done), glyph.1.repeat(REPLAY - done));
+    let time = replay.moment().map(|moment| app.local(moment).format("%H:%M:%S%.3f").to_string()).unwrap_or_default();
+    let after =
+        replay.moment().zip(replay.moments.first()).map_or(0, |(moment, first)| (moment - *first).num_milliseconds());
+    let key = |action| app.settings.keys.key_of(View::Flow, action);
+    let (plays, does) = if replay.next_at.is_some() { ("plays", "stops") } else { ("stopped", "plays") };
+    let keys = format!(
+        "{} {} step  {} {does}  {} ends",
+        key(Action::ReplayBack),
+        key(Action::ReplayForward),
+        key(Action::ReplayPlay),
+        key(Action::Replay)
+    );
+    format!("REPLAY {bar} {at}/{all}  {time}{} +{}  {plays}   {keys}", app.zone(), duration(after))
 }
 
 #[cfg(test)]

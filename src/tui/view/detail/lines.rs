@@ -7,6 +7,7 @@ use ratatui::widgets::StatefulWidget;
 use tui_tree_widget::{Tree, TreeItem, TreeState};
 
 use super::super::find::mark;
+use super::super::flow::plain;
 use crate::tui::app::cursor::Cursor;
 use crate::tui::app::find::Pattern;
 use crate::tui::theme::Theme;
@@ -23,6 +24,9 @@ pub(super) fn draw<'a>(
     let item = |at: usize| {
         let mut text = item(at);
         mark(&mut text, pattern);
+        if at == cursor.at {
+            text.lines.iter_mut().for_each(plain);
+        }
         text
     };
     let rows = usize::from(area.height);

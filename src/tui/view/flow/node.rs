@@ -14,6 +14,8 @@ use crate::model::text::{clean, clean_lines, duration};
 use crate::tui::app::App;
 use crate::tui::app::detail::link;
 use crate::tui::app::find::Pattern;
+use crate::tui::app::groups;
+use crate::tui::msg::{Action, View};
 use crate::tui::theme::Theme;
 
 /// Names of undetected events that are listed at the most.
@@ -97,7 +99,10 @@ fn draw_node(app: &App, node: &Node, rows: &mut Rows<'_>, buf: &mut Buffer) {
         let x = put(buf, status, status.x + 1, word, theme.status(node.effective)) + 2;
         let recorded = if node.status.is_empty() { "nothing" } else { &node.status };
         let said = node.reason.clone().unwrap_or_else(|| format!("recorded {recorded}"));
-        put(buf, status, x, &fit(&clean(&said), usize::from(status.right().saturating_sub(x)), theme), Style::new());
+        let like = same_error(app, node);
+        let room = status.right().saturating_sub(x + columns(&like) + 2);
+        let x = put(buf, status, x, &fit(&clean(&said), usize::from(room), theme), Style::new());
+        put(buf, status, x + 2, &like, theme.dim());
         rows.y += 1;
     }
     rows.add(buf, &times(app, node), Style::new());
@@ -116,6 +121,18 @@ fn draw_node(app: &App, node: &Node, rows: &mut Rows<'_>, buf: &mut Buffer) {
             return;
         }
         rows.wrapped(buf, line.trim_end(), theme.error());
+    }
+}
+
+/// How many failures are known to be like this one, and the key that leads to them.
+fn same_error(app: &App, node: &Node) -> String {
+    if node.effective != Effective::Failed {
+        return String::new();
+    }
+    let key = app.settings.keys.key_of(View::Flow, Action::Fingerprint);
+    match app.flow.node().and_then(|(_, node)| groups::like(app, node)) {
+        Some((count, range)) => format!("({count}x in {range}: {key} lists them)"),
+        None => format!("({key}: failures like it)"),
     }
 }
 

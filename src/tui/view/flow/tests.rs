@@ -48,6 +48,17 @@ fn critical_path_and_zoom() {
 }
 
 #[test]
+fn replayed() {
+    let mut app = opened(rows());
+    press(&mut app, "R");
+    let request = app.requests;
+    update(&mut app, Msg::Cascade(request, Ok(Some(rows()))));
+    press(&mut app, "...........");
+    assert_screen("flow__replay", &app);
+    assert_screen_at("flow__replay", &app, &PLAIN, (40, 12));
+}
+
+#[test]
 fn a_loop_and_a_parent_that_is_gone() {
     let mut looping = rows();
     looping.invocations[0].parent = Some(Parent { job: id(46), link: Link::Inferred });
