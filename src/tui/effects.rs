@@ -79,6 +79,9 @@ impl Class {
             Self::Hourly => "the charts",
             Self::Loki => "log lines",
             Self::TableLogs => "log lines of the table",
+            Self::Failures => "failures",
+            Self::JobStats => "jobs by name",
+            Self::Compare => "two cascades",
         }
     }
 }

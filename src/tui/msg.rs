@@ -1,6 +1,7 @@
 //! What can happen, and what the state may ask for.
 
 mod data;
+mod names;
 mod view;
 
 use std::path::PathBuf;
@@ -102,6 +103,8 @@ pub enum Action {
     CopyCorrelation,
     /// Copy the command line that gives the same data.
     CopyCommand,
+    /// Copy the path of a JSON value.
+    CopyPath,
     /// Copy the link to the log lines in Grafana.
     CopyLink,
     /// Read what is shown in the pager.
@@ -235,6 +238,7 @@ impl Action {
         Self::CopyRow,
         Self::CopyCorrelation,
         Self::CopyCommand,
+        Self::CopyPath,
         Self::CopyLink,
         Self::Pager,
         Self::Editor,
@@ -278,21 +282,6 @@ impl Action {
         Self::Quit,
         Self::QuitNow,
     ];
-}
-
-impl Action {
-    /// Its name in the configuration file, such as `next_failure` or `show_flow`.
-    #[must_use]
-    pub fn name(self) -> String {
-        let mut name = String::new();
-        for c in format!("{self:?}").chars().filter(char::is_ascii_alphanumeric) {
-            if c.is_ascii_uppercase() && !name.is_empty() {
-                name.push('_');
-            }
-            name.push(c.to_ascii_lowercase());
-        }
-        name
-    }
 }
 
 /// What can happen. Answers carry the number of the request, so that late ones can be told from current ones.

@@ -25,10 +25,9 @@ impl Rows {
             let detected_at = later(row.created_at, row.detection_duration_ms.unwrap_or(0));
             if end(row.created_at, row.updated_at, event_ms(&row), &row.status).is_some_and(|end| end > at) {
                 row.status = if detected_at > at { "detecting" } else { "handling" }.to_owned();
-                (row.handler_duration_ms, row.error) = (None, None);
-                if detected_at > at {
-                    (row.detection_duration_ms, row.detected) = (None, false);
-                }
+                // Its time is detection and handling together, and goes on.
+                (row.detection_duration_ms, row.handler_duration_ms, row.error) = (None, None, None);
+                row.detected &= detected_at <= at;
             }
             row.updated_at = row.updated_at.min(at);
             rows.events.push(row);
@@ -121,8 +120,8 @@ mod tests {
         assert_eq!(seen(&rows, -1), []);
         assert_eq!(seen(&rows, 0), [(1, Running, None)]);
         assert_eq!(seen(&rows, 1), [(1, Running, None), (2, Running, None)]);
-        assert_eq!(seen(&rows, 3), [(1, Running, None), (2, Running, Some(1_000)), (3, Running, None)]);
-        assert_eq!(seen(&rows, 4), [(1, Failed, None), (2, Failed, Some(1_000)), (3, Failed, Some(2_000))]);
+        assert_eq!(seen(&rows, 3), [(1, Running, None), (2, Running, None), (3, Running, None)]);
+        assert_eq!(seen(&rows, 4), [(1, Failed, None), (2, Failed, None), (3, Failed, Some(2_000))]);
         assert_eq!(seen(&rows, 10), [(1, Failed, Some(10_000)), (2, Failed, Some(4_000)), (3, Failed, Some(2_000))]);
     }
 

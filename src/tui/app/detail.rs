@@ -333,6 +333,7 @@ fn copy(app: &App, action: Action) -> Option<Cmd> {
         Action::CopyCorrelation => {
             (state.column("correlation_id").and_then(Value::as_str)?.to_owned(), "the correlation id")
         }
+        Action::CopyPath => (state.content()?.path(at)?, "the path"),
         Action::CopyValue => match state.content() {
             Some(content) => (content.value(at)?, "the value"),
             None => (fields(app).get(at)?.value.clone(), "the value"),

@@ -270,7 +270,6 @@ pub fn click(app: &mut App, row: usize) -> Vec<Cmd> {
 }
 
 pub use replay::{Replay, end as end_replay, tick};
-pub use take::subject;
 pub use take::{subject, subject_of};
 pub use zoom::Zoom;
 

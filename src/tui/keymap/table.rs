@@ -127,6 +127,7 @@ pub const BINDINGS: &[Binding] = &[
     key(Group::Copy, &["Y"], CopyRow, ALL, "", "the row as JSON"),
     key(Group::Copy, &["I"], CopyCorrelation, &[Invocations, Flow, Logs, Detail], "", "correlation id"),
     key(Group::Copy, &["D"], CopyCommand, &[Invocations, Flow, Detail], "", "command for the same"),
+    key(Group::Copy, &["J"], CopyPath, &[Detail], "", "path of the JSON value"),
     key(Group::Copy, &["U"], CopyLink, &[Logs], "", "link to Grafana"),
     key(Group::Copy, &["o"], Pager, &[Invocations, Flow, Logs, Detail], "", "read it in $PAGER"),
     key(Group::Copy, &["i"], Editor, &[Invocations, Flow, Logs, Detail], "", "read it in $EDITOR"),

@@ -97,6 +97,15 @@ impl Content {
         }
     }
 
+    /// Where the value of a line is, for the clipboard: `.event.data.new.status`, in the difference of rows `config.sla`.
+    pub(super) fn path(&self, line: usize) -> Option<String> {
+        match self {
+            Self::Outline { outline, lines } => Some(outline.path(*lines.get(line)?)),
+            Self::Diff(diff) => Some(diff_row(diff.as_ref()?, line)?.path.clone()),
+            Self::Text { .. } => None,
+        }
+    }
+
     /// A line with everything below it, for the clipboard.
     pub(super) fn whole(&self, line: usize) -> Option<String> {
         match self {

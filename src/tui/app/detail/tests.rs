@@ -194,6 +194,8 @@ fn copies_are_those_of_the_line() {
     let table = [
         ("y", "event-detector-moves", "the value"),
         ("]jjy", "UPDATE", "the value"),
+        ("]jjJ", ".event.op", "the path"),
+        ("]]J", "status", "the path"),
         ("]jjjjY", "{\n", "the JSON below the cursor"),
         ("]]y", "pickup successful", "the value"),
         ("]]Y", "{\n  \"path\": \"status\"", "the change as JSON"),
