@@ -6,6 +6,7 @@
 
 mod build;
 mod critical;
+mod ids;
 mod lines;
 mod overview;
 mod replay;
@@ -21,6 +22,7 @@ use super::invocation::{Event, Invocation, Job, JobCounts, Link};
 use super::status::{Effective, Recorded};
 
 pub use critical::Critical;
+pub use ids::{IdHasher, IdSet};
 pub use lines::{Fold, Glyphs, Line, LineId};
 pub use overview::Overview;
 pub use times::{Span, Times};

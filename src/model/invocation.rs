@@ -273,6 +273,15 @@ pub struct Server {
     pub lag: Option<TimeDelta>,
 }
 
+/// What one step of a search for rows of the list brought.
+#[derive(Clone, Debug, PartialEq)]
+pub struct Found {
+    /// The rows that pass, newest first.
+    pub rows: Vec<Listed>,
+    /// All rows of the search's range since this moment have been looked through.
+    pub back_to: DateTime<Utc>,
+}
+
 /// A number of rows that may be larger than it was counted.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize)]
 pub struct Count {

@@ -27,7 +27,7 @@ use crate::model::invocation::{JobLog, Server};
 
 pub use cascade::{MOST_INVOCATIONS, Seed};
 pub use page::PageQuery;
-pub use steps::{MOST_COUNTED, Step};
+pub use steps::MOST_COUNTED;
 
 /// Lines of `job_logs` that are read at the most for one node.
 pub const MOST_JOB_LOGS: i64 = 5_000;

@@ -124,7 +124,9 @@ impl Effects {
                 let class = if older_than.is_some() { Class::Older } else { Class::Page };
                 let query = PageQuery { older_than, filter, limit, since: None };
                 self.ask(class, async move {
-                    let page = reader.page(&query, now, stale_after).await;
+                    // The loop that receives it may have ended.
+                    let found = |found| drop(answers.send(Msg::Found(request, found)));
+                    let page = reader.search(&query, now, stale_after, found).await;
                     Msg::Page(request, answer(told(&reader, &answers, page)))
                 });
             }

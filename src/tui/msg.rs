@@ -18,7 +18,7 @@ use crate::model::failures::{Failures, JobStats};
 use crate::model::filter::{Filter, Known};
 use crate::model::flow::{Kind, Rows};
 use crate::model::hourly::{Hourly, Step};
-use crate::model::invocation::{Count, Inside, Key, Page, Server};
+use crate::model::invocation::{Count, Found, Inside, Key, Page, Server};
 use crate::tui::app::login::Password;
 
 pub use data::{Document, Failure, FailureKind, Mouse, Program};
@@ -297,6 +297,8 @@ pub enum Msg {
     Tick(DateTime<Utc>),
     /// Rows of the list.
     Page(u64, Result<Page, Failure>),
+    /// Rows of the list that were found before the search for them ended.
+    Found(u64, Found),
     /// The newest rows, and those asked for by id.
     Changes(u64, Result<Page, Failure>),
     /// What is below the selected row of the list.

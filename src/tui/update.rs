@@ -71,6 +71,10 @@ fn answer(app: &mut App, msg: Msg) -> Vec<Cmd> {
         Msg::Paste(text) => pasted(app, &text),
         Msg::Known(request, answer) => filter::named(app, request, answer),
         Msg::Count(request, answer) => filter::counted(app, request, answer),
+        Msg::Found(request, found) => {
+            invocations::found(app, request, found);
+            Vec::new()
+        }
         Msg::Changes(request, answer) => invocations::changes_loaded(app, request, answer),
         Msg::Inside(request, answer) => invocations::inside::loaded(app, request, answer),
         Msg::Server(server) => {

@@ -1,12 +1,11 @@
 //! Rows → tree.
 
-use std::collections::{HashMap, HashSet};
-
 use chrono::{DateTime, TimeDelta, Utc};
 use uuid::Uuid;
 
 use super::super::invocation::{Event, Invocation, Job};
 use super::super::status::{Effective, Facts, Recorded, judge};
+use super::ids::{IdMap, IdSet};
 use super::{Counts, EventCounts, Flow, Kind, Node, Rows};
 
 impl Flow {
@@ -19,7 +18,8 @@ impl Flow {
             unique(rows.events, |row| row.id),
             unique(rows.jobs, |row| row.id),
         );
-        let mut builder = Builder { nodes: Vec::new(), now, stale_after };
+        let nodes = Vec::with_capacity(invocations.len() + events.len() + jobs.len());
+        let mut builder = Builder { nodes, now, stale_after };
         builder.add_nodes(&invocations, &events, &jobs);
         builder.link_rows(&invocations, &events, &jobs);
         builder.link_invocations(&invocations, &jobs);
@@ -28,7 +28,8 @@ impl Flow {
 }
 
 fn unique<T>(rows: Vec<T>, id: impl Fn(&T) -> Uuid) -> Vec<T> {
-    let mut seen = HashSet::with_capacity(rows.len());
+    let mut seen = IdSet::default();
+    seen.reserve(rows.len());
     rows.into_iter().filter(|row| seen.insert(id(row))).collect()
 }
 
@@ -49,8 +50,8 @@ struct Builder {
 
 impl Builder {
     fn add_nodes(&mut self, invocations: &[Invocation], events: &[Event], jobs: &[Job]) {
-        let mut below = HashMap::<Uuid, Below>::new();
-        let finished: HashMap<Uuid, bool> = (invocations.iter().map(|row| (row.id, row.status.as_str())))
+        let mut below = IdMap::<Below>::default();
+        let finished: IdMap<bool> = (invocations.iter().map(|row| (row.id, row.status.as_str())))
             .chain(events.iter().map(|row| (row.id, row.status.as_str())))
             .map(|(id, status)| (id, Recorded::parse(status).is_finished()))
             .collect();
@@ -161,17 +162,15 @@ impl Builder {
 
     /// Events below their invocation, jobs below their event, or where that is missing below their invocation.
     fn link_rows(&mut self, invocations: &[Invocation], events: &[Event], jobs: &[Job]) {
-        let index: HashMap<(Kind, Uuid), usize> =
-            self.nodes.iter().enumerate().map(|(index, node)| ((node.kind, node.id), index)).collect();
         let first_event = invocations.len();
         let first_job = first_event + events.len();
+        let of_invocations: IdMap<usize> = invocations.iter().enumerate().map(|(i, row)| (row.id, i)).collect();
+        let of_events: IdMap<usize> = events.iter().enumerate().map(|(i, row)| (row.id, first_event + i)).collect();
         for (i, event) in events.iter().enumerate() {
-            self.nodes[first_event + i].parent = index.get(&(Kind::Invocation, event.invocation_id)).copied();
+            self.nodes[first_event + i].parent = of_invocations.get(&event.invocation_id).copied();
         }
         for (i, job) in jobs.iter().enumerate() {
-            let parent = index
-                .get(&(Kind::Event, job.event_execution_id))
-                .or_else(|| index.get(&(Kind::Invocation, job.invocation_id)));
+            let parent = of_events.get(&job.event_execution_id).or_else(|| of_invocations.get(&job.invocation_id));
             self.nodes[first_job + i].parent = parent.copied();
         }
     }
@@ -179,7 +178,7 @@ impl Builder {
     /// Invocations below the job that caused them; loops are cut.
     fn link_invocations(&mut self, invocations: &[Invocation], jobs: &[Job]) {
         let first_job = self.nodes.len() - jobs.len();
-        let job_index: HashMap<Uuid, usize> = jobs.iter().enumerate().map(|(i, job)| (job.id, first_job + i)).collect();
+        let job_index: IdMap<usize> = jobs.iter().enumerate().map(|(i, job)| (job.id, first_job + i)).collect();
         // The invocation nearest above each invocation, by index.
         let mut above: Vec<Option<usize>> = Vec::with_capacity(invocations.len());
         for (i, invocation) in invocations.iter().enumerate() {

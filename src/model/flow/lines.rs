@@ -1,12 +1,10 @@
 //! Tree → the lines that are visible, and their text.
 
-use std::collections::BTreeSet;
-
 use uuid::Uuid;
 
 use super::super::status::Effective;
 use super::super::text::clean;
-use super::{Flow, Kind, Node, Overview};
+use super::{Flow, IdSet, Kind, Node, Overview};
 
 /// Names a line independently of its place, so that a selection survives a refresh.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
@@ -28,7 +26,7 @@ pub enum LineId {
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
 pub struct Fold {
     /// Rows whose children are hidden.
-    pub closed: BTreeSet<Uuid>,
+    pub closed: IdSet,
     /// Whether undetected events are shown one by one.
     pub show_undetected: bool,
 }
@@ -36,9 +34,9 @@ pub struct Fold {
 impl Fold {
     /// The rows to close so that only ways to what failed or is stuck stay open, and the roots.
     #[must_use]
-    pub fn all_but_failures(flow: &Flow, overview: &Overview) -> BTreeSet<Uuid> {
+    pub fn all_but_failures(flow: &Flow, overview: &Overview) -> IdSet {
         let mut trouble_below = vec![false; flow.nodes.len()];
-        let mut closed = BTreeSet::new();
+        let mut closed = IdSet::default();
         for index in overview.order().into_iter().rev() {
             let node = &flow.nodes[index];
             let trouble = matches!(node.effective, Effective::Failed | Effective::Stuck);

@@ -94,7 +94,7 @@ v x inv function-1  UPDATE moves
 \\-> . 2 events not detected
 ";
     assert_eq!(text(rows.clone(), &Fold::default()), expected);
-    let fold = Fold { closed: [id(2)].into(), show_undetected: true };
+    let fold = Fold { closed: [id(2)].into_iter().collect(), show_undetected: true };
     let expected = "\
 v x inv function-1  UPDATE moves
 |-> x evt event-2

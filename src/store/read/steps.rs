@@ -7,7 +7,7 @@ use uuid::Uuid;
 
 use super::page::{PageQuery, Values, page_conditions};
 use super::{Reader, fetch_all};
-use crate::model::invocation::{Count, Key, Listed, Page};
+use crate::model::invocation::{Count, Found, Key, Page};
 use crate::store::error::StoreError;
 
 /// Invocations that the first step looks through.
@@ -18,15 +18,6 @@ const LONGEST: i64 = 16_000;
 const MOST_LOOKED_THROUGH: i64 = 50_000;
 /// Invocations that are counted at the most.
 pub const MOST_COUNTED: u32 = 10_000;
-
-/// What one step of a search brought.
-#[derive(Clone, Debug, PartialEq)]
-pub struct Step {
-    /// The rows that pass, newest first.
-    pub rows: Vec<Listed>,
-    /// All rows of the search's range since this moment have been looked through.
-    pub back_to: DateTime<Utc>,
-}
 
 impl Reader {
     /// A page, newest first. `now` and `stale_after` decide which unfinished rows are stuck.
@@ -51,7 +42,7 @@ impl Reader {
         query: &PageQuery,
         now: DateTime<Utc>,
         stale_after: TimeDelta,
-        mut told: impl FnMut(Step),
+        mut told: impl FnMut(Found),
     ) -> Result<Page, StoreError> {
         if !query.filter.looks_through_rows() {
             let (conditions, values) = page_conditions(query, now, stale_after)?;
@@ -68,7 +59,7 @@ impl Reader {
                 return Ok(Page { rows, more });
             }
             if let Some(back_to) = part.since.filter(|_| !steps.ended) {
-                told(Step { rows: page.rows, back_to });
+                told(Found { rows: page.rows, back_to });
             }
         }
         Ok(Page { rows, more: false })

@@ -6,8 +6,9 @@
 pub mod inside;
 mod keys;
 mod merge;
+mod search;
 
-use chrono::TimeDelta;
+use chrono::{DateTime, TimeDelta, Utc};
 use uuid::Uuid;
 
 use super::{App, Load, columns, filter, logs};
@@ -18,6 +19,7 @@ use crate::tui::msg::{Cmd, Failure, View};
 pub use keys::act;
 pub(super) use keys::follow;
 pub use merge::{Trimmed, key, merge, position, trim};
+pub use search::{found, progress};
 
 /// Rows of a page.
 pub const PAGE: usize = 200;
@@ -69,6 +71,8 @@ pub struct State {
     pub inside: inside::State,
     /// Pages still to be read in the search for an older failure.
     pub seeking: usize,
+    /// How far back the search has come that is on its way, when that takes more than one step.
+    pub searched: Option<DateTime<Utc>>,
     /// Rows that the last look for changes asked for by id.
     pub asked: Vec<Uuid>,
 }
@@ -88,6 +92,7 @@ impl Default for State {
             preview_below: false,
             inside: inside::State::default(),
             seeking: 0,
+            searched: None,
             asked: Vec::new(),
         }
     }
@@ -175,6 +180,9 @@ pub fn page_loaded(app: &mut App, request: u64, answer: Result<Page, Failure>) -
     let (first, older) = (app.invocations.rows.take(request), app.invocations.older.take(request));
     let answer = app.heard(answer);
     let state = &mut app.invocations;
+    if first || older {
+        state.searched = None;
+    }
     match answer {
         Ok(page) if first => {
             state.complete = !page.more;
@@ -306,6 +314,7 @@ pub fn refresh(app: &mut App) -> Vec<Cmd> {
 pub(super) fn abandon(app: &mut App) -> bool {
     let state = &mut app.invocations;
     state.seeking = 0;
+    state.searched = None;
     let (older, inside) = (state.older.abandon(), state.inside.abandon());
     let counting = app.filter.count.abandon();
     app.invocations.rows.abandon() || older || inside || counting
@@ -364,7 +373,7 @@ fn looked_until(app: &App) -> Option<Key> {
 }
 
 /// The newest row that is not from the future: a writer whose clock is ahead must not hide what comes after.
-fn newest_known(state: &State, now: chrono::DateTime<chrono::Utc>) -> Option<Key> {
+fn newest_known(state: &State, now: DateTime<Utc>) -> Option<Key> {
     let rows = state.rows();
     let at = rows.partition_point(|row| row.invocation.created_at > now);
     rows.get(at).or(rows.last()).map(key)
@@ -420,7 +429,8 @@ fn page_if_near_end(app: &mut App) -> Vec<Cmd> {
 fn older_page(app: &mut App) -> Vec<Cmd> {
     let state = &app.invocations;
     let Some(last) = state.rows().last().map(key) else { return Vec::new() };
-    if state.complete || state.older.is_loading() || state.rows.value.is_none() {
+    let searching = state.older.is_loading() || state.searched.is_some();
+    if state.complete || searching || state.rows.value.is_none() {
         return Vec::new();
     }
     let request = app.next_request();

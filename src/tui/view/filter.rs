@@ -16,7 +16,7 @@ use super::frame::{columns, fit, put};
 use crate::model::filter::Filter;
 use crate::model::text::clean;
 use crate::tui::app::charts::words::count;
-use crate::tui::app::{App, filter};
+use crate::tui::app::{App, filter, invocations};
 use crate::tui::theme::Theme;
 
 pub(super) use prompt::draw as draw_prompt;
@@ -54,6 +54,9 @@ fn found(app: &App, theme: &Theme) -> String {
     let state = &app.invocations;
     if app.filter.applied().is_empty() {
         return String::new();
+    }
+    if let Some(progress) = invocations::progress(app) {
+        return format!("{} so far, searched {progress}", count(state.rows().len() as u64));
     }
     if state.rows.value.is_none() {
         return if state.rows.is_loading() { format!("searching{}", theme.ellipsis()) } else { "not read".to_owned() };

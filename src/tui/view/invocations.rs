@@ -20,7 +20,7 @@ use super::frame::{columns as width_of, fit, put};
 use crate::model::invocation::Listed;
 use crate::model::text::clean;
 use crate::tui::app::columns::{self as order, Column};
-use crate::tui::app::invocations::{ABOVE, State, has_preview, preview_columns, preview_rows, table_rows};
+use crate::tui::app::invocations::{ABOVE, State, has_preview, preview_columns, preview_rows, progress, table_rows};
 use crate::tui::app::{App, Connection, filter as filter_state, views};
 use crate::tui::theme::Theme;
 use columns::{columns, is_right, text, title};
@@ -135,7 +135,10 @@ fn end(app: &App, theme: &Theme) -> String {
     if app.has_banner() {
         return "older rows not loaded: the database does not answer".to_owned();
     }
-    format!("loading older rows{}", theme.ellipsis())
+    match progress(app) {
+        Some(progress) => format!("searching older rows{} {progress}", theme.ellipsis()),
+        None => format!("loading older rows{}", theme.ellipsis()),
+    }
 }
 
 /// What was looked for, over which time, and how to find more.
@@ -179,7 +182,14 @@ fn placeholder(app: &App, theme: &Theme, area: Rect, buf: &mut Buffer) {
             String::new(),
             "new rows appear here by themselves".to_owned(),
         ],
-        _ => vec![format!("loading{}", theme.ellipsis())],
+        _ => match progress(app) {
+            Some(progress) => vec![
+                format!("nothing found yet, searched {progress}"),
+                String::new(),
+                "Esc ends the search and takes the filter away".to_owned(),
+            ],
+            None => vec![format!("loading{}", theme.ellipsis())],
+        },
     };
     let width = usize::from(area.width.saturating_sub(2));
     let lines: Vec<String> = lines.iter().flat_map(|line| wrap(line, width)).collect();

@@ -1,8 +1,7 @@
 //! Searches that no index answers: they go from the newest rows to the oldest in steps of bounded size, find everything
 //! once, and say how far they have come.
 
-use obs_tui::model::invocation::Listed;
-use obs_tui::store::read::Step;
+use obs_tui::model::invocation::{Found, Listed};
 
 use super::*;
 
@@ -52,7 +51,7 @@ pub(super) async fn searches_find_everything(filled: &Filled) {
 pub(super) async fn searches_go_in_steps(filled: &Filled) {
     for text in ["none 31d", "evt:none 31d", "job:none 31d", "st:stuck fails:>3 31d"] {
         let query = query(text, PAGE);
-        let steps = std::sync::Mutex::new(Vec::<Step>::new());
+        let steps = std::sync::Mutex::new(Vec::<Found>::new());
         let (page, executed) = filled
             .bounded(text, 4.0 * STEPS.1 * EACH, async |reader| {
                 steps.lock().unwrap().clear();

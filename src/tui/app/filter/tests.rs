@@ -4,7 +4,7 @@ use chrono::TimeDelta;
 
 use super::*;
 use crate::model::filter::Candidate;
-use crate::model::invocation::{Listed, Page};
+use crate::model::invocation::{Found, Listed, Page};
 use crate::tui::app::invocations::PAGE;
 use crate::tui::fixture::{self, assert_screen, assert_screen_at, press};
 use crate::tui::msg::{Msg, View};
@@ -424,4 +424,40 @@ fn hostile_text_in_the_prompt_stays_in_its_place() {
             }
         }
     }
+}
+
+#[test]
+fn a_long_search_shows_what_it_has_found_and_how_far_it_has_come() {
+    let mut app = loaded((80, 24));
+    let request = asked(&set(&mut app, "st:failed"), "st:failed");
+    let found = |days, rows: &[Listed]| Found { rows: rows.to_vec(), back_to: fixture::now() - TimeDelta::days(days) };
+    update(&mut app, Msg::Found(request, found(1, &[])));
+    assert_screen("filter__searching_found_nothing", &app);
+    let rows = passing(&app);
+    update(&mut app, Msg::Found(request, found(2, &rows[..1])));
+    assert_eq!(update(&mut app, Msg::Found(request, found(3, &rows[1..]))), []);
+    assert_screen("filter__searching_found_some", &app);
+    assert_eq!(press(&mut app, "j"), [], "older rows are being looked for already");
+    assert_eq!(app.invocations.selected_index(), 1);
+    assert_eq!(invocations::refresh(&mut app), []);
+
+    update(&mut app, Msg::Found(request + 1, found(4, &[])));
+    assert_eq!(invocations::progress(&app).as_deref(), Some("back 3d of 7d"), "another request is not ours");
+    answer(&mut app, request, rows.clone(), false);
+    assert_eq!((invocations::progress(&app), app.invocations.selected_index()), (None, 1));
+    assert_eq!(app.invocations.rows(), rows);
+}
+
+#[test]
+fn a_long_search_is_given_up() {
+    let mut app = loaded((80, 24));
+    let request = asked(&set(&mut app, "nosuchword 24h"), "nosuchword at:2026-11-19T12:04:33Z..");
+    let found = Found { rows: Vec::new(), back_to: fixture::now() - TimeDelta::hours(5) };
+    update(&mut app, Msg::Found(request, found.clone()));
+    assert_eq!(invocations::progress(&app).as_deref(), Some("back 5h of 1d"));
+    let commands = press(&mut app, "<Esc>");
+    assert_eq!(commands[0], Cmd::Leave(View::Invocations));
+    asked(&commands, "");
+    update(&mut app, Msg::Found(request, found));
+    assert_eq!(invocations::progress(&app), None);
 }
