@@ -130,14 +130,18 @@ pub struct Demo {
 /// Arguments of `ls`.
 #[derive(Clone, Debug, clap::Args)]
 #[command(after_help = "Examples:\n  obs-tui ls\n  obs-tui ls --since 30m --limit 20\n  \
+    obs-tui ls --filter 'st:failed job:send* yesterday'\n  \
     obs-tui ls --json --all | jq length")]
 pub struct Ls {
     /// Print a JSON array
     #[arg(long)]
     pub json: bool,
-    /// Only what was created within this time: 90s, 15m, 24h, 7d
-    #[arg(long, value_name = "TIME", default_value = "24h", value_parser = span, conflicts_with = "all")]
-    pub since: TimeDelta,
+    /// Only what passes this filter, written as in the explorer: 'st:failed fn:event-* today'
+    #[arg(long, value_name = "FILTER")]
+    pub filter: Option<String>,
+    /// Only what was created within this time: 90s, 15m, 24h, 7d [default: 24h; with --filter its own, or 7d]
+    #[arg(long, value_name = "TIME", value_parser = span, conflicts_with = "all")]
+    pub since: Option<TimeDelta>,
     /// From the beginning
     #[arg(long)]
     pub all: bool,

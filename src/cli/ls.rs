@@ -2,16 +2,30 @@
 
 use std::io::Write;
 
-use chrono::{DateTime, TimeDelta, Utc};
+use chrono::{DateTime, Offset, TimeDelta, Utc};
+use unicode_width::UnicodeWidthStr;
 
 use super::CliError;
 use super::args::Ls;
+use crate::model::filter::Filter;
 use crate::model::invocation::Key;
 use crate::model::report::Listing;
+use crate::model::text::clean;
 use crate::store::read::{PageQuery, Reader};
 use crate::tui::plain::{LIST_HEAD, list_line};
 
 const PAGE: usize = 500;
+/// How far back rows are listed when nothing is said.
+const DEFAULT_RANGE: TimeDelta = TimeDelta::hours(24);
+
+/// Reads a filter, or shows where it is wrong.
+fn parse(text: &str) -> Result<Filter, CliError> {
+    Filter::parse(text).map_err(|error| {
+        let before = text.get(..error.at).unwrap_or(text);
+        let place = " ".repeat(clean(before).width());
+        CliError::Usage(format!("--filter: {}\n  {}\n  {place}^", error.message, clean(text)))
+    })
+}
 
 /// Prints the list.
 ///
@@ -24,12 +38,21 @@ pub async fn run(
     now: DateTime<Utc>,
     out: &mut impl Write,
 ) -> Result<(), CliError> {
-    let since = (!args.all).then(|| now - args.since);
+    let filter = args.filter.as_deref().map(parse).transpose()?;
+    let since = match (&filter, args.since) {
+        _ if args.all => Some(DateTime::UNIX_EPOCH),
+        (_, Some(since)) => Some(now - since),
+        (None, None) => Some(now - DEFAULT_RANGE),
+        // Times of its own bound it, or else what a search may read.
+        (Some(_), None) => None,
+    };
+    // Pages that are read later mean the same time.
+    let filter = filter.unwrap_or_default().pinned(now, Utc.fix());
     let mut left = args.limit.map_or(usize::MAX, |limit| usize::try_from(limit).unwrap_or(usize::MAX));
     let mut older_than: Option<Key> = None;
     let mut printed = 0_usize;
     while left > 0 {
-        let query = PageQuery { older_than, since, limit: left.min(PAGE), ..PageQuery::default() };
+        let query = PageQuery { older_than, since, filter: filter.clone(), limit: left.min(PAGE) };
         let page = reader.page(&query, now, stale_after).await?;
         for row in &page.rows {
             let first = printed == 0;
@@ -55,8 +78,9 @@ pub async fn run(
     }
     out.flush()?;
     if printed == 0 {
-        let range = if args.all { "at all".to_owned() } else { "within that time; try --since 7d or --all".to_owned() };
-        return Err(CliError::Nothing(format!("no invocation was recorded {range}")));
+        let what = if filter.is_empty() { "was recorded" } else { "matches" };
+        let range = if args.all { "at all" } else { "within that time; try --since 30d or --all" };
+        return Err(CliError::Nothing(format!("no invocation {what} {range}")));
     }
     Ok(())
 }

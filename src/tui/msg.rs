@@ -119,7 +119,7 @@ pub enum Action {
     LogScope,
     /// Cycle the lowest log level shown.
     LogLevel,
-    /// The next length of the time range.
+    /// The next length of the time range, or a choice of them.
     TimeRange,
     /// The time range earlier.
     Earlier,
@@ -127,6 +127,12 @@ pub enum Action {
     Later,
     /// UTC or local time.
     TimeZone,
+    /// Filter by a value of what is selected.
+    FilterBy,
+    /// Filter out a value of what is selected.
+    FilterOut,
+    /// Only what is selected, or all again.
+    OnlyThis,
     /// Open the prompt of a find, or of the filter.
     Find,
     /// The next hit.
@@ -189,99 +195,6 @@ pub enum Action {
     Quit,
     /// Leave at once.
     QuitNow,
-}
-
-impl Action {
-    /// Every action that a key can have.
-    #[cfg(test)]
-    pub const ALL: &'static [Self] = &[
-        Self::Down,
-        Self::Up,
-        Self::First,
-        Self::Last,
-        Self::HalfDown,
-        Self::HalfUp,
-        Self::PageDown,
-        Self::PageUp,
-        Self::Left,
-        Self::Right,
-        Self::FoldToggle,
-        Self::FoldAll,
-        Self::UnfoldAll,
-        Self::NextSibling,
-        Self::PreviousSibling,
-        Self::Origin,
-        Self::Open,
-        Self::Back,
-        Self::PreviousView,
-        Self::Show(View::Invocations),
-        Self::Show(View::Flow),
-        Self::Show(View::Logs),
-        Self::Show(View::Charts),
-        Self::Show(View::Jobs),
-        Self::Show(View::Failures),
-        Self::NextPane,
-        Self::PreviousPane,
-        Self::Preview,
-        Self::PreviewPlace,
-        Self::NextFailure,
-        Self::PreviousFailure,
-        Self::Undetected,
-        Self::Follow,
-        Self::Pause,
-        Self::Refresh,
-        Self::Wrap,
-        Self::Reveal,
-        Self::Diff,
-        Self::Fingerprint,
-        Self::CopyValue,
-        Self::CopyRow,
-        Self::CopyCorrelation,
-        Self::CopyCommand,
-        Self::CopyPath,
-        Self::CopyLink,
-        Self::Pager,
-        Self::Editor,
-        Self::Export,
-        Self::Logs,
-        Self::LogScope,
-        Self::LogLevel,
-        Self::TimeRange,
-        Self::Earlier,
-        Self::Later,
-        Self::TimeZone,
-        Self::Find,
-        Self::NextHit,
-        Self::PreviousHit,
-        Self::OnlyHits,
-        Self::NextWarning,
-        Self::PreviousWarning,
-        Self::FoldHealthy,
-        Self::CriticalPath,
-        Self::Replay,
-        Self::ReplayBack,
-        Self::ReplayForward,
-        Self::ReplayPlay,
-        Self::ZoomOut,
-        Self::ZoomIn,
-        Self::Views,
-        Self::SaveView,
-        Self::Palette,
-        Self::Messages,
-        Self::Metric,
-        Self::Help,
-        Self::Mark,
-        Self::ClearMarks,
-        Self::SortColumn,
-        Self::SortReverse,
-        Self::Columns,
-        Self::Login,
-        Self::Compare,
-        Self::Redraw,
-        Self::Suspend,
-        Self::Quit,
-        Self::QuitNow,
-    ];
 }
 
 /// What can happen. Answers carry the number of the request, so that late ones can be told from current ones.

@@ -53,6 +53,37 @@ fn sum(list: &Value, group: &str, field: &str) -> u64 {
 }
 
 #[tokio::test]
+async fn ls_lists_what_passes_a_filter() {
+    let db = common::database("cli_filter").await;
+    common::load_foreign(&db).await;
+    let url = db.readonly.url();
+    let all = json(&url, &["ls", "--json", "--all"]);
+    let count = |list: &Value, status: &str| {
+        list.as_array().unwrap().iter().filter(|row| row["effective_status"] == status).count()
+    };
+    let failed = count(&all, "failed");
+    for arguments in
+        [&["ls", "--json", "--all", "--filter", "st:failed"][..], &["ls", "--json", "--filter", "st:failed at:all"]]
+    {
+        let list = json(&url, arguments);
+        assert_eq!((list.as_array().unwrap().len(), count(&list, "failed")), (failed, failed), "{arguments:?}");
+    }
+    assert!(failed > 0);
+    let id = all[0]["id"].as_str().unwrap();
+    let (code, text, _) = run(&url, &["ls", "--filter", id]);
+    assert_eq!((code, text.lines().count()), (0, 2), "an id needs no range: {text}");
+    let (code, _, error) = run(&url, &["ls", "--filter", "st:failed dur:>fast"]);
+    assert_eq!(code, 2);
+    assert!(
+        error.contains("write dur:>1s") && error.ends_with("  st:failed dur:>fast\n                ^\n"),
+        "{error}"
+    );
+    let (code, text, error) = run(&url, &["ls", "--json", "--filter", "fn:nowhere"]);
+    assert_eq!((code, text.trim()), (3, "[]"));
+    assert!(error.contains("no invocation matches"), "{error}");
+}
+
+#[tokio::test]
 async fn ls_lists_all_rows_with_counts_of_the_tables() {
     let db = common::database("cli_ls").await;
     common::load_foreign(&db).await;

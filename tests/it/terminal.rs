@@ -53,6 +53,32 @@ async fn the_error_of_the_last_failed_job_is_four_keys_away() {
 }
 
 #[tokio::test]
+async fn a_filter_is_typed_and_an_id_is_pasted() {
+    let db = common::database("terminal_filter").await;
+    common::load_foreign(&db).await;
+    let mut session = common::session(&db.readonly).await;
+    let oldest = "select j.id::text, i.source_function from job_executions j join invocations i on i.id = j.invocation_id \
+                  order by i.created_at limit 1";
+    let (job, function): (String, String) = sqlx::query_as(oldest).fetch_one(&mut session).await.unwrap();
+    let mut terminal = explorer(&db.readonly, SMALL);
+    terminal.wait_for(FUNCTION);
+    terminal.press("/st:fai\t\r at:all\r");
+    terminal.wait_until("failed rows only", |screen| {
+        screen.contains("> st:failed") && screen.contains("FAIL") && !screen.contains(" OK ")
+    });
+    // In the terminal's marks for pasted text, and with a line break, as it comes out of a log.
+    terminal.press(&format!("\u{1b}[200~{job}\n\u{1b}[201~\r"));
+    terminal.wait_for("1 match");
+    let shown = function.trim_start_matches("event-detector-").to_owned();
+    terminal.wait_until("its row", |screen| screen.lines().any(|line| line.starts_with('>') && line.contains(&shown)));
+    terminal.press("\u{1b}");
+    terminal.wait_for("all rows are shown");
+    terminal.press("\u{3}\u{3}");
+    let (status, left, _) = terminal.end();
+    assert_eq!((status.exit_code(), left), (0, vec![]));
+}
+
+#[tokio::test]
 async fn it_outlives_its_database_and_a_restart() {
     // A server of its own: the others share one.
     let (mut cluster, readonly) = tokio::task::spawn_blocking(|| {

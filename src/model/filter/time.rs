@@ -130,7 +130,12 @@ impl TimeRange {
     /// The same range, written so that it means the same at any time and in any zone.
     #[must_use]
     pub fn pinned(&self, now: DateTime<Utc>, offset: FixedOffset) -> Self {
-        let Period { since, until } = self.resolve(now, offset);
+        Self::exact(self.resolve(now, offset))
+    }
+
+    /// The range of a period, to the microsecond that a database keeps.
+    #[must_use]
+    pub fn exact(Period { since, until }: Period) -> Self {
         if since.is_none() && until.is_none() {
             return Self::All;
         }

@@ -7,7 +7,8 @@ pub mod words;
 
 use chrono::{DateTime, TimeDelta, Utc};
 
-use super::{App, Load};
+use super::{App, Load, filter};
+use crate::model::filter::{Field, Filter, Period, Test, TextField, TimeRange};
 use crate::model::hourly::{Column, Hourly, Sum, columns};
 use crate::tui::msg::{Action, Cmd, Failure, FailureKind, View};
 
@@ -151,7 +152,8 @@ pub fn act(app: &mut App, action: Action) -> Vec<Cmd> {
         Action::HalfUp => select(app, |at| at.saturating_sub(PAGE / 2)),
         Action::PageDown => select(app, |at| at + PAGE),
         Action::PageUp => select(app, |at| at.saturating_sub(PAGE)),
-        Action::Open => {
+        Action::Open => return list(app),
+        Action::OnlyThis => {
             let state = &app.charts;
             let name = state.functions.get(state.selected_index()).map(|function| function.name.clone());
             let only = if state.only == name { None } else { name };
@@ -313,6 +315,22 @@ fn select(app: &mut App, to: impl Fn(usize) -> usize) {
 fn show_only(app: &mut App, only: Option<String>) {
     app.charts.only = only;
     app.charts.derive();
+}
+
+/// Opens the list of the invocations of the column under the cursor: those of the function, if one is chosen.
+fn list(app: &mut App) -> Vec<Cmd> {
+    let columns = app.charts.columns(app.size.0);
+    let Some(column) = columns.get(app.charts.cursor_index(&columns)) else {
+        app.say("no hour to list yet");
+        return Vec::new();
+    };
+    let period = Period { since: Some(column.from), until: Some(column.to) };
+    let mut filter = Filter::default().at(Some(TimeRange::exact(period)));
+    let function = app.charts.only.as_ref().or(app.charts.selected.as_ref());
+    if let Some(Ok(test)) = function.map(|name| Test::exact(Field::Text(TextField::Fn), name)) {
+        filter = filter.with(test);
+    }
+    filter::drill(app, filter)
 }
 
 fn copy(app: &mut App, as_json: bool) -> Vec<Cmd> {

@@ -1,16 +1,20 @@
 //! The filter of the list: what its rows pass, over which time, and how many there are.
 
 mod prompt;
+mod range;
+mod values;
 
 use chrono::{DateTime, FixedOffset, NaiveTime, Offset, TimeDelta, Utc};
 
 use super::{App, Load, invocations};
-use crate::model::filter::{Filter, Known, SEARCH_RANGE, TimeRange};
+use crate::model::filter::{Filter, Known, Period, SEARCH_RANGE, TimeRange};
 use crate::model::invocation::Count;
 use crate::model::text::age;
 use crate::tui::msg::{Action, Cmd, Failure, View};
 
 pub use prompt::{Prompt, named, paste, typed};
+pub use range::{LENGTHS, Menu as RangeMenu, typed as typed_range};
+pub use values::{Menu as ValueMenu, act_in_menu};
 
 /// The filter.
 #[derive(Clone, Debug, Default)]
@@ -26,6 +30,8 @@ pub struct State {
     pub history: Vec<String>,
     /// Names that can be completed.
     pub known: Load<Known>,
+    /// What was applied before another screen opened the list with a filter of its own, and the zone of its hours.
+    drilled: Vec<(Filter, i32)>,
 }
 
 impl State {
@@ -52,10 +58,21 @@ pub fn set(app: &mut App, text: &str) -> Vec<Cmd> {
     }
 }
 
-/// What a key of the list does with the filter, also before the first rows came; nothing when it means something else.
+/// What a key does with the filter, also before the first rows came; nothing when it means something else.
 pub(in crate::tui) fn act(app: &mut App, action: Action) -> Option<Vec<Cmd>> {
     match action {
+        Action::FilterBy | Action::FilterOut => {
+            values::open(app, action == Action::FilterOut);
+            Some(Vec::new())
+        }
         _ if app.view != View::Invocations => None,
+        Action::TimeRange => {
+            range::open(app);
+            Some(Vec::new())
+        }
+        Action::Earlier | Action::Later => Some(range::shift(app, action == Action::Later)),
+        // The screen that opened the list is shown again.
+        Action::Back | Action::Quit if undrill(app) => None,
         Action::Find => Some(prompt::open(app)),
         Action::Back if !app.filter.applied.is_empty() => Some(clear(app)),
         _ => None,
@@ -65,6 +82,44 @@ pub(in crate::tui) fn act(app: &mut App, action: Action) -> Option<Vec<Cmd>> {
 /// Takes the filter away.
 pub fn clear(app: &mut App) -> Vec<Cmd> {
     apply(app, Filter::default())
+}
+
+/// Shows the list with another filter, on top of this screen. Going back takes it away again.
+pub(super) fn drill(app: &mut App, filter: Filter) -> Vec<Cmd> {
+    app.filter.drilled.push((app.filter.applied.clone(), app.filter.ahead));
+    app.back.push(app.view);
+    app.previous = Some(app.view);
+    app.view = View::Invocations;
+    if filter == app.filter.applied { invocations::refresh(app) } else { apply(app, filter) }
+}
+
+/// Takes the filter away that another screen opened the list with; false when none did.
+fn undrill(app: &mut App) -> bool {
+    if app.back.is_empty() {
+        app.filter.drilled.clear();
+    }
+    let Some((filter, ahead)) = app.filter.drilled.pop() else { return false };
+    if filter != app.filter.applied {
+        (app.filter.applied, app.filter.ahead) = (filter, ahead);
+        // They are read when the list is shown again; what is on its way is given up when it is left.
+        app.invocations.rows.value = None;
+        app.filter.count = Load { request: app.filter.count.request, ..Load::default() };
+    }
+    true
+}
+
+/// The arguments of a command that gives the rows of the list.
+pub(super) fn command(app: &App) -> Vec<String> {
+    let filter = query(app);
+    if filter.is_empty() {
+        let rows = app.invocations.rows().len().max(1);
+        return vec!["ls".to_owned(), "--all".to_owned(), "--limit".to_owned(), rows.to_string()];
+    }
+    let filter = match filter.search_since(app.now) {
+        Some(since) => filter.at(Some(TimeRange::exact(Period { since: Some(since), until: None }))),
+        None => filter,
+    };
+    vec!["ls".to_owned(), "--filter".to_owned(), filter.to_string()]
 }
 
 /// Applies a filter: the list begins again with it.

@@ -3,7 +3,7 @@
 use crossterm::event::KeyEvent;
 
 use super::cursor::Cursor;
-use super::{App, columns, messages, palette, views};
+use super::{App, columns, filter, messages, palette, views};
 use crate::tui::msg::{Action, Cmd};
 
 /// What is open over the screen.
@@ -19,6 +19,10 @@ pub enum Overlay {
     SaveView(views::Naming),
     /// The palette.
     Palette(palette::State),
+    /// The values to filter by.
+    Values(filter::ValueMenu),
+    /// The ranges of time.
+    Range(filter::RangeMenu),
 }
 
 /// What became of a key.
@@ -39,7 +43,8 @@ pub fn typed(app: &mut App, key: KeyEvent) -> Typed {
         Some(Overlay::Views(choice)) => views::typed(app, choice, key),
         Some(Overlay::SaveView(naming)) => views::named(app, naming, key),
         Some(Overlay::Palette(state)) => palette::typed(app, state, key),
-        Some(Overlay::Messages(_)) | None => Typed::Foreign,
+        Some(Overlay::Range(menu)) => filter::typed_range(app, menu, key).map_or(Typed::Foreign, Typed::Taken),
+        Some(Overlay::Messages(_) | Overlay::Values(_)) | None => Typed::Foreign,
     }
 }
 
@@ -74,7 +79,8 @@ pub fn act(app: &mut App, action: Action) -> Option<Vec<Cmd>> {
         Overlay::Views(choice) => views::act(app, choice, action),
         Overlay::Palette(state) => palette::act(app, state, action),
         // It takes every key but those of the whole explorer; the wheel has no lines to pass.
-        Overlay::SaveView(_) => Vec::new(),
+        Overlay::SaveView(_) | Overlay::Range(_) => Vec::new(),
+        Overlay::Values(menu) => filter::act_in_menu(app, menu, action),
         Overlay::Messages(cursor) => messages::act(app, cursor, action),
     })
 }

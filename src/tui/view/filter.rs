@@ -6,6 +6,7 @@
 //!
 //! While it is typed: what may come next, or what is wrong.
 
+mod menus;
 mod prompt;
 
 use ratatui::buffer::Buffer;
@@ -19,6 +20,7 @@ use crate::tui::app::charts::words::count;
 use crate::tui::app::{App, filter, invocations};
 use crate::tui::theme::Theme;
 
+pub(super) use menus::{range as draw_ranges, values as draw_values};
 pub(super) use prompt::draw as draw_prompt;
 
 /// What stands before the filter.

@@ -3,7 +3,7 @@
 use ratatui::buffer::Buffer;
 use ratatui::layout::Rect;
 
-use super::{columns, messages, palette, prompt, views};
+use super::{columns, filter, messages, palette, prompt, views};
 use crate::tui::app::App;
 use crate::tui::app::overlay::Overlay;
 use crate::tui::msg::Action;
@@ -17,6 +17,8 @@ pub(super) fn draw(app: &App, theme: &Theme, area: Rect, buf: &mut Buffer) {
         Some(Overlay::Views(choice)) => views::draw(app, *choice, theme, area, buf),
         Some(Overlay::Palette(state)) => palette::draw(app, state, theme, area, buf),
         Some(Overlay::SaveView(_)) => {}
+        Some(Overlay::Values(menu)) => filter::draw_values(menu, theme, area, buf),
+        Some(Overlay::Range(menu)) => filter::draw_ranges(menu, theme, area, buf),
         Some(Overlay::Messages(cursor)) => {
             super::clear(area, buf);
             messages::draw(app, *cursor, theme, area, buf);
@@ -29,6 +31,7 @@ pub(super) fn name(app: &App) -> Option<&'static str> {
     match app.overlay.as_ref()? {
         Overlay::Messages(_) => Some("Messages"),
         Overlay::Columns(_) | Overlay::Views(_) | Overlay::SaveView(_) | Overlay::Palette(_) => None,
+        Overlay::Values(_) | Overlay::Range(_) => None,
     }
 }
 
@@ -58,6 +61,14 @@ pub(super) fn keys(app: &App) -> Vec<(String, &'static str)> {
     let moves = |label| (pair(Action::Down, Action::Up), label);
     let close = (key_of(Action::Back), "close");
     match &app.overlay {
+        Some(Overlay::Values(_)) => vec![
+            moves("choose"),
+            (key_of(Action::Open), "filter"),
+            (key_of(Action::FilterBy), "by it"),
+            (key_of(Action::FilterOut), "out"),
+            close,
+        ],
+        Some(Overlay::Range(_)) => vec![moves("choose"), fixed("Enter", "take"), close],
         Some(Overlay::Columns(_)) => vec![
             moves("choose"),
             fixed("J/K", "move"),

@@ -69,11 +69,11 @@ fn keys_move_what_they_say() {
         ("jjjjjj", 23, 3, None),
         ("jjk", 23, 1, None),
         ("C-f", 23, 3, None),
-        ("j<Enter>", 23, 1, Some("event-detector-rides")),
-        ("j<Enter>j", 23, 2, Some("event-detector-rides")),
-        ("j<Enter>j<Enter>", 23, 2, Some("event-detector-users")),
-        ("j<Enter><Enter>", 23, 1, None),
-        ("j<Enter><Esc>", 23, 1, None),
+        ("j<Space>", 23, 1, Some("event-detector-rides")),
+        ("j<Space>j", 23, 2, Some("event-detector-rides")),
+        ("j<Space>j<Space>", 23, 2, Some("event-detector-users")),
+        ("j<Space><Space>", 23, 1, None),
+        ("j<Space><Esc>", 23, 1, None),
         ("T", 23, 0, None),
     ];
     for (keys, hour, function, only) in cases {
@@ -178,7 +178,7 @@ fn spikes_are_found_by_key() {
 #[test]
 fn the_numbers_are_exported_as_csv() {
     let mut app = loaded_app();
-    press(&mut app, "j<Enter>");
+    press(&mut app, "j<Space>");
     let commands = press(&mut app, "x");
     let [Cmd::Export(document)] = commands.as_slice() else { panic!("{commands:?}") };
     let mut lines = document.text.lines();
@@ -252,7 +252,7 @@ fn an_old_answer_is_ignored() {
 #[test]
 fn the_selection_survives_a_reload_by_name() {
     let mut app = loaded_app();
-    press(&mut app, "jj<Enter>hhh");
+    press(&mut app, "jj<Space>hhh");
     let before = (app.charts.selected.clone(), app.charts.cursor, app.charts.only.clone());
     let mut hourly = fixture::hourly();
     for bucket in hourly.buckets.iter_mut().filter(|bucket| bucket.function.ends_with("users")) {
@@ -295,10 +295,29 @@ fn a_move_changes_few_cells() {
 }
 
 #[test]
+fn enter_lists_what_the_cursor_is_on() {
+    // (keys, filter of the list)
+    for (keys, filter) in [
+        ("<Enter>", "at:2026-11-20T12:00:00Z..2026-11-20T13:00:00Z"),
+        ("hh<Enter>", "at:2026-11-20T10:00:00Z..2026-11-20T11:00:00Z"),
+        ("hhj<Enter>", "at:2026-11-20T10:00:00Z..2026-11-20T11:00:00Z fn:event-detector-rides"),
+        ("hh<Space>j<Enter>", "at:2026-11-20T10:00:00Z..2026-11-20T11:00:00Z fn:event-detector-moves"),
+    ] {
+        let mut app = loaded_app();
+        let commands = press(&mut app, keys);
+        let asked =
+            commands.iter().any(|cmd| matches!(cmd, Cmd::Page { filter: asked, .. } if asked.to_string() == filter));
+        assert!(asked && app.view == View::Invocations, "{keys}: {commands:?}");
+        press(&mut app, "<Esc>");
+        assert_eq!((app.view, app.filter.applied().is_empty()), (View::Charts, true), "{keys}");
+    }
+}
+
+#[test]
 fn screens_of_a_day() {
     let mut app = loaded_app();
     assert_screen("charts__normal", &app);
-    press(&mut app, "hhhj<Enter>");
+    press(&mut app, "hhhj<Space>");
     assert_screen("charts__one_function", &app);
 }
 
@@ -380,7 +399,7 @@ fn screens_of_hostile_names() {
 #[test]
 fn screens_without_colour_and_unicode() {
     let mut app = loaded_app();
-    press(&mut app, "hhhhhj<Enter>");
+    press(&mut app, "hhhhhj<Space>");
     for size in [(80, 24), (120, 36)] {
         assert_screen_at("charts__ascii", &app, &PLAIN, size);
         assert!(fixture::screen(&app, &PLAIN, size).is_ascii());

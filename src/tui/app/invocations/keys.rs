@@ -6,7 +6,7 @@ use super::{MOST_SOUGHT, State, first_page, older_page, page_if_near_end, show_s
 use crate::model::report::Listing;
 use crate::model::status::Effective;
 use crate::model::text::plural;
-use crate::tui::app::{App, columns, compare, flow, logs};
+use crate::tui::app::{App, columns, compare, filter, flow, logs};
 use crate::tui::msg::{Action, Cmd};
 
 /// Marked rows may be of another time than the loaded ones.
@@ -43,6 +43,11 @@ pub fn act(app: &mut App, action: Action) -> Vec<Cmd> {
             seek_failure(app)
         }
         Action::PreviousFailure => previous_failure(app),
+        Action::CopyCommand => {
+            let words = filter::command(app);
+            let words: Vec<&str> = words.iter().map(String::as_str).collect();
+            vec![Cmd::Copy { text: app.command(&words), what: "command for these rows".to_owned() }]
+        }
         Action::Preview => {
             app.invocations.preview = Some(!super::has_preview(app));
             if app.invocations.preview == Some(true) && !super::has_preview(app) {
@@ -106,7 +111,6 @@ fn act_on_row(app: &mut App, action: Action) -> Vec<Cmd> {
             copy(serde_json::to_string_pretty(&listings).unwrap_or_default(), &format!("{what} as JSON"))
         }
         Action::CopyValue => copy(id.to_string(), "invocation id"),
-        Action::CopyCommand => copy(app.command(&["show", &id.to_string()]), "command"),
         Action::CopyRow => {
             let listing = Listing::new(row, app.now, app.settings.stale_after);
             // Strings, numbers and times always have a JSON form.

@@ -208,7 +208,7 @@ fn keys_copy_what_is_selected() {
     };
     assert_eq!(copied("y"), fixture::id(3).to_string());
     assert_eq!(copied("I"), format!("moves.{}", fixture::id(3)));
-    assert_eq!(copied("D"), format!("obs-tui show {}", fixture::id(3)));
+    assert_eq!(copied("D"), "obs-tui ls --all --limit 12");
     let json: serde_json::Value = serde_json::from_str(&copied("Y")).unwrap();
     assert_eq!(json["effective_status"], "failed");
     assert_eq!(json["reason"], "recorded completed, but 1 job failed");
