@@ -468,7 +468,8 @@ async fn the_commands_say_what_they_did_and_what_is_next() {
     let text = cli::db::status(&db.readonly).await.unwrap();
     assert!(text.contains("there are no tables") && text.contains("missing"), "{text}");
     let text = cli::db::migrate(&db.admin).await.unwrap();
-    assert!(text.contains("Applied 13 of 13") && text.contains("recorder losses"), "{text}");
+    let count = std::fs::read_dir(concat!(env!("CARGO_MANIFEST_DIR"), "/migrations")).unwrap().count();
+    assert!(text.contains(&format!("Applied {count} of {count}")) && text.contains("recorder losses"), "{text}");
     let text = cli::db::migrate(&db.admin).await.unwrap();
     assert!(text.starts_with("Nothing to do: observability_admin@127.0.0.1:"), "{text}");
     let text = cli::db::status(&db.readonly).await.unwrap();
