@@ -64,7 +64,10 @@ impl Keymap {
             help: binding.help,
             here: binding.works_in(view),
         };
-        BINDINGS.iter().filter(|binding| binding.group == group).map(line).collect()
+        let mut lines: Vec<HelpLine> = BINDINGS.iter().filter(|binding| binding.group == group).map(line).collect();
+        // What can be done here stands above what cannot.
+        lines.sort_by_key(|line| !matches!(line, HelpLine::Key { here: true, .. }));
+        lines
     }
 }
 
