@@ -26,6 +26,8 @@ const PAGE: usize = 500;
 const MOST_WATCHED: usize = 500;
 /// Finished rows are remembered for so long, in the time of the rows: the reader looks back a minute.
 const REMEMBERED: TimeDelta = TimeDelta::minutes(5);
+/// How far the clocks of writers may differ from ours.
+const CLOCKS_DIFFER: TimeDelta = TimeDelta::minutes(5);
 /// The longest wait while the database is away.
 const LONGEST_WAIT: Duration = Duration::from_secs(15);
 
@@ -41,17 +43,21 @@ struct Printed {
 struct Follower {
     query: PageQuery,
     printed: BTreeMap<Uuid, Printed>,
+    /// The newest row that is not from the future: a writer whose clock is ahead must not hide what comes after.
     newest: Option<Key>,
+    /// When the last look began that was answered.
+    looked_at: Option<DateTime<Utc>>,
 }
 
 impl Follower {
     /// The rows to print, oldest first: those that were not printed yet with this status.
     fn take(&mut self, mut rows: Vec<Listed>, now: DateTime<Utc>, stale_after: TimeDelta) -> Vec<Listed> {
+        self.looked_at = Some(now);
         rows.sort_by_key(|row| Key::from(&row.invocation));
         rows.dedup_by_key(|row| row.invocation.id);
         rows.retain(|row| {
             let (key, effective) = (Key::from(&row.invocation), row.verdict(now, stale_after).effective);
-            self.newest = self.newest.max(Some(key));
+            self.newest = self.newest.max(Some(key).filter(|key| key.created_at <= now));
             let before = self.printed.insert(key.id, Printed { key, effective });
             before.is_none_or(|before| before.effective != effective)
         });
@@ -71,6 +77,13 @@ impl Follower {
         keys.into_iter().take(MOST_WATCHED).map(|key| key.id).collect()
     }
 
+    /// From where on a look begins. Where few rows pass the newest one may be old, or there is none: the rows since then
+    /// were looked through before.
+    fn known_until(&self) -> Option<Key> {
+        let looked = self.looked_at.and_then(|at| at.checked_sub_signed(CLOCKS_DIFFER));
+        self.newest.max(looked.map(|created_at| Key { created_at, id: Uuid::nil() }))
+    }
+
     /// What came and what changed since the last look.
     async fn look(
         &self,
@@ -78,12 +91,13 @@ impl Follower {
         now: DateTime<Utc>,
         stale_after: TimeDelta,
     ) -> Result<Vec<Listed>, StoreError> {
-        let mut rows = match self.newest {
-            Some(_) => reader.changes(&self.query, self.newest, &self.watched(), now, stale_after).await?.rows,
+        let until = self.known_until();
+        let mut rows = match until {
+            Some(_) => reader.changes(&self.query, until, &self.watched(), now, stale_after).await?.rows,
             None => reader.page(&self.query, now, stale_after).await?.rows,
         };
         // More came than one look brings: those between follow, page by page.
-        let known = |key: &Key| self.newest.is_some_and(|newest| *key <= newest);
+        let known = |key: &Key| until.is_some_and(|until| *key <= until);
         let mut last = rows.iter().map(|row| Key::from(&row.invocation)).filter(|key| !known(key)).min();
         let mut is_full = rows.len() >= PAGE;
         while let Some(oldest) = last.filter(|_| is_full) {
@@ -114,7 +128,7 @@ pub async fn run(
     let begun = clock.now();
     let since = args.since.map_or(begun, |time| begun - time);
     let query = PageQuery { since: Some(since), filter, limit: PAGE, ..PageQuery::default() };
-    let mut follower = Follower { query, printed: BTreeMap::new(), newest: None };
+    let mut follower = Follower { query, printed: BTreeMap::new(), newest: None, looked_at: None };
     let every = settings.poll_every.to_std().unwrap_or(Duration::from_secs(2));
     let (mut wait, mut is_away, mut was_there) = (every, false, false);
     if !args.json {
@@ -143,9 +157,12 @@ pub async fn run(
                 }
                 out.flush()?;
             }
-            Err(error @ StoreError::Unreachable { .. }) if was_there => {
+            // A lock and a look that takes too long pass, too.
+            Err(error @ (StoreError::Unreachable { .. } | StoreError::Timeout { .. } | StoreError::Locked { .. }))
+                if was_there =>
+            {
                 if !is_away {
-                    complain(&format!("{error}; waiting for it"));
+                    complain(&format!("{error}. Trying again until it answers"));
                 }
                 (wait, is_away) = ((wait * 2).min(LONGEST_WAIT), true);
             }
@@ -176,7 +193,21 @@ mod tests {
     use crate::tui::fixture;
 
     fn follower() -> Follower {
-        Follower { query: PageQuery::default(), printed: BTreeMap::new(), newest: None }
+        Follower { query: PageQuery::default(), printed: BTreeMap::new(), newest: None, looked_at: None }
+    }
+
+    #[test]
+    fn neither_a_clock_that_is_ahead_nor_a_long_wait_moves_the_place_of_the_next_look() {
+        let mut follower = follower();
+        assert_eq!(follower.known_until(), None);
+        let mut rows = fixture::listed();
+        rows[0].invocation.created_at = fixture::now() + TimeDelta::hours(2);
+        follower.take(rows.clone(), fixture::now(), STALE_AFTER);
+        assert_eq!(follower.newest, Some(Key::from(&rows[1].invocation)), "rows of now still come");
+        // Nothing passes for a day: the day is not looked through each time.
+        let later = fixture::now() + TimeDelta::days(1);
+        assert_eq!(follower.take(Vec::new(), later, STALE_AFTER).len(), 0);
+        assert_eq!(follower.known_until().map(|key| key.created_at), Some(later - CLOCKS_DIFFER));
     }
 
     #[test]
