@@ -271,6 +271,8 @@ pub struct Server {
     pub replica: bool,
     /// How far a standby is behind; `None` where it cannot know.
     pub lag: Option<TimeDelta>,
+    /// About how many invocations it holds, as it estimated when it was connected to.
+    pub invocations: Option<u64>,
 }
 
 /// What one step of a search for rows of the list brought.

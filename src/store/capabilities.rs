@@ -24,6 +24,8 @@ pub struct Capabilities {
     pub read_only: bool,
     /// Whether the server was a standby when it was asked.
     pub replica: bool,
+    /// About how many invocations there are, as the server last estimated it; nothing when it never did.
+    pub invocations: Option<u64>,
     columns: BTreeMap<String, BTreeSet<String>>,
 }
 
@@ -39,7 +41,8 @@ impl Capabilities {
             "select set_config('client_connection_check_interval', '1s', false) \
              where current_setting('client_connection_check_interval', true) is not null; \
              select c.relname::text as relation, a.attname::text as attribute, \
-                    current_setting('transaction_read_only') = 'on' as read_only, pg_is_in_recovery() as replica \
+                    current_setting('transaction_read_only') = 'on' as read_only, pg_is_in_recovery() as replica, \
+                    case when c.relname = 'invocations' and c.reltuples > 0 then c.reltuples::bigint end as rows \
              from pg_class c \
              join pg_attribute a on a.attrelid = c.oid and a.attnum > 0 and not a.attisdropped \
              where c.oid in (select to_regclass(name) from unnest('{{{}}}'::text[]) as t(name)) \
@@ -52,6 +55,8 @@ impl Capabilities {
             if let (Ok(table), Ok(column)) = (row.try_get("relation"), row.try_get("attribute")) {
                 found.columns.entry(table).or_default().insert(column);
                 (found.read_only, found.replica) = (row.try_get("read_only")?, row.try_get("replica")?);
+                let rows: Option<i64> = row.try_get("rows")?;
+                found.invocations = rows.and_then(|rows| rows.try_into().ok()).or(found.invocations);
             }
         }
         for table in ["invocations", "event_executions", "job_executions"] {

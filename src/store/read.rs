@@ -66,8 +66,8 @@ struct Session<'a> {
 impl Session<'_> {
     /// Remembers what the server is; only a standby is asked, for its lag.
     async fn look_at_server(&mut self) -> Result<(), StoreError> {
-        let Capabilities { read_only, replica, .. } = *self.capabilities;
-        let mut server = Server { read_only, replica, lag: None };
+        let Capabilities { read_only, replica, invocations, .. } = *self.capabilities;
+        let mut server = Server { read_only, replica, lag: None, invocations };
         if replica {
             (server.replica, server.lag) = self.lag().await?;
         }

@@ -58,6 +58,22 @@ fn job(n: u32, invocation: u32, event: u32, status: &str) -> String {
     )
 }
 
+#[tokio::test(flavor = "multi_thread")]
+async fn the_reader_tells_about_how_many_invocations_there_are() {
+    let db = common::database("estimate").await;
+    let rows: Vec<String> = (1..=40).map(|n| invocation(n, "", "")).collect();
+    write(&db, &rows).await;
+    let look = async || {
+        let reader = Reader::new(db.readonly.clone());
+        reader.page(&PageQuery { limit: 2, ..PageQuery::default() }, now(), STALE_AFTER).await.unwrap();
+        reader.server().invocations
+    };
+    assert_eq!(look().await, None, "never analyzed");
+    let mut owner = common::session(&db.admin).await;
+    owner.execute("analyze invocations").await.unwrap();
+    assert_eq!(look().await, Some(40));
+}
+
 #[tokio::test]
 async fn pages_by_key_lose_and_repeat_nothing() {
     let db = common::database("read_pages").await;

@@ -272,8 +272,9 @@ fn the_header_tells_a_replica_and_a_session_that_only_reads() {
     let mut app = fixture::app((120, 24));
     assert!(!header(&app, 120).contains(" ro "));
     let primary = Server { read_only: true, ..Server::default() };
-    let replica = Server { read_only: true, replica: true, lag: Some(TimeDelta::milliseconds(4_200)) };
-    let unknown = Server { read_only: false, replica: true, lag: None };
+    let replica =
+        Server { read_only: true, replica: true, lag: Some(TimeDelta::milliseconds(4_200)), ..Server::default() };
+    let unknown = Server { replica: true, ..Server::default() };
     update(&mut app, Msg::Server(primary));
     assert!(header(&app, 120).ends_with("ro  LIVE 2s  12:04:33Z"), "{}", header(&app, 120));
     update(&mut app, Msg::Server(replica));

@@ -19,6 +19,7 @@ use super::filter;
 use super::frame::{columns as width_of, fit, put};
 use crate::model::invocation::Listed;
 use crate::model::text::clean;
+use crate::tui::app::charts::words;
 use crate::tui::app::columns::{self as order, Column};
 use crate::tui::app::invocations::{ABOVE, State, has_preview, preview_columns, preview_rows, progress, table_rows};
 use crate::tui::app::{App, Connection, filter as filter_state, views};
@@ -227,7 +228,12 @@ pub fn summary(app: &App) -> String {
     if count == 0 {
         return String::new();
     }
-    let more = if state.complete { "" } else { "+" };
+    let about = app.server.invocations.filter(|about| *about > count as u64 && app.filter.applied().is_empty());
+    let more = match about {
+        _ if state.complete => String::new(),
+        Some(about) => format!(" of ~{}", words::count(about)),
+        None => "+".to_owned(),
+    };
     let view = views::name(app);
     let mut parts = vec![format!("{}/{count}{more}", order::place(app) + 1)];
     if state.follow {

@@ -146,6 +146,17 @@ fn a_burst_is_only_counted_where_the_list_does_not_follow() {
 }
 
 #[test]
+fn the_estimate_of_the_server_tells_how_many_rows_there_are() {
+    let mut app = loaded(rows(1_000, 200), true, (80, 24));
+    let place = |app: &App| fixture::screen(app, &PLAIN, (80, 24)).lines().nth(22).unwrap_or_default().to_owned();
+    assert!(place(&app).starts_with(" 1/200+ "), "{}", place(&app));
+    app.server.invocations = Some(1_005_264);
+    assert!(place(&app).starts_with(" 1/200 of ~1,005,264 "), "{}", place(&app));
+    app.server.invocations = Some(120);
+    assert!(place(&app).starts_with(" 1/200+ "), "an estimate that is too small is not told: {}", place(&app));
+}
+
+#[test]
 fn rows_that_may_still_change_are_asked_for_by_id() {
     let mut app = loaded(fixture::listed(), false, (80, 24));
     let newest = app.invocations.rows().first().map(key);
