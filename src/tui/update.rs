@@ -157,6 +157,9 @@ fn pressed(app: &mut App, key: KeyEvent) -> Vec<Cmd> {
     if key.kind == KeyEventKind::Release {
         return Vec::new();
     }
+    // What was said stands where some prompts do: who types on has read it.
+    app.note = None;
+    let asked = std::mem::take(&mut app.asked_to_quit);
     if app.login.is_some() {
         return login::typed(app, key).map_or_else(Vec::new, |password| log_in(app, password));
     }
@@ -186,11 +189,7 @@ fn pressed(app: &mut App, key: KeyEvent) -> Vec<Cmd> {
             Vec::new()
         }
         Lookup::Nothing => Vec::new(),
-        Lookup::Action(action) => {
-            app.note = None;
-            let asked = std::mem::take(&mut app.asked_to_quit);
-            act_anywhere(app, action, asked)
-        }
+        Lookup::Action(action) => act_anywhere(app, action, asked),
     }
 }
 
@@ -216,8 +215,12 @@ fn pasted(app: &mut App, text: &str) -> Vec<Cmd> {
     if login::pasted(app, text) {
         return Vec::new();
     }
-    if app.is_covered() || find::pasted(app, text) {
+    let is_covered = app.is_covered();
+    if help::pasted(app, text) || overlay::pasted(app, text) || !is_covered && find::pasted(app, text) {
         return Vec::new();
+    }
+    if is_covered {
+        return nothing_there(app, "nothing here takes pasted text");
     }
     filter::paste(app, text).unwrap_or_else(|| nothing_there(app, "/ opens a line for what is pasted"))
 }

@@ -169,7 +169,6 @@ pub fn act(app: &mut App, action: Action) -> Vec<Cmd> {
         }
         Action::ZoomIn | Action::ZoomOut => return zoom(app, action == Action::ZoomIn),
         Action::Earlier | Action::Later => return shift(app, action == Action::Later),
-        Action::TimeZone => app.local_time = !app.local_time,
         Action::Refresh => return ask_once(app),
         Action::CopyValue | Action::CopyRow => return copy(app, action == Action::CopyRow),
         _ => {}

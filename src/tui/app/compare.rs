@@ -7,7 +7,7 @@ use super::cursor::Cursor;
 use super::{App, Load, flow};
 use crate::model::compare::{Change, Pair, pairs};
 use crate::model::flow::{Flow, Rows};
-use crate::tui::msg::{Action, Cmd, Failure, View};
+use crate::tui::msg::{Action, Cmd, Failure, FailureKind, View};
 
 /// Rows of the body that are not the table: the two cascades, what differs, the heads.
 pub const CHROME: u16 = 4;
@@ -40,6 +40,8 @@ pub struct State {
     pub compared: Load<Compared>,
     /// The selected line.
     pub cursor: Cursor,
+    /// Whether the last request failed because the database cannot be reached.
+    unreachable: bool,
 }
 
 impl State {
@@ -75,10 +77,11 @@ fn ask(app: &mut App) -> Vec<Cmd> {
     vec![Cmd::Compare { request, left, right }]
 }
 
-/// Reads again only after an error: what is compared has ended, for the most part, and a key reads it again.
+/// Reads again only what never came, or when the database is tried again: what is compared has ended, for the most part,
+/// and a key reads it again.
 pub fn refresh(app: &mut App) -> Vec<Cmd> {
-    let compared = &app.compare.compared;
-    if compared.error.is_some() || compared.value.is_none() { ask(app) } else { Vec::new() }
+    let state = &app.compare;
+    if state.unreachable || state.compared.is_idle() { ask(app) } else { Vec::new() }
 }
 
 /// The rows of both came.
@@ -86,6 +89,7 @@ pub fn loaded(app: &mut App, request: u64, answer: Result<(Rows, Rows), Failure>
     if !app.compare.compared.take(request) {
         return Vec::new();
     }
+    app.compare.unreachable = answer.as_ref().is_err_and(|failure| failure.kind != FailureKind::Other);
     let answer = app.heard(answer);
     let (rows, now, stale_after) = (rows(app), app.now, app.settings.stale_after);
     let Some((left_id, right_id)) = app.compare.of else { return Vec::new() };

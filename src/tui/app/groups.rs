@@ -12,7 +12,7 @@ use crate::model::fingerprint::fingerprint;
 use crate::model::flow::Kind;
 use crate::model::outline::plain_text;
 use crate::model::status::Effective;
-use crate::tui::msg::{Action, Cmd, Failure, View};
+use crate::tui::msg::{Action, Cmd, Failure, FailureKind, View};
 
 pub use rows::{Row, Run};
 
@@ -172,13 +172,13 @@ fn fingerprint_of(app: &App, node: usize) -> Option<(Name, DateTime<Utc>)> {
     Some((name, node.started_at))
 }
 
-/// Reads again when the numbers are old.
+/// Reads again when the numbers are old; after the database could not be reached, whenever it is tried again.
 pub fn refresh(app: &mut App) -> Vec<Cmd> {
     let now = app.now;
     let state = here(app);
     let is_old = state.asked_at.is_none_or(|at| now - at >= RELOAD_AFTER);
     let fixed = state.end.is_some() && state.told.value.is_some();
-    if !state.told.is_loading() && (is_old && !fixed || state.told.error.is_some()) { ask(app) } else { Vec::new() }
+    if !state.told.is_loading() && is_old && (!fixed || state.told.error.is_some()) { ask(app) } else { Vec::new() }
 }
 
 fn ask(app: &mut App) -> Vec<Cmd> {
@@ -207,6 +207,7 @@ fn loaded(app: &mut App, view: View, request: u64, answer: Result<Told, Failure>
     if !state.told.take(request) {
         return Vec::new();
     }
+    let unreachable = answer.as_ref().is_err_and(|failure| failure.kind != FailureKind::Other);
     let answer = app.heard(answer);
     let ((table, runs), now) = (layout(app), app.now);
     let state = if view == View::Jobs { &mut app.jobs } else { &mut app.failures };
@@ -228,12 +229,19 @@ fn loaded(app: &mut App, view: View, request: u64, answer: Result<Told, Failure>
             }
             state.told.value = Some(told);
             (state.told.error, state.told.loaded_at) = (None, Some(now));
-            select_wanted(app);
-            if let Some(name) = app.failures.wanted.take().filter(|_| view == View::Failures) {
-                app.complain(format!("the failures of {} are not among those of this range", name.name));
+            if view == View::Failures {
+                select_wanted(app);
+                if let Some(name) = app.failures.wanted.take() {
+                    app.complain(format!("the failures of {} are not among those of this range", name.name));
+                }
             }
         }
-        Err(error) => state.told.error = Some(error),
+        Err(error) => {
+            state.told.error = Some(error);
+            if unreachable {
+                state.asked_at = None;
+            }
+        }
     }
     Vec::new()
 }

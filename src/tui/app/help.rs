@@ -40,6 +40,14 @@ pub fn typed(app: &mut App, key: KeyEvent) -> bool {
     true
 }
 
+/// Puts pasted text into the search of the help; false when none is open.
+pub fn pasted(app: &mut App, text: &str) -> bool {
+    let Some(line) = app.help_search.as_mut().filter(|_| app.help.is_some()) else { return false };
+    line.insert(text);
+    app.help = Some(0);
+    true
+}
+
 /// What an action does in it.
 pub fn act(app: &mut App, action: Action) -> Vec<Cmd> {
     let first = app.help.unwrap_or(0);

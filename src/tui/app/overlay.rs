@@ -48,6 +48,28 @@ pub fn typed(app: &mut App, key: KeyEvent) -> Typed {
     }
 }
 
+/// Puts pasted text into the line that is typed into what is open; false when there is none.
+pub fn pasted(app: &mut App, text: &str) -> bool {
+    match &mut app.overlay {
+        Some(Overlay::Palette(state)) => {
+            state.line.insert(text);
+            state.at = 0;
+        }
+        Some(Overlay::SaveView(naming)) => {
+            naming.line.insert(text);
+            naming.taken = None;
+        }
+        Some(Overlay::Range(menu)) => {
+            menu.line.insert(text);
+            menu.error = None;
+        }
+        Some(Overlay::Messages(_) | Overlay::Columns(_) | Overlay::Views(_) | Overlay::Values(_)) | None => {
+            return false;
+        }
+    }
+    true
+}
+
 /// What a key means while something is open; nothing when the key is for the whole explorer.
 pub fn act(app: &mut App, action: Action) -> Option<Vec<Cmd>> {
     let overlay = app.overlay.clone()?;

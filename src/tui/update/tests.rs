@@ -4,6 +4,7 @@ use chrono::TimeDelta;
 
 use super::*;
 use crate::model::invocation::{Page, Server};
+use crate::tui::app::{Files, overlay::Overlay};
 use crate::tui::fixture::{self, assert_screen, assert_screen_at, press};
 use crate::tui::keymap;
 use crate::tui::msg::Failure;
@@ -286,4 +287,40 @@ fn the_header_tells_a_replica_and_a_session_that_only_reads() {
     // Of a server that is away nothing is known.
     app.connection = Connection::Offline { since: app.now, error: "gone".into(), attempt: 1, retry_at: None };
     assert!(!header(&app, 120).contains("replica"));
+}
+
+#[test]
+fn pasted_text_goes_into_the_line_that_is_typed() {
+    let files = Files { views: Some("/c/views.toml".into()), session: None };
+    let typed = |app: &App| match (&app.overlay, &app.filter.prompt) {
+        (Some(Overlay::Palette(state)), _) => state.line.text().to_owned(),
+        (Some(Overlay::SaveView(naming)), _) => naming.line.text().to_owned(),
+        (Some(Overlay::Range(menu)), _) => menu.line.text().to_owned(),
+        (None, Some(prompt)) => prompt.line.text().to_owned(),
+        _ => crate::tui::app::help::wanted(app).to_owned(),
+    };
+    for keys in [":", "C-s", "t", "/", "?/"] {
+        let mut app = fixture::app((80, 24));
+        app.settings.files = files.clone();
+        press(&mut app, keys);
+        update(&mut app, Msg::Paste("next\nline".to_owned()));
+        assert_eq!(typed(&app), "next", "{keys}");
+    }
+    for keys in ["!", "c", "F", "?"] {
+        let mut app = fixture::app((80, 24));
+        app.settings.files = files.clone();
+        press(&mut app, keys);
+        update(&mut app, Msg::Paste("next".to_owned()));
+        assert_eq!(app.note.unwrap().text, "nothing here takes pasted text", "{keys}");
+    }
+}
+
+#[test]
+fn a_note_that_comes_while_a_line_is_typed_does_not_stay_in_its_place() {
+    let mut app = fixture::app((80, 24));
+    press(&mut app, ":fai");
+    update(&mut app, Msg::Told(Ok("copied 36 B".to_owned())));
+    press(&mut app, "l");
+    assert_eq!(app.note, None);
+    assert!(fixture::screen(&app, &fixture::PLAIN, (80, 24)).contains(" :fail"));
 }

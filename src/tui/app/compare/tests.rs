@@ -86,10 +86,15 @@ fn what_is_gone_or_fails_is_told() {
     let request = app.requests;
     update(&mut app, Msg::Compared(request, Err(Failure::other("too slow"))));
     assert!(app.compare.compared.value.is_some());
-    assert_eq!(super::refresh(&mut app).len(), 1, "tried again");
+    assert_eq!(super::refresh(&mut app), [], "what is too slow now is so at the next look, too");
+    press(&mut app, "r");
     let request = app.requests;
     update(&mut app, Msg::Compared(request, Ok((rows(), Rows::default()))));
     assert!(app.compare.compared.error.as_deref().unwrap().contains("no longer in the database"));
+    press(&mut app, "r");
+    let request = app.requests;
+    update(&mut app, Msg::Compared(request, Err(Failure::unreachable("gone"))));
+    assert_eq!(super::refresh(&mut app).len(), 1, "asked when the database is tried again");
 }
 
 #[test]

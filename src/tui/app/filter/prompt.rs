@@ -105,7 +105,6 @@ pub(super) fn close(app: &mut App) -> Vec<Cmd> {
 /// Gives a key to the prompt; nothing when none is open, or when the key is none of a prompt's.
 pub fn typed(app: &mut App, key: KeyEvent) -> Option<Vec<Cmd>> {
     let prompt = app.filter.prompt.as_mut()?;
-    app.note = None;
     match (key.code, prompt.chosen) {
         (KeyCode::Tab, _) => prompt.choose(true),
         (KeyCode::BackTab, _) | (KeyCode::Up, Some(_)) => prompt.choose(false),

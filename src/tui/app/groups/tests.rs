@@ -121,6 +121,12 @@ fn what_is_new_is_read_at_rest_and_the_selection_stays() {
     let (request, lost) = (app.requests, crate::tui::msg::Failure::other("the query took more than 5 s"));
     update(&mut app, crate::tui::msg::Msg::Failures(request, Err(lost)));
     assert!(app.failures.told.error.is_some() && app.failures.told.value.is_some());
+    assert_eq!(refresh(&mut app), [], "what is too slow now is so at the next look, too");
+    app.now += RELOAD_AFTER;
+    assert_eq!(refresh(&mut app).len(), 1);
+    let (request, gone) = (app.requests, crate::tui::msg::Failure::unreachable("gone"));
+    update(&mut app, crate::tui::msg::Msg::Failures(request, Err(gone)));
+    assert_eq!(refresh(&mut app).len(), 1, "asked whenever the database is tried again");
 }
 
 #[test]
