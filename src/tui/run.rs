@@ -171,7 +171,12 @@ impl Running {
             }
             let mut input = self.wait(incoming).await;
             for _ in 0..MOST_AT_ONCE {
-                self.pace.want(if matches!(input, Input::Answer(_)) { Cause::Answers } else { Cause::Input });
+                match input {
+                    Input::Answer(_) => self.pace.want(Cause::Answers),
+                    // Perhaps for a frame that waits already: that is no cause of another one.
+                    Input::Wake => {}
+                    _ => self.pace.want(Cause::Input),
+                }
                 match input {
                     Input::Heard(heard) => self.hear(heard),
                     Input::Answer(msg) => self.answered(msg),
@@ -245,6 +250,7 @@ impl Running {
     /// The loop woke for the state, or for a frame only.
     fn tick_if_due(&mut self) {
         if self.app.wake_at().is_some_and(|at| at <= self.clock.now()) {
+            self.pace.want(Cause::Input);
             self.tick();
         }
     }

@@ -30,7 +30,6 @@ mod palette;
 mod popup;
 mod prompt;
 mod views;
-mod wrap;
 
 use ratatui::buffer::Buffer;
 use ratatui::layout::Rect;

@@ -79,8 +79,8 @@ pub fn draw(app: &App, theme: &Theme, area: Rect, buf: &mut Buffer) {
     ranges(app, theme, area, buf);
     let Some(hourly) = &state.hourly.value else {
         for (row, (text, style)) in (area.y + 2..).zip(nothing_yet(app, theme)) {
-            for (row, line) in (row..).zip(wrap(&text, usize::from(area.width.saturating_sub(2)))) {
-                put(buf, area, area.x + 1, row, &line, style);
+            for (row, line) in (row..).zip(wrap(&text, usize::from(area.width.saturating_sub(2)), usize::MAX).0) {
+                put(buf, area, area.x + 1, row, line, style);
             }
         }
         return;
@@ -283,12 +283,8 @@ fn problem(app: &App, error: &str, width: u16) -> Vec<String> {
     let since = app.charts.hourly.loaded_at.map_or_else(String::new, |at| {
         format!(" - below: {before}, read {}{}", app.local(at).format("%H:%M:%S"), app.zone())
     });
-    let mut lines = wrap(
-        &format!("{} not loaded: {}{since}", app.charts.range.name(), clean(error)),
-        usize::from(width.saturating_sub(2)),
-    );
-    lines.truncate(3);
-    lines
+    let text = format!("{} not loaded: {}{since}", app.charts.range.name(), clean(error));
+    wrap(&text, usize::from(width.saturating_sub(2)), 3).0.into_iter().map(str::to_owned).collect()
 }
 
 fn empty(app: &App) -> String {

@@ -13,7 +13,6 @@ use ratatui::layout::Rect;
 use ratatui::style::Style;
 
 use super::frame::{columns, fit, put};
-use super::wrap::wrap;
 use crate::model::compare::{Change, Pair};
 use crate::model::flow::{Flow, Node};
 use crate::model::status::Effective;
@@ -21,6 +20,7 @@ use crate::model::text::{age, clean, duration};
 use crate::tui::app::App;
 use crate::tui::app::compare::{CHROME, Compared};
 use crate::tui::theme::Theme;
+use crate::tui::wrap::wrap;
 
 /// Columns of the mark in front of a name.
 const FRONT: u16 = 3;

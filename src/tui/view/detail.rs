@@ -18,11 +18,11 @@ use ratatui::style::Style;
 use ratatui::text::{Line, Span, Text};
 
 use super::frame::{columns, fit, put, rule};
-use super::wrap::wrap;
 use crate::model::text::{age, clean, clean_lines, plural};
 use crate::tui::app::App;
 use crate::tui::app::detail::{Content, Field, Layout, Section, State, TextLine, Tone, fields};
 use crate::tui::theme::Theme;
+use crate::tui::wrap::wrap;
 
 /// Draws the body of the screen.
 pub fn draw(app: &App, theme: &Theme, area: Rect, buf: &mut Buffer) {

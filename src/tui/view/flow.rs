@@ -25,7 +25,6 @@ use unicode_width::UnicodeWidthStr;
 
 use super::find;
 use super::frame::{fit, put, rule};
-use super::wrap::wrap;
 use crate::model::flow::{Flow, Line};
 use crate::model::invocation::Link;
 use crate::model::status::Effective;
@@ -34,6 +33,7 @@ use crate::tui::app::App;
 use crate::tui::app::flow::{Layout, Replay, State};
 use crate::tui::msg::{Action, View};
 use crate::tui::theme::Theme;
+use crate::tui::wrap::wrap;
 
 const STATUS: usize = 5;
 const TIME: usize = 8;

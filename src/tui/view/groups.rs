@@ -17,13 +17,13 @@ use unicode_width::UnicodeWidthStr;
 use chrono::{DateTime, TimeDelta, Utc};
 
 use super::frame::{columns, fit, put, rule};
-use super::wrap::wrap;
 use crate::model::text::{age, clean, duration, plural};
 use crate::tui::app::App;
 use crate::tui::app::cursor::Cursor;
 use crate::tui::app::groups::{self, Layout, RANGES, Row, Run, State, Told};
 use crate::tui::msg::View;
 use crate::tui::theme::Theme;
+use crate::tui::wrap::wrap;
 
 /// A cell: its text, its columns, whether it stands at the right, its style.
 type Cell = (String, usize, bool, Style);

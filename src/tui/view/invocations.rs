@@ -24,6 +24,7 @@ use crate::tui::app::columns::{self as order, Column};
 use crate::tui::app::invocations::{ABOVE, State, has_preview, preview_columns, preview_rows, progress, table_rows};
 use crate::tui::app::{App, Connection, filter as filter_state, views};
 use crate::tui::theme::Theme;
+use crate::tui::wrap::wrap;
 use columns::{columns, is_right, text, title};
 
 /// What stands behind the time of a marked row.
@@ -193,31 +194,13 @@ fn placeholder(app: &App, theme: &Theme, area: Rect, buf: &mut Buffer) {
         },
     };
     let width = usize::from(area.width.saturating_sub(2));
-    let lines: Vec<String> = lines.iter().flat_map(|line| wrap(line, width)).collect();
+    let lines: Vec<&str> = lines.iter().flat_map(|line| wrap(line, width, usize::MAX).0).collect();
     let top = area.y + area.height.saturating_sub(u16::try_from(lines.len()).unwrap_or(0)) / 3;
-    for (i, (y, line)) in (top..area.bottom()).zip(&lines).enumerate() {
+    for (i, (y, line)) in (top..area.bottom()).zip(lines).enumerate() {
         let x = area.x + area.width.saturating_sub(width_of(line)) / 2;
         let style = if i == 0 { theme.title() } else { Style::new() };
         put(buf, Rect { y, height: 1, ..area }, x, line, style);
     }
-}
-
-/// Breaks a text at spaces.
-fn wrap(text: &str, width: usize) -> Vec<String> {
-    let mut lines = vec![String::new()];
-    for word in text.split(' ') {
-        let room = width.saturating_sub(usize::from(width_of(lines.last().map_or("", |line| line))));
-        if usize::from(width_of(word)) >= room && lines.last().is_some_and(|line| !line.is_empty()) {
-            lines.push(String::new());
-        }
-        if let Some(line) = lines.last_mut() {
-            if !line.is_empty() {
-                line.push(' ');
-            }
-            line.push_str(word);
-        }
-    }
-    lines
 }
 
 /// What the message row says when nothing else is to be said.

@@ -12,12 +12,12 @@ use ratatui::layout::Rect;
 use ratatui::style::Style;
 
 use super::frame::{columns, fit, put, rule};
-use super::wrap::wrap;
 use crate::model::text::{bytes, clean};
 use crate::tui::app::App;
 use crate::tui::app::cursor::Cursor;
 use crate::tui::app::messages::{Message, Traffic, heights};
 use crate::tui::theme::Theme;
+use crate::tui::wrap::wrap;
 
 /// Draws the list over the body.
 pub(super) fn draw(app: &App, cursor: Cursor, theme: &Theme, area: Rect, buf: &mut Buffer) {

@@ -13,13 +13,13 @@ use ratatui::style::Style;
 
 use super::frame::{columns, fit, put};
 use super::popup;
-use super::wrap::wrap;
 use crate::model::text::clean;
 use crate::tui::app::App;
 use crate::tui::app::kept::View;
 use crate::tui::app::views::{Choice, all};
 use crate::tui::msg::Action;
 use crate::tui::theme::Theme;
+use crate::tui::wrap::wrap;
 
 /// Columns of the box.
 const WIDTH: u16 = 78;

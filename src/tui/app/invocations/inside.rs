@@ -77,7 +77,7 @@ pub fn ask(app: &mut App) -> Vec<Cmd> {
 pub fn loaded(app: &mut App, request: u64, answer: Result<Inside, Failure>) -> Vec<Cmd> {
     let awaited = app.invocations.inside.load.take(request);
     let answer = app.heard(answer);
-    let (now, stale_after) = (app.now, app.settings.stale_after);
+    let (now, stale_after, lost) = (app.now, app.settings.stale_after, app.has_banner());
     let State { asked: Some(row), load } = &mut app.invocations.inside else { return Vec::new() };
     if !awaited {
         return Vec::new();
@@ -89,6 +89,8 @@ pub fn loaded(app: &mut App, request: u64, answer: Result<Inside, Failure>) -> V
             load.value = Some(Content { flow: Flow::build(rows, now, stale_after), diff });
             load.loaded_at = Some(now);
         }
+        // It is asked for again when the database is back.
+        Err(_) if lost => app.invocations.inside = State::default(),
         Err(error) => load.error = Some(error),
     }
     Vec::new()
@@ -179,6 +181,18 @@ mod tests {
         let left = press(&mut app, "<Enter>");
         assert!(left.contains(&Cmd::Leave(View::Invocations)), "{left:?}");
         assert_eq!(asked(&press(&mut app, "<Esc>")).len(), 1, "asked for again");
+    }
+
+    #[test]
+    fn what_a_lost_database_did_not_answer_is_asked_for_when_it_is_back() {
+        let (mut app, first) = listed((120, 36));
+        let lost = update(&mut app, Msg::Inside(first[0].0, Err(Failure::unreachable("gone"))));
+        assert_eq!(asked(&lost), []);
+        let page = Page { rows: fixture::listed(), more: false };
+        press(&mut app, "r");
+        let request = app.invocations.rows.request.unwrap();
+        let back = update(&mut app, Msg::Changes(request, Ok(page)));
+        assert_eq!(asked(&back).len(), 1, "{back:?}");
     }
 
     #[test]

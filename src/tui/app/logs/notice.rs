@@ -22,7 +22,7 @@ pub fn rows(app: &App, width: u16) -> Vec<(Tone, String)> {
     let width = usize::from(width.saturating_sub(2)).max(8);
     let mut rows = Vec::new();
     for (tone, text) in notices(app) {
-        rows.extend(wrap(&text, width).into_iter().take(4).map(|line| (tone, line)));
+        rows.extend(wrap(&text, width, 4).0.into_iter().map(|line| (tone, line.to_owned())));
     }
     rows
 }

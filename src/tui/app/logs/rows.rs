@@ -139,10 +139,8 @@ pub fn of(app: &App, index: usize, width: u16) -> Vec<Row> {
         let field: Cow<'_, str> = clean(field);
         let indent = field.len() - field.trim_start_matches(' ').len();
         let indent = indent.min(columns.message / 2);
-        for (n, text) in wrap(field.trim_start_matches(' '), columns.message - indent).into_iter().enumerate() {
-            if n > 0 && !state.wrap && n > 4 {
-                break;
-            }
+        let most = if state.wrap { usize::MAX } else { 5 };
+        for text in wrap(field.trim_start_matches(' '), columns.message - indent, most).0 {
             rows.push(Row { kind: Kind::Field, text: format!("{}{text}", " ".repeat(indent)) });
         }
     }
@@ -156,7 +154,10 @@ fn beginning(text: &str, characters: usize) -> &str {
 fn wrapped(message: &str, width: usize) -> Vec<String> {
     let most = MOST_ROWS * width;
     let shown = beginning(message, most);
-    let mut rows: Vec<String> = clean_lines(shown).flat_map(|line| wrap(&line, width)).take(MOST_ROWS).collect();
+    let mut rows: Vec<String> = Vec::new();
+    for line in clean_lines(shown) {
+        rows.extend(wrap(&line, width, MOST_ROWS - rows.len()).0.into_iter().map(str::to_owned));
+    }
     if rows.is_empty() {
         rows.push(String::new());
     }

@@ -5,13 +5,13 @@ use ratatui::layout::Rect;
 use ratatui::style::Style;
 
 use super::super::frame::{columns, fit, put, rule};
-use super::super::wrap::wrap;
 use crate::model::flow::{Flow, Kind, Node};
 use crate::model::status::Effective;
 use crate::model::text::{clean, duration, plural};
 use crate::tui::app::App;
 use crate::tui::msg::{Action, View};
 use crate::tui::theme::Theme;
+use crate::tui::wrap::wrap;
 
 /// Names of undetected events that are listed at the most.
 const MOST_NAMES: usize = 300;

@@ -10,7 +10,6 @@ use ratatui::text::{Line, Span, Text};
 use unicode_width::{UnicodeWidthChar, UnicodeWidthStr};
 
 use super::super::frame::{fit, keep_end, put};
-use super::super::wrap::ranges;
 use super::lines;
 use crate::model::status::Effective;
 use crate::model::text::clean;
@@ -18,6 +17,7 @@ use crate::model::words;
 use crate::tui::app::cursor::Cursor;
 use crate::tui::app::detail::{Diff, DiffLine, DiffRow, State};
 use crate::tui::theme::Theme;
+use crate::tui::wrap::ranges;
 
 /// Draws what changed at all, the differences, and the selected one in full.
 pub(super) fn draw(

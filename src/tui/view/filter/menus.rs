@@ -44,7 +44,7 @@ pub(in crate::tui::view) fn values(menu: &ValueMenu, theme: &Theme, area: Rect, 
 pub(in crate::tui::view) fn range(menu: &RangeMenu, theme: &Theme, area: Rect, buf: &mut Buffer) {
     let error = menu.error.as_deref().map(clean).unwrap_or_default();
     let width = RANGE.min(area.width.saturating_sub(2));
-    let told = wrap(&error, usize::from(width.saturating_sub(2)));
+    let told = wrap(&error, usize::from(width.saturating_sub(2)), usize::MAX).0;
     let height = LENGTHS.len() + 1 + if error.is_empty() { 1 } else { told.len() };
     let inside = popup::draw("Range of time", (RANGE, u16::try_from(height).unwrap_or(u16::MAX)), theme, area, buf);
     let typing = !menu.line.text().is_empty();
@@ -66,7 +66,7 @@ pub(in crate::tui::view) fn range(menu: &RangeMenu, theme: &Theme, area: Rect, b
     }
     let row = Rect { y, height: 1, ..inside }.intersection(inside);
     prompt::draw(&menu.line, "or> ", ("", Style::new()), theme, row, buf);
-    let hint = ["today, 12:00..12:30, 2d..1d, 2026-11-20".to_owned()];
+    let hint = ["today, 12:00..12:30, 2d..1d, 2026-11-20"];
     let (lines, style) = if error.is_empty() { (&hint[..], theme.dim()) } else { (&told[..], theme.error()) };
     for (y, line) in (y + 1..inside.bottom()).zip(lines) {
         put(buf, Rect { y, height: 1, ..inside }, inside.x + 1, &fit(line, usize::from(width - 2), theme), style);

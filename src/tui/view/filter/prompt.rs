@@ -44,7 +44,7 @@ pub(in crate::tui::view) fn draw(app: &App, theme: &Theme, area: Rect, buf: &mut
 /// Points to the place, and says what to write there.
 fn wrong(error: &FilterError, x: u16, theme: &Theme, area: Rect, buf: &mut Buffer) {
     let text = clean(&error.message);
-    let lines = wrap(&text, usize::from(area.width.saturating_sub(2)));
+    let lines = wrap(&text, usize::from(area.width.saturating_sub(2)), usize::MAX).0;
     let height = u16::try_from(lines.len() + 1).unwrap_or(u16::MAX).min(area.height);
     clear(Rect { height, ..area }, buf);
     put(buf, Rect { height: 1.min(height), ..area }, x, "^", theme.error());

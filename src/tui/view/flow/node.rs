@@ -6,7 +6,6 @@ use ratatui::style::Style;
 
 use super::super::find::put_marked;
 use super::super::frame::{columns, fit, put};
-use super::super::wrap::wrap;
 use crate::model::flow::{Kind, Node};
 use crate::model::outline::plain_text;
 use crate::model::status::Effective;
@@ -17,6 +16,7 @@ use crate::tui::app::find::Pattern;
 use crate::tui::app::groups;
 use crate::tui::msg::{Action, View};
 use crate::tui::theme::Theme;
+use crate::tui::wrap::wrap;
 
 /// Names of undetected events that are listed at the most.
 const MOST_NAMES: usize = 200;

@@ -15,7 +15,7 @@ use crate::tui::app::App;
 use crate::tui::app::invocations::inside::Content;
 use crate::tui::theme::Theme;
 use crate::tui::view::frame::{fit, put, rule};
-use crate::tui::view::wrap::wrap;
+use crate::tui::wrap::wrap;
 
 /// Columns for the name of a field.
 const NAMES: u16 = 9;
