@@ -14,7 +14,7 @@ use crate::model::text::{clean, escape_json};
 use crate::store::read::Reader;
 use crate::tui::app::documents::log_line;
 use crate::tui::app::flow::subject_of;
-use crate::tui::app::logs::fields::masked;
+use crate::tui::app::logs::fields::{masked, text};
 use crate::tui::effects::table_page;
 
 /// Prints the lines, oldest first. What Loki cannot give is told on standard error; the lines of the table are printed
@@ -68,7 +68,7 @@ pub async fn run(
         if args.json {
             let at = DateTime::from_timestamp_nanos(line.at_ns).to_rfc3339_opts(SecondsFormat::Nanos, true);
             let line = json!({
-                "at": at, "level": line.level.name(), "service": line.service, "message": line.message,
+                "at": at, "level": line.level.name(), "service": line.service, "message": text(&line.message, false),
                 "fields": masked(&line.fields, false), "source": line.origin.name(),
             });
             writeln!(out, "{}", escape_json(&line.to_string()))?;

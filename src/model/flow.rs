@@ -89,7 +89,7 @@ pub struct Node {
     pub started_at: DateTime<Utc>,
     /// Recorded duration, milliseconds.
     pub duration_ms: Option<i64>,
-    /// Its error text.
+    /// Its error text, secrets masked.
     pub error: Option<String>,
     /// Invocations only: how its link to the parent job is known.
     pub link: Option<Link>,
@@ -184,6 +184,14 @@ impl Flow {
             at = node.parent;
         }
         None
+    }
+}
+
+/// How long an event took: detection and handler together.
+fn event_ms(row: &Event) -> Option<i64> {
+    match (row.detection_duration_ms, row.handler_duration_ms) {
+        (None, None) => None,
+        (detection, handler) => Some(detection.unwrap_or(0).saturating_add(handler.unwrap_or(0))),
     }
 }
 

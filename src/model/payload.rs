@@ -1,6 +1,11 @@
 //! Stored JSON: masking of secrets, and the difference of two rows.
 
+use std::borrow::Cow;
+use std::sync::LazyLock;
+
 use serde_json::Value;
+
+use super::redact::{self, Words};
 
 /// What stands in the place of a masked value.
 pub const MASK: &str = "******";
@@ -16,7 +21,15 @@ pub fn is_secret(key: &str) -> bool {
     SECRET_WORDS.iter().any(|word| key.contains(word))
 }
 
-/// Replaces every secret by [`MASK`], at any depth, also in JSON that is stored as text. Returns how many there were.
+/// A text with every secret in it replaced by [`MASK`], and how many there were: in JSON, in JSON within text, and in JSON
+/// that was cut off.
+#[must_use]
+pub fn mask_text(text: &str) -> (Cow<'_, str>, usize) {
+    static SECRETS: LazyLock<Words> = LazyLock::new(|| Words::new(SECRET_WORDS));
+    redact::mask_counted(text, &SECRETS)
+}
+
+/// Replaces every secret by [`MASK`], at any depth, also within texts. Returns how many there were.
 pub fn mask(value: &mut Value) -> usize {
     match value {
         Value::Object(map) => map
@@ -31,13 +44,12 @@ pub fn mask(value: &mut Value) -> usize {
             })
             .sum(),
         Value::Array(items) => items.iter_mut().map(mask).sum(),
-        Value::String(text) if text.trim_start().starts_with(['{', '[']) => {
-            let Ok(mut inner) = serde_json::from_str::<Value>(text) else { return 0 };
-            let masked = mask(&mut inner);
-            if masked > 0 {
-                *text = inner.to_string();
+        Value::String(text) => {
+            let (masked, secrets) = mask_text(text);
+            if let Cow::Owned(masked) = masked {
+                *text = masked;
             }
-            masked
+            secrets
         }
         _ => 0,
     }

@@ -54,14 +54,30 @@ fn letters(text: &str) -> u32 {
     text.bytes().filter(u8::is_ascii_alphanumeric).fold(0, |bits, byte| bits | 1 << (byte & 31))
 }
 
-/// The JSON text with [`MASK`] in place of every value under a matching key, at any depth, also in JSON that is stored
-/// as text. `null` stays. Any text is accepted; what is not JSON stays as it is, for the most part.
+/// The text with [`MASK`] in place of every value under a matching key, at any depth: in JSON, in JSON within text, and
+/// in JSON that was cut off. `null` stays. Any text is accepted; what is no JSON stays as it is, for the most part.
 #[must_use]
-pub fn mask<'a>(json: &'a str, words: &Words) -> Cow<'a, str> {
-    if words.is_empty() { json.into() } else { mask_nested(json, words, &mut String::new(), MOST_NESTED) }
+pub fn mask<'a>(text: &'a str, words: &Words) -> Cow<'a, str> {
+    mask_counted(text, words).0
 }
 
-fn mask_nested<'a>(json: &'a str, words: &Words, buffer: &mut String, depth: u32) -> Cow<'a, str> {
+/// As [`mask`], with how many values were masked.
+#[must_use]
+pub fn mask_counted<'a>(text: &'a str, words: &Words) -> (Cow<'a, str>, usize) {
+    if words.is_empty() {
+        return (text.into(), 0);
+    }
+    let mut scratch = Scratch { key: String::new(), masked: 0 };
+    let masked = mask_nested(text, words, &mut scratch, MOST_NESTED);
+    (masked, scratch.masked)
+}
+
+struct Scratch {
+    key: String,
+    masked: usize,
+}
+
+fn mask_nested<'a>(json: &'a str, words: &Words, scratch: &mut Scratch, depth: u32) -> Cow<'a, str> {
     let text = |from: usize, to: usize| json.get(from..to).unwrap_or_default();
     let bytes = json.as_bytes();
     let (mut masked, mut copied, mut at) = (String::new(), 0, 0);
@@ -71,15 +87,17 @@ fn mask_nested<'a>(json: &'a str, words: &Words, buffer: &mut String, depth: u32
         let colon = skip_space(bytes, end);
         let replaced = if bytes.get(colon) == Some(&b':') {
             at = colon + 1;
-            if !is_secret(text(open, end), inner, words, buffer) {
+            if !is_secret(text(open, end), inner, words, &mut scratch.key) {
                 continue;
             }
             let value = skip_space(bytes, colon + 1);
             at = value_end(bytes, value);
-            (text(value, at) != "null").then(|| (value, format!("\"{MASK}\"")))
+            let is_masked = !matches!(text(value, at), "null" | "");
+            scratch.masked += usize::from(is_masked);
+            is_masked.then(|| (value, format!("\"{MASK}\"")))
         } else {
             at = end;
-            stored_json(text(open, end), inner, words, buffer, depth).map(|json| (open, json))
+            stored_json(text(open, end), words, scratch, depth).map(|json| (open, json))
         };
         if let Some((from, replacement)) = replaced {
             masked.push_str(text(copied, from));
@@ -102,16 +120,27 @@ fn is_secret(quoted: &str, key: &str, words: &Words, buffer: &mut String) -> boo
     words.match_key(key, buffer)
 }
 
-/// A string that holds JSON, masked; none when there is nothing to mask in it.
-fn stored_json(quoted: &str, inner: &str, words: &Words, buffer: &mut String, depth: u32) -> Option<String> {
-    if depth == 0 || !inner.trim_start().starts_with(['{', '[']) {
+/// A string that may hold JSON, masked; none when there is nothing to mask in it.
+fn stored_json(quoted: &str, words: &Words, scratch: &mut Scratch, depth: u32) -> Option<String> {
+    if depth == 0 || !(quoted.contains("\\\"") || quoted.contains("\\u0022")) {
         return None;
     }
-    let json: String = serde_json::from_str(quoted).ok()?;
-    match mask_nested(&json, words, buffer, depth - 1) {
+    let json: String = serde_json::from_str(quoted).or_else(|_| serde_json::from_str(&closed(quoted))).ok()?;
+    match mask_nested(&json, words, scratch, depth - 1) {
         Cow::Borrowed(_) => None,
         Cow::Owned(masked) => serde_json::to_string(&masked).ok(),
     }
+}
+
+/// A string that was cut off, without the escape that was cut in two, and closed.
+fn closed(quoted: &str) -> String {
+    let mut end = quoted.len();
+    if let Some(escape) = quoted.rfind('\\').filter(|&at| quoted.len() - at < 6) {
+        let before = quoted[..escape].bytes().rev().take_while(|&byte| byte == b'\\').count();
+        // Of two backslashes the second begins nothing.
+        end = if before % 2 == 0 { escape } else { escape - 1 };
+    }
+    format!("{}\"", &quoted[..end])
 }
 
 /// Just after the quotation mark that closes the string which opens here.
@@ -192,6 +221,22 @@ mod tests {
         assert_eq!(outer["text"], "[not json");
     }
 
+    #[test]
+    fn json_within_text_and_json_that_was_cut_off_are_masked_too() {
+        for (text, masked) in [
+            (r#"refused: {"authorization": "Bearer s3cret"} (401)"#, r#"refused: {"authorization": "******"} (401)"#),
+            (r#"{"n":1,"token":"s3cr"#, r#"{"n":1,"token":"******""#),
+            (r#"{"token":{"a":["s3"#, r#"{"token":"******""#),
+            (r#"{"raw":"{\"token\":\"s3cr"#, r#"{"raw":"{\"token\":\"******\"""#),
+            (r#"{"raw":"{\"token\":\"s3cr\u00"#, r#"{"raw":"{\"token\":\"******\"""#),
+            (r#"{"raw":"{\"token\":\"s3cr\\"#, r#"{"raw":"{\"token\":\"******\"""#),
+            (r#"{"token":"#, r#"{"token":"#),
+        ] {
+            assert_eq!(mask(text, &words()), masked);
+        }
+        assert_eq!(mask_counted(r#"{"token":1,"a":["{\"password\":2}"],"cookie":null}"#, &words()).1, 2);
+    }
+
     fn value() -> impl Strategy<Value = Value> {
         let key = prop_oneof!["[a-z]{0,4}", Just("accessToken".to_owned()), Just("set-cookie".to_owned()), "\\PC{0,6}"];
         let leaf = prop_oneof![
@@ -205,7 +250,8 @@ mod tests {
                 prop::collection::vec(inner.clone(), 0..5).prop_map(Value::from),
                 prop::collection::vec((key.clone(), inner.clone()), 0..5)
                     .prop_map(|pairs| Value::Object(pairs.into_iter().collect())),
-                inner.prop_map(|value| Value::from(value.to_string())),
+                inner.clone().prop_map(|value| Value::from(value.to_string())),
+                inner.prop_map(|value| Value::from(format!("failed: {value}, later"))),
             ]
         })
     }
@@ -214,9 +260,11 @@ mod tests {
         #[test]
         fn text_and_values_are_masked_alike(value in value()) {
             let mut expected = value.clone();
-            payload::mask(&mut expected);
+            let found = payload::mask(&mut expected);
             for text in [serde_json::to_string(&value).unwrap(), serde_json::to_string_pretty(&value).unwrap()] {
-                let masked: Value = serde_json::from_str(&mask(&text, &words())).unwrap();
+                let (masked, secrets) = mask_counted(&text, &words());
+                prop_assert_eq!(secrets, found);
+                let masked: Value = serde_json::from_str(&masked).unwrap();
                 prop_assert_eq!(&masked, &expected);
             }
         }

@@ -4,9 +4,10 @@ use chrono::{DateTime, TimeDelta, Utc};
 use uuid::Uuid;
 
 use super::super::invocation::{Event, Invocation, Job};
+use super::super::outline::plain_text;
 use super::super::status::{Effective, Facts, Recorded, judge};
 use super::ids::{IdMap, IdSet};
-use super::{Counts, EventCounts, Flow, Kind, Node, Rows};
+use super::{Counts, EventCounts, Flow, Kind, Node, Rows, event_ms};
 
 impl Flow {
     /// Builds the tree of these rows as it is to be seen at `now`.
@@ -87,7 +88,7 @@ impl Builder {
             node.trigger = row.trigger();
             node.correlation_id.clone_from(&row.correlation_id);
             node.duration_ms = row.total_duration_ms;
-            node.error.clone_from(&row.error_message);
+            node.error = shown(row.error_message.as_deref());
             node.link = row.parent.map(|parent| parent.link);
             node.missing_parent = row.parent.map(|parent| parent.job);
             self.nodes.push(node);
@@ -99,11 +100,8 @@ impl Builder {
             let mut node = self.node(Kind::Event, row.id, &row.status, has_error, times, parent_ended, below(&row.id));
             node.name.clone_from(&row.name);
             node.detected = Some(row.detected);
-            node.duration_ms = match (row.detection_duration_ms, row.handler_duration_ms) {
-                (None, None) => None,
-                (detection, handler) => Some(detection.unwrap_or(0) + handler.unwrap_or(0)),
-            };
-            node.error.clone_from(&row.error);
+            node.duration_ms = event_ms(row);
+            node.error = shown(row.error.as_deref());
             self.nodes.push(node);
         }
         for row in jobs {
@@ -113,7 +111,7 @@ impl Builder {
             let mut node = self.node(Kind::Job, row.id, &row.status, has_error, times, parent_ended, Below::default());
             node.name.clone_from(&row.name);
             node.duration_ms = row.duration_ms;
-            node.error.clone_from(&row.error);
+            node.error = shown(row.error.as_deref());
             self.nodes.push(node);
         }
     }
@@ -227,6 +225,11 @@ impl Builder {
         let counts = count(&self.nodes);
         Flow { nodes: self.nodes, roots, counts, truncated }
     }
+}
+
+/// An error text as it may be shown: without secrets. All that draws, copies or prints a tree relies on it.
+fn shown(error: Option<&str>) -> Option<String> {
+    error.map(|error| plain_text(error, false).0)
 }
 
 fn has_text(text: Option<&str>) -> bool {

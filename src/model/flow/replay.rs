@@ -3,7 +3,7 @@
 use chrono::{DateTime, TimeDelta, Utc};
 
 use super::super::status::Recorded;
-use super::Rows;
+use super::{Rows, event_ms};
 
 impl Rows {
     /// The rows as they stood at a moment, as far as starts and durations tell: what began later is not there, what ended
@@ -63,13 +63,6 @@ impl Rows {
         moments.sort_unstable();
         moments.dedup();
         moments
-    }
-}
-
-fn event_ms(row: &super::Event) -> Option<i64> {
-    match (row.detection_duration_ms, row.handler_duration_ms) {
-        (None, None) => None,
-        (detection, handler) => Some(detection.unwrap_or(0).saturating_add(handler.unwrap_or(0))),
     }
 }
 

@@ -105,6 +105,23 @@ v x inv function-1  UPDATE moves
 }
 
 #[test]
+fn errors_are_kept_without_their_secrets() {
+    let error = r#"{"error":"refused","headers":{"authorization":"Bearer s3cret"}}"#;
+    let mut rows = Rows {
+        invocations: vec![invocation(1, None)],
+        events: vec![event(2, 1, "failed")],
+        jobs: vec![job(3, 1, 2, "failed")],
+        truncated: false,
+    };
+    rows.invocations[0].error_message = Some(error.to_owned());
+    (rows.events[0].error, rows.jobs[0].error) =
+        (Some(error.to_owned()), Some(format!("{{\"_raw_string\":{error:?}}}")));
+    let flow = Flow::build(rows, at(100), STALE_AFTER);
+    let masked = r#"{"error":"refused","headers":{"authorization":"******"}}"#;
+    assert!(flow.nodes.iter().all(|node| node.error.as_deref() == Some(masked)), "{:?}", flow.nodes);
+}
+
+#[test]
 fn a_loop_is_shown_once_with_a_back_reference() {
     let rows = Rows {
         invocations: vec![invocation(1, Some(12)), invocation(2, Some(11))],

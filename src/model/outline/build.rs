@@ -1,12 +1,11 @@
 //! Value → entries.
 
-use std::borrow::Cow;
 use std::hash::{DefaultHasher, Hash, Hasher};
 use std::io;
 
 use serde_json::Value;
 
-use super::super::payload::{is_secret, mask};
+use super::super::payload::{is_secret, mask_text};
 use super::{Content, Entry, EntryId, Mark, Outline, Place};
 
 /// Keys are padded to this many characters at the most.
@@ -88,21 +87,12 @@ impl Builder {
         self.entries[at].next = self.entries.len();
     }
 
-    /// A text; JSON in it is masked, too.
+    /// A text; secrets in it are masked, too.
     fn add_text(&mut self, text: &str, place: Place, parent: Option<usize>, mark: Option<Mark>) {
-        let mut safe = Cow::Borrowed(text);
-        if text.trim_start().starts_with(['{', '[']) {
-            let mut value = Value::from(text);
-            let secrets = mask(&mut value);
-            self.secrets += secrets;
-            if secrets > 0
-                && !self.revealed
-                && let Value::String(masked) = value
-            {
-                safe = Cow::Owned(masked);
-            }
-        }
-        self.push(place, parent, Content::Text((&*safe).into()), mark);
+        let (masked, secrets) = mask_text(text);
+        self.secrets += secrets;
+        let shown = if self.revealed { text } else { &*masked };
+        self.push(place, parent, Content::Text(shown.into()), mark);
     }
 
     fn push(&mut self, place: Place, parent: Option<usize>, content: Content, mark: Option<Mark>) -> usize {
@@ -153,13 +143,9 @@ fn container(text: &str) -> Option<Value> {
 #[must_use]
 pub fn plain_text(stored: &str, revealed: bool) -> (String, usize) {
     let wrapped = container(stored).and_then(|value| raw_text(&value).map(str::to_owned));
-    let text = wrapped.unwrap_or_else(|| stored.to_owned());
-    let mut value = Value::from(text.as_str());
-    let secrets = mask(&mut value);
-    match value {
-        Value::String(masked) if !revealed => (masked, secrets),
-        _ => (text, secrets),
-    }
+    let text = wrapped.as_deref().unwrap_or(stored);
+    let (masked, secrets) = mask_text(text);
+    (if revealed { text.to_owned() } else { masked.into_owned() }, secrets)
 }
 
 /// Bytes that a value takes as JSON.

@@ -94,7 +94,7 @@ fn wrapped_texts_are_unwrapped() {
     assert_eq!(plain_text("Error: x\n  at y", false), ("Error: x\n  at y".to_owned(), 0));
     assert_eq!(plain_text(r#"{"_raw_string": "Error: x"}"#, false).0, "Error: x");
     let secret = r#"{"code": 1, "token": "t0p"}"#;
-    assert_eq!(plain_text(secret, false), (r#"{"code":1,"token":"******"}"#.to_owned(), 1));
+    assert_eq!(plain_text(secret, false), (r#"{"code": 1, "token": "******"}"#.to_owned(), 1));
     assert_eq!(plain_text(secret, true), (secret.to_owned(), 1));
 }
 

@@ -140,7 +140,7 @@ pub fn log_line(line: &LogLine, reveal: bool) -> String {
         false => String::new(),
     };
     let (level, service) = (line.level.name(), clean(&line.service));
-    format!("{time} {level:<5} {service} {}{fields}", clean(&line.message))
+    format!("{time} {level:<5} {service} {}{fields}", clean(&log_fields::text(&line.message, reveal)))
 }
 
 fn log_lines(app: &App) -> Option<String> {

@@ -10,7 +10,6 @@ use super::{App, Load, flow};
 use crate::model::failures::{Failures, JobStats, Looked};
 use crate::model::fingerprint::fingerprint;
 use crate::model::flow::Kind;
-use crate::model::outline::plain_text;
 use crate::model::status::Effective;
 use crate::tui::msg::{Action, Cmd, Failure, FailureKind, View};
 
@@ -167,8 +166,8 @@ fn fingerprint_of(app: &App, node: usize) -> Option<(Name, DateTime<Utc>)> {
     let found =
         if has_error(node) { node } else { Some(node).filter(|_| failed).and_then(|node| cause().or(Some(node)))? };
     let node = &flow.nodes[found];
-    let error = plain_text(node.error.as_deref().unwrap_or_default(), false).0;
-    let name = Name { kind: node.kind, name: node.name.clone(), fingerprint: fingerprint(&error) };
+    let error = node.error.as_deref().unwrap_or_default();
+    let name = Name { kind: node.kind, name: node.name.clone(), fingerprint: fingerprint(error) };
     Some((name, node.started_at))
 }
 

@@ -12,7 +12,7 @@ use crate::tui::app::App;
 
 /// Characters of a value that the summary shows.
 const SHOWN: usize = 2_000;
-/// Errors longer than this many bytes are not looked into here: the summary is made anew for every frame.
+/// Bytes of an error that are looked into: the summary is made anew for every frame.
 const LONG: usize = 65_536;
 
 /// How a field is drawn.
@@ -85,15 +85,8 @@ pub fn fields(app: &App) -> Vec<Field> {
         [("error", "error_message"), ("detector error", "detection_error"), ("handler error", "handler_error")]
     {
         if let Some(error) = text(column) {
-            let error = match error {
-                // JSON may hold secrets, which can only be found in the whole.
-                long if long.len() > LONG && long.trim_start().starts_with(['{', '[']) => {
-                    "a very long text: see the section Error".to_owned()
-                }
-                long if long.len() > LONG => beginning(long).to_owned(),
-                error => beginning(plain_text(error, state.revealed).0.trim()).to_owned(),
-            };
-            add(label, error, Tone::Error);
+            let error = plain_text(&error[..error.floor_char_boundary(LONG)], state.revealed).0;
+            add(label, beginning(error.trim()).to_owned(), Tone::Error);
         }
     }
     let moments = [("started", "created_at"), ("last written", "updated_at")];

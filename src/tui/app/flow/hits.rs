@@ -2,7 +2,6 @@
 
 use super::{State, tree_rows};
 use crate::model::flow::{LineId, Node};
-use crate::model::outline::plain_text;
 use crate::tui::app::App;
 use crate::tui::app::find::Pattern;
 
@@ -37,7 +36,7 @@ fn is_hit(node: &Node, pattern: &Pattern, text: &mut String) -> bool {
         text.push_str(part);
     }
     pattern.is_match(text)
-        || node.error.as_deref().is_some_and(|error| pattern.is_match(&plain_text(error, false).0))
+        || node.error.as_deref().is_some_and(|error| pattern.is_match(error))
         || pattern.is_match(node.id.hyphenated().encode_lower(&mut uuid::Uuid::encode_buffer()))
 }
 

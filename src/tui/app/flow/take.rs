@@ -4,8 +4,6 @@ use chrono::{DateTime, TimeDelta, Utc};
 use serde_json::json;
 
 use crate::model::flow::{Flow, Kind, Node, Overview};
-use crate::model::outline::plain_text;
-use crate::model::payload::mask;
 use crate::model::status::Effective;
 use crate::tui::app::App;
 use crate::tui::app::logs::Subject;
@@ -78,7 +76,7 @@ fn copy_node(node: &Node, action: Action) -> Option<(String, String)> {
     let name = format!("{} {}", node.kind.short(), node.name);
     match action {
         Action::CopyValue => Some(match node.error.as_deref().filter(|error| !error.is_empty()) {
-            Some(error) => (plain_text(error, false).0, format!("the error of {name}")),
+            Some(error) => (error.to_owned(), format!("the error of {name}")),
             None => (node.name.clone(), "the name".to_owned()),
         }),
         Action::CopyRow => Some((as_json(node), format!("{name} as JSON"))),
@@ -103,7 +101,7 @@ fn undetected_names(app: &App) -> Option<String> {
 
 /// The node under the names that `obs-tui show --json` gives it.
 fn as_json(node: &Node) -> String {
-    let mut value = json!({
+    let value = json!({
         "kind": node.kind,
         "id": node.id,
         "name": node.name,
@@ -116,6 +114,5 @@ fn as_json(node: &Node) -> String {
         "duration_ms": node.duration_ms,
         "error": node.error,
     });
-    mask(&mut value);
     format!("{value:#}")
 }

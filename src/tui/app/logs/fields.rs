@@ -1,8 +1,10 @@
 //! The fields of a log line → rows of text.
 
+use std::borrow::Cow;
+
 use serde_json::Value;
 
-use crate::model::payload::mask;
+use crate::model::payload::{mask, mask_text};
 
 /// Rows of one line's fields; what is beyond is counted.
 const MOST_ROWS: usize = 300;
@@ -17,6 +19,12 @@ pub fn masked(fields: &Value, reveal: bool) -> Value {
         mask(&mut fields);
     }
     fields
+}
+
+/// A message with the secrets in it masked, unless they are to be shown.
+#[must_use]
+pub fn text(message: &str, reveal: bool) -> Cow<'_, str> {
+    if reveal { message.into() } else { mask_text(message).0 }
 }
 
 /// One row for each field, nested ones indented; texts of several lines as these lines. Not yet clean.
@@ -104,6 +112,9 @@ mod tests {
         let fields = json!({"headers": {"authorization": "Bearer abc"}});
         assert!(!rows(&fields, false).join("\n").contains("abc"));
         assert!(rows(&fields, true).join("\n").contains("abc"));
+        let line = r#"{"event":"login","password":"abc"}"#;
+        assert_eq!(text(line, false), r#"{"event":"login","password":"******"}"#);
+        assert_eq!(text(line, true), line);
     }
 
     #[test]

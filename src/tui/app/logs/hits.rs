@@ -24,7 +24,7 @@ enum Part {
 }
 
 fn matched(line: &LogLine, pattern: &Pattern, reveal: bool) -> Option<Part> {
-    if pattern.is_match(&line.message) || pattern.is_match(&line.service) {
+    if pattern.is_match(&fields::text(&line.message, reveal)) || pattern.is_match(&line.service) {
         return Some(Part::Head);
     }
     let in_fields =

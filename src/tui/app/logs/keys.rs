@@ -228,14 +228,15 @@ fn copy(app: &mut App, as_json: bool) -> Vec<Cmd> {
         return Vec::new();
     };
     let at = chrono::DateTime::from_timestamp_nanos(line.at_ns);
+    let message = fields::text(&line.message, app.logs.reveal);
     if !as_json {
         let time = at.to_rfc3339_opts(chrono::SecondsFormat::Millis, true);
-        let text = format!("{time} {} {} {}", line.level.name(), clean(&line.service), clean(&line.message));
+        let text = format!("{time} {} {} {}", line.level.name(), clean(&line.service), clean(&message));
         return vec![Cmd::Copy { text, what: "line".to_owned() }];
     }
     let line = json!({
         "at": at.to_rfc3339_opts(chrono::SecondsFormat::Nanos, true),
-        "level": line.level.name(), "service": line.service, "message": line.message,
+        "level": line.level.name(), "service": line.service, "message": message,
         "fields": fields::masked(&line.fields, app.logs.reveal), "source": line.origin.name(),
     });
     vec![Cmd::Copy { text: line.to_string(), what: "line as JSON".to_owned() }]

@@ -5,7 +5,7 @@ use std::borrow::Cow;
 use chrono::DateTime;
 use unicode_width::UnicodeWidthStr;
 
-use super::{App, State, notice};
+use super::{App, State, fields, notice};
 use crate::logs::{LogLine, Origin};
 use crate::model::text::{clean, clean_lines};
 use crate::tui::wrap::wrap;
@@ -127,10 +127,10 @@ pub fn of(app: &App, index: usize, width: u16) -> Vec<Row> {
     }
     let fields = state.open.get(&state.keys[i]);
     let message: Vec<String> = if state.wrap || fields.is_some() {
-        wrapped(&line.message, columns.message)
+        wrapped(&line.message, columns.message, state.reveal)
     } else {
         // A little more than fits, so that it is seen to be cut.
-        vec![clean(beginning(&line.message, columns.message * 2 + 8)).into_owned()]
+        vec![clean(&fields::text(beginning(&line.message, columns.message * 2 + 8), state.reveal)).into_owned()]
     };
     for (n, text) in message.into_iter().enumerate() {
         rows.push(Row { kind: if n == 0 { Kind::Head } else { Kind::Message }, text });
@@ -151,11 +151,12 @@ fn beginning(text: &str, characters: usize) -> &str {
     text.char_indices().nth(characters).map_or(text, |(end, _)| &text[..end])
 }
 
-fn wrapped(message: &str, width: usize) -> Vec<String> {
+fn wrapped(message: &str, width: usize, reveal: bool) -> Vec<String> {
     let most = MOST_ROWS * width;
     let shown = beginning(message, most);
+    let masked = fields::text(shown, reveal);
     let mut rows: Vec<String> = Vec::new();
-    for line in clean_lines(shown) {
+    for line in clean_lines(&masked) {
         rows.extend(wrap(&line, width, MOST_ROWS - rows.len()).0.into_iter().map(str::to_owned));
     }
     if rows.is_empty() {

@@ -7,7 +7,6 @@ use ratatui::style::Style;
 use super::super::find::put_marked;
 use super::super::frame::{columns, fit, put};
 use crate::model::flow::{Kind, Node};
-use crate::model::outline::plain_text;
 use crate::model::status::Effective;
 use crate::model::text::{clean, clean_lines, duration};
 use crate::tui::app::App;
@@ -107,14 +106,13 @@ fn draw_node(app: &App, node: &Node, rows: &mut Rows<'_>, buf: &mut Buffer) {
     }
     rows.add(buf, &times(app, node), Style::new());
     if node.back_reference {
-        rows.add(buf, "loops back to this invocation further up: l goes there", theme.title());
+        let key = app.settings.keys.key_of(View::Flow, Action::Right);
+        rows.add(buf, &format!("loops back to this invocation further up: {key} goes there"), theme.title());
     } else if let Some(link) = link(node) {
         rows.add(buf, &format!("caused by {link}"), theme.dim());
     }
     let own = node.error.as_deref().filter(|error| !error.is_empty());
     let Some(error) = own.or_else(|| cause(app, rows, buf)) else { return };
-    // Masked before it is cut: half a JSON text is none.
-    let error = plain_text(error, false).0;
     let end = error.char_indices().nth(MOST_ERROR).map_or(error.len(), |(end, _)| end);
     for line in clean_lines(&error[..end]).filter(|line| !line.trim().is_empty()) {
         if rows.left() == 0 {
@@ -151,7 +149,8 @@ fn cause<'a>(app: &'a App, rows: &mut Rows<'_>, buf: &mut Buffer) -> Option<&'a 
     if above != Some(index) || flow.nodes[index].effective != Effective::Failed {
         return None;
     }
-    rows.add(buf, &format!("cause: {} {}   (e goes there)", node.kind.short(), clean(&node.name)), Style::new());
+    let key = app.settings.keys.key_of(View::Flow, Action::NextFailure);
+    rows.add(buf, &format!("cause: {} {}   ({key} goes there)", node.kind.short(), clean(&node.name)), Style::new());
     node.error.as_deref()
 }
 

@@ -10,6 +10,7 @@ use ratatui::style::Style;
 
 use super::columns::{elapsed, status};
 use crate::model::invocation::{Link, Listed};
+use crate::model::outline::plain_text;
 use crate::model::text::{clean, plural};
 use crate::tui::app::App;
 use crate::tui::app::invocations::inside::Content;
@@ -95,9 +96,10 @@ fn fields(
         // It stands beside its job.
         (None, Some(_)) if inside.is_some() => None,
         (None, Some((job, error))) => {
-            Some(format!("{}: {}", clean(job), clean(error.as_deref().unwrap_or("no error text"))))
+            let error = error.as_deref().map_or("no error text".to_owned(), |error| plain_text(error, false).0);
+            Some(format!("{}: {}", clean(job), clean(&error)))
         }
-        (Some(error), _) => Some(clean(error).into_owned()),
+        (Some(error), _) => Some(clean(&plain_text(error, false).0).into_owned()),
         (None, None) => None,
     };
     fields.extend(error.map(|error| ("error", error, theme.error())));
