@@ -120,7 +120,7 @@ fn main() {
     };
     let (jobs, others) = runtime.block_on(count);
     let chains = i64::try_from(recorded / RECORDS).unwrap();
-    println!("recorded {recorded} records: {} jobs, {} others", chains * 50, chains * 2);
+    println!("recorded {recorded} records: {} jobs, {} others", chains * JOBS.cast_signed(), chains * 2);
     println!("present  {jobs} finished jobs, {others} finished others");
     println!("slowest chain of {RECORDS} calls: {slowest:?}; RSS at most {} MiB", resident("VmHWM") >> 10);
 }

@@ -20,7 +20,10 @@ use crate::recorder::record::{Record, coalesce};
 use crate::recorder::shared::{AWAKE, IDLE, Shared, TIMED};
 use crate::recorder::spool::Spool;
 use crate::recorder::state::Origin;
+use crate::recorder::state::Outcome;
 use crate::store::write::{Batch, Target};
+use batch::counted;
+
 mod attempt;
 mod batch;
 mod fault;
@@ -187,12 +190,12 @@ impl Flusher {
         if left.is_empty() {
             return;
         }
-        self.gave_up = self.shared.lock().stop_at.is_some();
         if self.spool.is_none() {
+            self.gave_up = self.shared.lock().stop_at.is_some();
             left.iter().for_each(|batch| self.lose(batch, Reason::ShutDown));
             return;
         }
-        self.failures = 1;
+        self.failures = 0;
         self.retry_later();
         self.kept.extend(left);
         self.spool_memory();
@@ -220,7 +223,7 @@ impl Flusher {
     /// Puts a batch into the spool; false if there is none, or if it does not take it.
     fn spool(&mut self, batch: &Batch) -> bool {
         let Some(spool) = &mut self.spool else { return false };
-        if let Err(error) = spool.append(batch) {
+        if let Err(error) = spool.append(batch, counted(batch)) {
             self.complain(&error);
             return false;
         }
@@ -240,43 +243,47 @@ impl Flusher {
             Ok(None) => return,
             Err(error) => {
                 self.complain(&error);
-                self.failures = self.failures.saturating_add(1);
                 return self.retry_later();
             }
         };
         let origin = if own { Origin::Spool } else { Origin::Other };
-        if records.is_empty() {
-            self.remove_segment();
-        }
+        let mut outcome = Outcome::default();
         while !records.is_empty() {
+            self.shared.update(|state| state.settle(&outcome, origin));
             let count = records.len().min(self.shared.options.batch_size.max(1));
             let rest = records.split_off(count);
             let batch = self.rows(std::mem::replace(&mut records, rest));
-            let (outcome, left) = self.write(runtime, batch, origin);
+            let held = counted(&batch);
+            let (written, left) = self.write(runtime, batch, origin);
             if !left.is_empty() {
                 // The whole batch is written again, and counted then.
-                self.gave_up = self.shared.lock().stop_at.is_some();
-                self.failures = self.failures.saturating_add(1);
                 return self.retry_later();
             }
             self.failures = 0;
+            outcome = written;
             if let Some(spool) = &mut self.spool {
-                spool.advance(count);
+                spool.advance(count, held);
             }
-            if records.is_empty() {
-                self.remove_segment();
-            }
-            self.shared.update(|state| state.settle(&outcome, origin));
         }
+        // Before the last records are counted: who waited for them finds it gone.
+        self.remove_segment(&mut outcome);
+        self.shared.update(|state| state.settle(&outcome, origin));
     }
 
-    fn remove_segment(&mut self) {
-        if let Some(Err(error)) = self.spool.as_mut().map(Spool::remove_first) {
+    /// What the first segment should have held, and was not found in it, is lost.
+    fn remove_segment(&mut self, outcome: &mut Outcome) {
+        let Some(spool) = &mut self.spool else { return };
+        let (missing, removed) = spool.remove_first();
+        outcome.lose(missing, Reason::Spool);
+        if let Err(error) = removed {
             self.complain(&error);
         }
     }
 
+    /// After a failed attempt: none more if the recorder is to end.
     fn retry_later(&mut self) {
+        self.gave_up = self.shared.lock().stop_at.is_some();
+        self.failures = self.failures.saturating_add(1);
         let delay = delay(self.shared.options.retry_delay, self.failures, fastrand::f64());
         self.retry_at = self.shared.timer.elapsed() + delay;
     }

@@ -29,11 +29,18 @@ pub enum Reason {
     Refused,
     /// It was recorded after `shutdown`, or not written before the end of its time.
     ShutDown,
+    /// The file of the spool that held it was removed or damaged.
+    Spool,
     /// The flusher broke off while it wrote the batch: a bug.
     Internal,
 }
 
+/// Numbers of records, in the order of [`Class::ALL`].
+pub(super) type ByClass = [u64; Class::ALL.len()];
+
 impl Class {
+    pub(super) const ALL: [Self; 4] = [Self::Invocation, Self::Event, Self::Job, Self::Log];
+
     /// The name as it is stored.
     #[must_use]
     pub fn as_str(self) -> &'static str {
@@ -56,6 +63,7 @@ impl Reason {
             Self::Contended => "contended",
             Self::Refused => "refused",
             Self::ShutDown => "shut_down",
+            Self::Spool => "spool",
             Self::Internal => "internal",
         }
     }

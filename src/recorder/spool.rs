@@ -16,6 +16,7 @@ use std::path::{Path, PathBuf};
 use serde::Serialize;
 
 use crate::recorder::frame::{self, Frame};
+use crate::recorder::loss::ByClass;
 use crate::recorder::record::{JobRef, Record};
 use crate::store::write::Batch;
 
@@ -53,8 +54,10 @@ struct Segment {
     path: PathBuf,
     bytes: u64,
     own: bool,
-    /// Records that are in the database already.
+    /// Frames whose records are in the database already.
     done: usize,
+    /// Records of this process that are not.
+    held: ByClass,
 }
 
 /// What is left to write of the first segment.
@@ -92,7 +95,7 @@ impl Spool {
             for path in paths {
                 let bytes = fs::metadata(&path)?.len();
                 self.bytes += bytes;
-                self.segments.push_back(Segment { path, bytes, own: false, done: 0 });
+                self.segments.push_back(Segment { path, bytes, own: false, done: 0, held: ByClass::default() });
             }
             self.adopted.push(Home { dir, _lock: lock });
         }
@@ -104,8 +107,8 @@ impl Spool {
         self.segments.is_empty()
     }
 
-    /// Appends the rows of a batch, all or none.
-    pub(super) fn append(&mut self, batch: &Batch) -> io::Result<()> {
+    /// Appends the rows of a batch, made of so many records, all or none.
+    pub(super) fn append(&mut self, batch: &Batch, records: ByClass) -> io::Result<()> {
         let mut bytes = Vec::new();
         let invocations = batch.invocations.iter().map(Frame::invocation);
         let events = batch.events.iter().map(Frame::event);
@@ -139,6 +142,7 @@ impl Spool {
             return Err(error);
         }
         segment.bytes += more;
+        segment.held.iter_mut().zip(records).for_each(|(held, records)| *held += records);
         self.bytes += more;
         Ok(())
     }
@@ -154,14 +158,15 @@ impl Spool {
         }
         let bytes = MAGIC.len() as u64;
         self.bytes += bytes;
-        self.segments.push_back(Segment { path, bytes, own: true, done: 0 });
+        self.segments.push_back(Segment { path, bytes, own: true, done: 0, held: ByClass::default() });
         self.open = Some(file);
         Ok(())
     }
 
     /// The folder of this process: locked before it gets the name by which others find it.
     fn home(&mut self) -> io::Result<&Path> {
-        if self.home.is_none() {
+        // Somebody may have removed it.
+        if self.home.as_ref().is_none_or(|home| !home.dir.exists()) {
             make_dir(&self.root)?;
             let id = crate::clock::secret();
             let (new, dir) = (self.root.join(format!("{id}.new")), self.root.join(format!("{id}.spool")));
@@ -174,37 +179,42 @@ impl Spool {
         self.home.as_ref().map(|home| home.dir.as_path()).ok_or_else(|| io::Error::other("there is no folder"))
     }
 
-    /// What is left to write of the first segment. It takes no more records.
+    /// What is left to write of the first segment: nothing if somebody has removed it. It takes no more records.
     pub(super) fn first(&mut self) -> io::Result<Option<Backlog>> {
         if self.segments.len() == 1 {
             self.open = None;
         }
         let Some(segment) = self.segments.front() else { return Ok(None) };
-        let mut records = read(&fs::read(&segment.path)?);
+        let bytes = match fs::read(&segment.path) {
+            Err(error) if error.kind() == io::ErrorKind::NotFound => Vec::new(),
+            bytes => bytes?,
+        };
+        let mut records = read(&bytes);
         records.drain(..segment.done.min(records.len()));
         Ok(Some(Backlog { records, own: segment.own }))
     }
 
-    /// So many more records of the first segment are in the database.
-    pub(super) fn advance(&mut self, records: usize) {
+    /// So many more frames of the first segment, and so many records, are in the database.
+    pub(super) fn advance(&mut self, frames: usize, records: ByClass) {
         if let Some(segment) = self.segments.front_mut() {
-            segment.done += records;
+            segment.done += frames;
+            segment.held.iter_mut().zip(records).for_each(|(held, records)| *held = held.saturating_sub(records));
         }
     }
 
-    /// The first segment is in the database, or cannot be read.
-    pub(super) fn remove_first(&mut self) -> io::Result<()> {
+    /// Removes the first segment, of which nothing is left to write. Returns the records of this process that were not
+    /// found in it.
+    pub(super) fn remove_first(&mut self) -> (ByClass, io::Result<()>) {
         if self.segments.len() == 1 {
             self.open = None;
         }
-        if let Some(segment) = self.segments.pop_front() {
-            self.bytes -= segment.bytes;
-            fs::remove_file(&segment.path)?;
-        }
+        let Some(segment) = self.segments.pop_front() else { return (ByClass::default(), Ok(())) };
+        self.bytes -= segment.bytes;
+        let removed = fs::remove_file(&segment.path);
         if self.segments.iter().all(|segment| segment.own) {
             self.tidy();
         }
-        Ok(())
+        (segment.held, removed)
     }
 
     /// Removes the folders of others that hold nothing any more.
@@ -313,6 +323,9 @@ mod tests {
     use crate::recorder::record::coalesce;
     use crate::recorder::record::tests::history;
 
+    /// Of a batch.
+    const COUNTS: ByClass = [3, 3, 6, 3];
+
     fn batch(number: u128) -> Batch {
         coalesce(history(number, "failed", 3))
     }
@@ -336,8 +349,8 @@ mod tests {
     fn what_is_appended_is_read_by_the_next_process_and_then_gone() {
         let root = tempfile::tempdir().unwrap();
         let mut first = Spool::new(root.path(), 1 << 20);
-        first.append(&batch(1)).unwrap();
-        first.append(&batch(2)).unwrap();
+        first.append(&batch(1), COUNTS).unwrap();
+        first.append(&batch(2), COUNTS).unwrap();
         let mut second = Spool::new(root.path(), 1 << 20);
         second.adopt().unwrap();
         assert!(second.is_empty(), "its owner lives");
@@ -347,7 +360,8 @@ mod tests {
         assert!(!backlog.own);
         let both = [history(1, "failed", 3), history(2, "failed", 3)].concat();
         assert_eq!(coalesce(backlog.records), coalesce(both));
-        second.remove_first().unwrap();
+        let (missing, removed) = second.remove_first();
+        assert_eq!((missing, removed.is_ok()), ([0; 4], true));
         assert!(second.is_empty());
         drop(second);
         assert_eq!(fs::read_dir(root.path()).unwrap().count(), 0);
@@ -357,7 +371,7 @@ mod tests {
     fn a_torn_or_damaged_end_costs_no_more_than_itself() {
         let root = tempfile::tempdir().unwrap();
         let mut spool = Spool::new(root.path(), 1 << 20);
-        spool.append(&batch(1)).unwrap();
+        spool.append(&batch(1), COUNTS).unwrap();
         let path = segments(root.path()).remove(0);
         let whole = fs::read(&path).unwrap();
         let records = read(&whole);
@@ -377,13 +391,13 @@ mod tests {
     fn the_limit_holds_and_room_comes_back() {
         let root = tempfile::tempdir().unwrap();
         let mut spool = Spool::new(root.path(), 100_000);
-        let appended = (1..).take_while(|n| spool.append(&batch(*n)).is_ok()).count();
+        let appended = (1..).take_while(|n| spool.append(&batch(*n), COUNTS).is_ok()).count();
         let size: u64 = segments(root.path()).iter().map(|path| fs::metadata(path).unwrap().len()).sum();
         assert!(appended > 10 && size <= 100_000 && size == spool.bytes);
         assert_eq!(rows(&mut spool).invocations.len(), appended);
-        spool.remove_first().unwrap();
+        spool.remove_first().1.unwrap();
         assert_eq!(spool.bytes, 0);
-        spool.append(&batch(1)).unwrap();
+        spool.append(&batch(1), COUNTS).unwrap();
         assert_eq!(rows(&mut spool), batch(1));
     }
 
@@ -394,19 +408,34 @@ mod tests {
         let mut number = 0;
         while spool.segments.len() < 3 {
             number += 1;
-            spool.append(&batch(number)).unwrap();
+            spool.append(&batch(number), COUNTS).unwrap();
         }
         let mut seen = 0;
         while let Some(backlog) = spool.first().unwrap() {
             let all = backlog.records.len();
-            spool.advance(2);
+            spool.advance(2, [1, 0, 0, 0]);
             assert_eq!(spool.first().unwrap().unwrap().records.len(), all - 2);
             for row in coalesce(backlog.records).invocations {
                 seen += 1;
                 assert_eq!(row.id, Uuid::from_u128(seen * 100));
             }
-            spool.remove_first().unwrap();
+            spool.remove_first().1.unwrap();
         }
         assert_eq!(seen, number);
+    }
+
+    #[test]
+    fn what_somebody_removed_is_missed_and_the_rest_goes_on() {
+        let root = tempfile::tempdir().unwrap();
+        let mut spool = Spool::new(root.path(), 1 << 20);
+        spool.append(&batch(1), COUNTS).unwrap();
+        spool.append(&batch(2), COUNTS).unwrap();
+        spool.advance(8, COUNTS);
+        fs::remove_dir_all(root.path()).unwrap();
+        assert!(spool.first().unwrap().unwrap().records.is_empty());
+        let (missing, removed) = spool.remove_first();
+        assert_eq!((missing, removed.is_err(), spool.bytes), (COUNTS, true, 0));
+        spool.append(&batch(3), COUNTS).unwrap();
+        assert_eq!(rows(&mut spool), batch(3));
     }
 }

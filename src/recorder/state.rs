@@ -2,7 +2,7 @@
 
 use std::time::Duration;
 
-use crate::recorder::loss::{Class, Losses, Reason};
+use crate::recorder::loss::{ByClass, Class, Losses, Reason};
 
 #[derive(Debug, Default)]
 pub(super) struct State {
@@ -30,6 +30,13 @@ pub(super) struct Outcome {
     pub(super) written: u64,
     pub(super) quarantined: u64,
     pub(super) lost: Vec<(Class, Reason, u64)>,
+}
+
+impl Outcome {
+    pub(super) fn lose(&mut self, records: ByClass, reason: Reason) {
+        let lost = Class::ALL.into_iter().zip(records).map(|(class, records)| (class, reason, records));
+        self.lost.extend(lost.filter(|(_, _, records)| *records > 0));
+    }
 }
 
 /// Where a batch came from.

@@ -11,7 +11,7 @@ use tokio::runtime::Runtime;
 use super::fault::Fault;
 use super::{Flusher, delay};
 use crate::model::redact::{self, Words};
-use crate::recorder::loss::{Class, Reason};
+use crate::recorder::loss::{ByClass, Class, Reason};
 use crate::recorder::spool::Spool;
 use crate::recorder::state::{Origin, Outcome};
 use crate::store::write::Batch;
@@ -51,14 +51,12 @@ impl Flusher {
             if sheltered {
                 // The spool's turn is next: it finds the same fault.
                 if !matches!(fault, Fault::Row(_)) {
-                    self.failures = self.failures.saturating_add(1);
                     self.retry_later();
-                    self.gave_up = self.shared.lock().stop_at.is_some();
                 }
                 break;
             }
             match fault {
-                Fault::Panic => outcome.lost.extend(counted(&batch, Reason::Internal)),
+                Fault::Panic => outcome.lose(counted(&batch), Reason::Internal),
                 Fault::Row(_) => pending.extend(self.narrow(batch, &reason, &mut outcome)),
                 Fault::OutOfTime => {
                     pending.push(batch);
@@ -99,7 +97,7 @@ impl Flusher {
         let mut outcome = Outcome::default();
         self.settle(batch, &mut outcome);
         if let Some(spool) = &mut self.spool {
-            spool.advance(batch.len());
+            spool.advance(batch.len(), counted(batch));
         }
         self.shared.update(|state| state.settle(&outcome, Origin::Spool));
     }
@@ -128,13 +126,14 @@ impl Flusher {
         if matches!(kept, Some(Ok(()))) {
             outcome.quarantined += batch.records();
         } else {
-            outcome.lost.extend(counted(&batch, Reason::Refused));
+            outcome.lose(counted(&batch), Reason::Refused);
         }
         Vec::new()
     }
 
     pub(super) fn lose(&self, batch: &Batch, reason: Reason) {
-        let outcome = Outcome { lost: counted(batch, reason), ..Outcome::default() };
+        let mut outcome = Outcome::default();
+        outcome.lose(counted(batch), reason);
         self.shared.update(|state| state.settle(&outcome, Origin::Memory));
     }
 
@@ -171,13 +170,12 @@ impl Flusher {
     }
 }
 
-/// The records of a batch, by class.
-fn counted(batch: &Batch, reason: Reason) -> Vec<(Class, Reason, u64)> {
-    let invocations = batch.invocations.iter().map(|row| (Class::Invocation, reason, row.records));
-    let events = batch.events.iter().map(|row| (Class::Event, reason, row.records));
-    let jobs = batch.jobs.iter().map(|row| (Class::Job, reason, row.records));
-    let logs = batch.logs.iter().map(|row| (Class::Log, reason, row.records));
-    invocations.chain(events).chain(jobs).chain(logs).collect()
+/// The records of a batch.
+pub(super) fn counted(batch: &Batch) -> ByClass {
+    let invocations = batch.invocations.iter().map(|row| row.records).sum();
+    let events = batch.events.iter().map(|row| row.records).sum();
+    let jobs = batch.jobs.iter().map(|row| row.records).sum();
+    [invocations, events, jobs, batch.log_records()]
 }
 
 /// Masks the secrets in everything that is JSON.

@@ -40,17 +40,20 @@ impl Flusher {
         let shared = &self.shared;
         let telling = async {
             tokio::select! {
-                outcome = timeout(WRITE_TIMEOUT, query.execute(connection)) => matches!(outcome, Ok(Ok(_))),
-                () = expiry(shared) => false,
+                outcome = timeout(WRITE_TIMEOUT, query.execute(connection)) => outcome.ok(),
+                () = expiry(shared) => None,
                 // The next attempt sees to it.
-                () = shared.pressure.notified() => false,
+                () = shared.pressure.notified() => None,
             }
         };
-        if runtime.block_on(telling) {
-            let losses: Vec<Loss> = self.report.drain(..).map(|(_, loss)| loss).collect();
-            self.shared.lock().losses.reported(&losses);
-        } else {
-            self.connection = None;
+        match runtime.block_on(telling) {
+            Some(Ok(_)) => {
+                let losses: Vec<Loss> = self.report.drain(..).map(|(_, loss)| loss).collect();
+                self.shared.lock().losses.reported(&losses);
+            }
+            // It may write rows but not tell of losses: that costs no connection.
+            Some(Err(sqlx::Error::Database(_))) => {}
+            _ => self.connection = None,
         }
     }
 }

@@ -92,6 +92,26 @@ async fn a_refused_row_does_not_take_others_with_it() {
 }
 
 #[tokio::test]
+async fn a_role_that_may_not_tell_of_losses_writes_its_rows_all_the_same() {
+    let db = common::database("recorder_untold").await;
+    let admin = &mut common::session(&db.admin).await;
+    admin.execute("REVOKE INSERT ON recorder_losses FROM observability_app").await.unwrap();
+    let session = "SELECT coalesce(min(pid), 0)::int8 FROM pg_stat_activity WHERE usename = 'observability_app' AND datname = current_database()";
+    let recorder = Recorder::new(options(&db.app));
+    let superuser = &mut common::session(&db.superuser).await;
+    let mut sessions = Vec::new();
+    for _ in 0..3 {
+        recorder.invocation("refused").source_event_time(DateTime::<Utc>::MIN_UTC).start().finish();
+        chain(&recorder, 1);
+        assert!(recorder.flush(LONG), "{:?}", recorder.stats());
+        sessions.push(number(superuser, session).await);
+    }
+    let end = recorder.shutdown(LONG);
+    assert_eq!((end.written, end.dropped), (3 * records(1), 6));
+    assert!(sessions[0] > 0 && sessions.iter().all(|pid| *pid == sessions[0]), "one session: {sessions:?}");
+}
+
+#[tokio::test]
 async fn tables_of_another_writer_are_filled_as_far_as_they_go() {
     let db = common::database("recorder_adopted").await;
     let admin = &mut common::session(&db.admin).await;

@@ -211,6 +211,33 @@ fn a_spool_that_cannot_be_made_is_told_and_memory_is_the_bound() {
 }
 
 #[tokio::test]
+async fn a_spool_that_somebody_removes_costs_what_was_in_it_and_no_more() {
+    let (mut cluster, roles) = cluster("recorder_spool_removed").await;
+    let dir = tempfile::tempdir().unwrap();
+    let recorder = Recorder::new(spooling(&roles.app, dir.path()));
+    chain(&recorder, 5);
+    assert!(recorder.flush(LONG), "{:?}", recorder.stats());
+    cluster.halt();
+    (0..30).for_each(|_| chain(&recorder, 5));
+    until(async || !recorder.flush(Duration::from_millis(20)) && recorder.stats().buffered == 0).await;
+    std::fs::remove_dir_all(dir.path()).unwrap();
+    assert!(recorder.flush(LONG), "nothing is left to write");
+    let stats = recorder.stats();
+    adds_up(&stats);
+    assert_eq!((stats.written, stats.dropped), (records(5), 30 * records(5)));
+    assert!(stats.losses.iter().all(|loss| loss.reason == Reason::Spool));
+    assert!(stats.last_error.unwrap().contains("the spool cannot be used"));
+    // Records go to a new one, and to the database.
+    chain(&recorder, 5);
+    until(async || !recorder.flush(Duration::from_millis(20)) && recorder.stats().spooled > 0).await;
+    assert_eq!(segments(dir.path()).len(), 1);
+    cluster.restart().unwrap();
+    assert!(recorder.flush(LONG), "{:?}", recorder.stats());
+    let end = recorder.shutdown(LONG);
+    assert_eq!((end.written, end.spooled, end.dropped), (2 * records(5), 0, 30 * records(5)));
+}
+
+#[tokio::test]
 async fn refused_rows_are_kept_with_their_reason() {
     let db = common::database("recorder_quarantine").await;
     let dir = tempfile::tempdir().unwrap();
