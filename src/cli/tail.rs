@@ -17,7 +17,7 @@ use crate::model::invocation::{Key, Listed};
 use crate::model::report::Listing;
 use crate::model::status::Effective;
 use crate::store::error::StoreError;
-use crate::store::read::{PageQuery, Reader};
+use crate::store::read::{Listener, PageQuery, Reader};
 use crate::tui::plain::{LIST_HEAD, list_line};
 
 /// Rows of one look.
@@ -28,6 +28,8 @@ const MOST_WATCHED: usize = 500;
 const REMEMBERED: TimeDelta = TimeDelta::minutes(5);
 /// How far the clocks of writers may differ from ours.
 const CLOCKS_DIFFER: TimeDelta = TimeDelta::minutes(5);
+/// How long after something was written a look begins: a burst is one look.
+const SHORTLY: Duration = Duration::from_millis(250);
 /// The longest wait while the database is away.
 const LONGEST_WAIT: Duration = Duration::from_secs(15);
 
@@ -131,6 +133,8 @@ pub async fn run(
     let mut follower = Follower { query, printed: BTreeMap::new(), newest: None, looked_at: None };
     let every = settings.poll_every.to_std().unwrap_or(Duration::from_secs(2));
     let (mut wait, mut is_away, mut was_there) = (every, false, false);
+    // Looks between those of every so often, where the server tells that something was written.
+    let (mut listener, mut may_listen) = (None, true);
     if !args.json {
         writeln!(out, "{LIST_HEAD}")?;
         out.flush()?;
@@ -156,6 +160,10 @@ pub async fn run(
                     }
                 }
                 out.flush()?;
+                if may_listen && listener.is_none() {
+                    listener = reader.listen().await.ok();
+                    may_listen = listener.is_some();
+                }
             }
             // A lock and a look that takes too long pass, too.
             Err(error @ (StoreError::Unreachable { .. } | StoreError::Timeout { .. } | StoreError::Locked { .. }))
@@ -165,6 +173,7 @@ pub async fn run(
                     complain(&format!("{error}. Trying again until it answers"));
                 }
                 (wait, is_away) = ((wait * 2).min(LONGEST_WAIT), true);
+                (listener, may_listen) = (None, true);
             }
             Err(error) => return Err(error.into()),
         }
@@ -173,8 +182,20 @@ pub async fn run(
         }
         tokio::select! {
             () = tokio::time::sleep(wait) => {}
+            heard = heard(&mut listener) => match heard {
+                true => tokio::time::sleep(SHORTLY).await,
+                false => listener = None,
+            },
             _ = &mut stopped => return Ok(()),
         }
+    }
+}
+
+/// Waits until something was written; false when the listener is of no use any more. Without one there is no end.
+async fn heard(listener: &mut Option<Listener<'_>>) -> bool {
+    match listener {
+        Some(listener) => listener.heard().await,
+        None => std::future::pending().await,
     }
 }
 

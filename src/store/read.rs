@@ -6,14 +6,16 @@ mod filter;
 mod hourly;
 mod inside;
 mod known;
+mod listen;
 mod page;
 mod steps;
 
-use std::sync::{Arc, Mutex, PoisonError};
+use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use std::time::Duration;
 
 use chrono::{DateTime, TimeDelta, Utc};
 use serde_json::Value;
+use sqlx::postgres::PgConnectOptions;
 use sqlx::types::Json;
 use sqlx::{AssertSqlSafe, Connection, PgConnection};
 use tokio::sync::{Semaphore, SemaphorePermit};
@@ -26,6 +28,7 @@ use crate::model::flow::Kind;
 use crate::model::invocation::{JobLog, Server};
 
 pub use cascade::{MOST_INVOCATIONS, Seed};
+pub use listen::Listener;
 pub use page::PageQuery;
 pub use steps::MOST_COUNTED;
 
@@ -36,7 +39,8 @@ const CONNECTIONS: usize = 2;
 /// How long the server may take to let a session in.
 const CONNECT_TIME: Duration = Duration::from_secs(5);
 
-/// Reads one database over at most two connections, which are opened when they are needed. Clones share them.
+/// Reads one database over at most two connections, which are opened when they are needed; a [`Listener`] is one of them.
+/// Clones share them.
 #[derive(Clone, Debug)]
 pub struct Reader {
     inner: Arc<Inner>,
@@ -92,8 +96,20 @@ impl Session<'_> {
     }
 
     fn done(self) {
-        let mut idle = self.inner.idle.lock().unwrap_or_else(PoisonError::into_inner);
-        idle.push((self.connection, self.capabilities));
+        self.inner.idle().push((self.connection, self.capabilities));
+    }
+}
+
+impl Inner {
+    fn idle(&self) -> MutexGuard<'_, Vec<(PgConnection, Arc<Capabilities>)>> {
+        self.idle.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+
+    fn options(&self) -> PgConnectOptions {
+        match self.password.lock().unwrap_or_else(PoisonError::into_inner).clone() {
+            Some(password) => self.config.with_user(&self.config.user, Some(password)).reader_options(),
+            None => self.config.reader_options(),
+        }
     }
 }
 
@@ -116,7 +132,7 @@ impl Reader {
         let inner = &*self.inner;
         let at = |error| StoreError::at(&inner.config, error);
         let permit = inner.permits.acquire().await.map_err(|_| at(sqlx::Error::PoolClosed))?;
-        let idle = inner.idle.lock().unwrap_or_else(PoisonError::into_inner).pop();
+        let idle = inner.idle().pop();
         let (connection, capabilities) = match idle {
             Some(idle) => idle,
             // The server may be another one now, or migrated: it is asked again what it holds.
@@ -130,11 +146,7 @@ impl Reader {
     }
 
     async fn connect(&self) -> Result<PgConnection, sqlx::Error> {
-        let config = &self.inner.config;
-        let options = match self.inner.password.lock().unwrap_or_else(PoisonError::into_inner).clone() {
-            Some(password) => config.with_user(&config.user, Some(password)).reader_options(),
-            None => config.reader_options(),
-        };
+        let options = self.inner.options();
         let late = || sqlx::Error::Io(std::io::Error::new(std::io::ErrorKind::TimedOut, "no answer within 5 s"));
         tokio::time::timeout(CONNECT_TIME, PgConnection::connect_with(&options)).await.map_err(|_| late())?
     }
@@ -216,7 +228,7 @@ impl Reader {
 
     /// Says good-bye to the server.
     pub async fn close(&self) {
-        let idle = std::mem::take(&mut *self.inner.idle.lock().unwrap_or_else(PoisonError::into_inner));
+        let idle = std::mem::take(&mut *self.inner.idle());
         for (connection, _) in idle {
             // It is gone either way.
             let _ = connection.close().await;

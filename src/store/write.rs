@@ -2,7 +2,9 @@
 //!
 //! Each table is an `INSERT … SELECT … FROM UNNEST(column arrays) … ON CONFLICT (id) DO UPDATE`; the three stand in one
 //! `WITH` query, so a batch is one round trip and one transaction, and the foreign keys are checked at its end. The
-//! number of parameters does not depend on the number of rows, and writing a batch again changes nothing.
+//! number of parameters does not depend on the number of rows, and writing a batch again changes nothing. The same
+//! transaction tells who listens that there is something new: once for a batch, since the commits of those who tell
+//! something wait for each other in the whole cluster.
 
 use std::borrow::Cow;
 use std::collections::BTreeSet;
@@ -22,6 +24,9 @@ pub use row::{
 mod row;
 pub mod text;
 
+/// The channel on which the server tells that a batch was written.
+pub const CHANNEL: &str = "obs_tui";
+
 /// What the tables of one database accept: they may have been made by another writer, or by an older version.
 #[derive(Clone, Debug, Default)]
 pub struct Target {
@@ -31,6 +36,8 @@ pub struct Target {
     narrow_statuses: bool,
     /// `source_job_id` is a foreign key: it is stored only if the job is there, or in the same batch.
     jobs_must_exist: bool,
+    /// This role may tell who listens that it wrote something.
+    tells: bool,
 }
 
 impl Target {
@@ -48,18 +55,19 @@ impl Target {
         .iter()
         .map(|row| Ok((row.try_get(0)?, row.try_get(1)?)))
         .collect::<Result<_, sqlx::Error>>()?;
-        let (narrow_statuses, jobs_must_exist) = sqlx::query_as(
+        let (narrow_statuses, jobs_must_exist, tells) = sqlx::query_as(
             "WITH c AS (SELECT t.relname, k.contype, pg_get_constraintdef(k.oid) AS text
                  FROM pg_catalog.pg_constraint k JOIN pg_catalog.pg_class t ON t.oid = k.conrelid
                  JOIN pg_catalog.pg_namespace n ON n.oid = t.relnamespace WHERE n.nspname = $1)
              SELECT EXISTS (SELECT FROM c WHERE relname = 'event_executions' AND contype = 'c'
                         AND text LIKE '%not_detected%' AND text NOT LIKE '%handler_failed%'),
-                    EXISTS (SELECT FROM c WHERE relname = 'invocations' AND contype = 'f' AND text LIKE '%(source_job_id)%')",
+                    EXISTS (SELECT FROM c WHERE relname = 'invocations' AND contype = 'f' AND text LIKE '%(source_job_id)%'),
+                    COALESCE(has_function_privilege(to_regprocedure('pg_catalog.pg_notify(text,text)'), 'EXECUTE'), false)",
         )
         .bind(schema)
         .fetch_one(connection)
         .await?;
-        Ok(Self { schema: schema.to_owned(), columns, narrow_statuses, jobs_must_exist })
+        Ok(Self { schema: schema.to_owned(), columns, narrow_statuses, jobs_must_exist, tells })
     }
 
     /// Whether every table of a batch is there and visible to this role.
@@ -91,14 +99,27 @@ impl Target {
     }
 }
 
-/// Writes the rows of a batch, all or none. Log lines are left out where [`Target::has_logs`] is false.
+/// Writes the rows of a batch, all or none, and tells it on [`CHANNEL`]. Log lines are left out where [`Target::has_logs`]
+/// is false.
 ///
 /// # Errors
 /// Whatever the connection reports; the same batch may then be written again, whole or in parts.
 pub async fn write(connection: &mut PgConnection, target: &Target, batch: &Batch) -> Result<(), sqlx::Error> {
-    let (sql, arguments) = statement(target, batch)?;
-    connection.execute(sqlx::query_with(AssertSqlSafe(sql), arguments)).await?;
-    Ok(())
+    let mut tells = target.tells;
+    loop {
+        let (sql, arguments) = statement(target, batch, tells)?;
+        match connection.execute(sqlx::query_with(AssertSqlSafe(sql), arguments)).await {
+            // Rows are worth more than telling of them.
+            Err(error) if tells && may_be_for_telling(&error) => tells = false,
+            written => return written.map(drop),
+        }
+    }
+}
+
+/// Whether an error may be one of telling: not allowed any more, not known to this server, too much that nobody took yet.
+fn may_be_for_telling(error: &sqlx::Error) -> bool {
+    let state = error.as_database_error().and_then(|error| error.code());
+    state.is_some_and(|state| ["42501", "42883", "0A000", "54000"].contains(&&*state))
 }
 
 /// How a column of a row that is already there takes up another record; [`Merge`] is the same rule.
@@ -131,9 +152,9 @@ struct Column<'a> {
     values: Values<'a>,
 }
 
-/// The statement that writes a batch, and its parameters. The text depends on the target alone, and on whether there
-/// are log lines.
-fn statement(target: &Target, batch: &Batch) -> Result<(String, PgArguments), sqlx::Error> {
+/// The statement that writes a batch, and its parameters. The text depends on the target alone, on whether there are log
+/// lines, and on whether it is told.
+fn statement(target: &Target, batch: &Batch, tells: bool) -> Result<(String, PgArguments), sqlx::Error> {
     let (mut sql, mut arguments) = (String::with_capacity(8 << 10), PgArguments::default());
     if target.jobs_must_exist {
         let ids: Vec<Uuid> = batch.jobs.iter().map(|row| row.id).collect();
@@ -162,7 +183,10 @@ fn statement(target: &Target, batch: &Batch) -> Result<(String, PgArguments), sq
             .map_err(sqlx::Error::Encode)?;
         }
     }
-    sql.push_str(" SELECT 1");
+    match tells {
+        true => _ = write!(sql, " SELECT pg_catalog.pg_notify('{CHANNEL}', '')"),
+        false => sql.push_str(" SELECT 1"),
+    }
     Ok((sql, arguments))
 }
 

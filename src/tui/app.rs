@@ -13,6 +13,7 @@ pub mod groups;
 pub mod help;
 pub mod invocations;
 pub mod kept;
+pub mod live;
 pub mod login;
 pub mod logs;
 pub mod messages;
@@ -163,6 +164,8 @@ pub struct App {
     pub login: Option<login::Password>,
     /// Whether new rows are read.
     pub live: bool,
+    /// Whether the server tells of new rows.
+    pub listening: live::Listening,
     /// When to look for new rows next.
     pub poll_at: Option<DateTime<Utc>>,
     /// The screen.
@@ -233,6 +236,7 @@ impl App {
             server: Server::default(),
             login: None,
             live: true,
+            listening: live::Listening::Off,
             poll_at: None,
             view: View::Invocations,
             back: Vec::new(),

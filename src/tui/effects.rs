@@ -6,12 +6,14 @@ pub(super) mod kept;
 use std::collections::HashMap;
 use std::future::Future;
 use std::sync::Arc;
+use std::sync::atomic::{AtomicU32, Ordering};
 use std::time::Duration;
 
 use chrono::TimeDelta;
 use tokio::sync::mpsc::UnboundedSender;
 use tokio::task::{AbortHandle, JoinSet};
 
+use super::app::live::Hint;
 use super::app::messages::SLOW;
 use super::msg::{Cmd, Failure, Msg, View};
 use crate::clock::Clock;
@@ -27,6 +29,13 @@ const FIRST_WAIT: Duration = Duration::from_millis(500);
 const LONGEST_WAIT: Duration = Duration::from_secs(15);
 /// Waiting time at the least.
 const SHORTEST_WAIT: Duration = Duration::from_millis(100);
+
+/// The shortest time between two hints that something was written.
+const HINTS_APART: Duration = Duration::from_millis(250);
+/// The longest such time: so often rows are looked for in any case.
+const HINTS_FAR_APART: Duration = Duration::from_secs(2);
+/// A look for changes may take this part of the time at the most, so that many explorers do not keep a server busy.
+const LOOKING: u32 = 8;
 
 /// How long the selection must rest before its preview is read.
 const REST: Duration = Duration::from_millis(120);
@@ -47,6 +56,7 @@ enum Class {
     Compare,
     Loki,
     TableLogs,
+    Listen,
 }
 
 impl Class {
@@ -82,6 +92,7 @@ impl Class {
             Self::Failures => "failures",
             Self::JobStats => "jobs by name",
             Self::Compare => "two cascades",
+            Self::Listen => "listening",
         }
     }
 }
@@ -96,6 +107,8 @@ pub struct Effects {
     answers: UnboundedSender<Msg>,
     tasks: JoinSet<()>,
     newest: HashMap<Class, AbortHandle>,
+    /// Milliseconds that the last look for changes took.
+    look: Arc<AtomicU32>,
 }
 
 impl Effects {
@@ -109,7 +122,16 @@ impl Effects {
         answers: UnboundedSender<Msg>,
     ) -> Self {
         let logs = logs.map(Arc::new);
-        Self { reader, logs, stale_after, clock, answers, tasks: JoinSet::new(), newest: HashMap::new() }
+        Self {
+            reader,
+            logs,
+            stale_after,
+            clock,
+            answers,
+            tasks: JoinSet::new(),
+            newest: HashMap::new(),
+            look: Arc::default(),
+        }
     }
 
     /// Begins to execute a request. A request of the same kind that is on its way is given up, on the server too. What
@@ -137,11 +159,26 @@ impl Effects {
                 let query = PageQuery { filter, ..PageQuery::default() };
                 Msg::Count(request, answer(reader.count(&query, now, stale_after).await))
             }),
-            Cmd::Changes { request, filter, since, unfinished, limit } => self.ask(Class::Page, async move {
-                let query = PageQuery { filter, limit, ..PageQuery::default() };
-                let changes = reader.changes(&query, since, &unfinished, now, stale_after).await;
-                Msg::Changes(request, answer(told(&reader, &answers, changes)))
-            }),
+            Cmd::Changes { request, filter, since, unfinished, limit } => {
+                let (look, clock) = (Arc::clone(&self.look), self.clock.clone());
+                self.ask(Class::Page, async move {
+                    let query = PageQuery { filter, limit, ..PageQuery::default() };
+                    let began = clock.elapsed();
+                    let changes = reader.changes(&query, since, &unfinished, now, stale_after).await;
+                    let took = clock.elapsed().saturating_sub(began);
+                    look.store(u32::try_from(took.as_millis()).unwrap_or(u32::MAX), Ordering::Relaxed);
+                    Msg::Changes(request, answer(told(&reader, &answers, changes)))
+                });
+            }
+            Cmd::Listen => {
+                let (look, clock) = (Arc::clone(&self.look), self.clock.clone());
+                self.begin(Class::Listen, async move {
+                    let hint = listen(&reader, &look, &clock, &answers).await;
+                    // The loop that receives it may have ended.
+                    let _ = answers.send(Msg::Hint(hint));
+                });
+            }
+            Cmd::Unlisten => self.give_up(&[Class::Listen]),
             Cmd::Inside { request, invocation } => self.ask(Class::Inside, async move {
                 tokio::time::sleep(REST).await;
                 Msg::Inside(request, answer(reader.inside(invocation).await))
@@ -242,7 +279,7 @@ impl Effects {
     fn ask(&mut self, class: Class, work: impl Future<Output = Msg> + Send + 'static) {
         let answers = self.answers.clone();
         let clock = self.clock.clone();
-        let task = self.tasks.spawn(async move {
+        self.begin(class, async move {
             let start = clock.elapsed();
             let answer = work.await;
             let took = clock.elapsed().saturating_sub(start);
@@ -252,6 +289,10 @@ impl Effects {
                 let _ = answers.send(Msg::Slow(class.what(), took));
             }
         });
+    }
+
+    fn begin(&mut self, class: Class, work: impl Future<Output = ()> + Send + 'static) {
+        let task = self.tasks.spawn(work);
         if let Some(older) = self.newest.insert(class, task) {
             older.abort();
         }
@@ -264,6 +305,22 @@ fn answer<T>(result: Result<T, StoreError>) -> Result<T, Failure> {
         StoreError::Refused { .. } | StoreError::MissingDatabase { .. } => Failure::refused(error.to_string()),
         _ => Failure::other(error.to_string()),
     })
+}
+
+/// Hints at what is written, not too often, until there is no more to be heard: gives why.
+async fn listen(reader: &Reader, look: &AtomicU32, clock: &Clock, answers: &UnboundedSender<Msg>) -> Hint {
+    let mut listener = match reader.listen().await {
+        Ok(listener) => listener,
+        Err(error) => return Hint::Refused(error.to_string()),
+    };
+    while listener.heard().await {
+        if answers.send(Msg::Hint(Hint::Written(clock.now()))).is_err() {
+            break;
+        }
+        let look = Duration::from_millis(look.load(Ordering::Relaxed).into());
+        tokio::time::sleep(look.saturating_mul(LOOKING).clamp(HINTS_APART, HINTS_FAR_APART)).await;
+    }
+    Hint::Lost
 }
 
 /// Tells first what the server is that has answered.

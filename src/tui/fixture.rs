@@ -7,6 +7,7 @@ use ratatui::layout::Rect;
 use serde_json::json;
 use uuid::Uuid;
 
+use super::app::live::Listening;
 use super::app::{App, Connection, Files, Settings};
 use super::keymap;
 use super::msg::{Cmd, Msg};
@@ -44,7 +45,7 @@ pub fn id(n: u128) -> Uuid {
     Uuid::from_u128(0x550e_8400_0000_7000_8000_0000_0000_0000 | n | (n << 96))
 }
 
-/// An empty state that is online.
+/// An empty state that is online, at a server that does not tell of new rows.
 pub fn app(size: (u16, u16)) -> App {
     let settings = Settings {
         database: "observability_readonly@db:5432/event_detector_observability".to_owned(),
@@ -55,7 +56,7 @@ pub fn app(size: (u16, u16)) -> App {
         keys: keymap::Keymap::default(),
         files: Files::default(),
     };
-    App { connection: Connection::Online, ..App::new(settings, now(), size) }
+    App { connection: Connection::Online, listening: Listening::Refused, ..App::new(settings, now(), size) }
 }
 
 /// Draws a state at a size.

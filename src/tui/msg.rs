@@ -12,7 +12,7 @@ use crossterm::event::KeyEvent;
 use serde_json::Value;
 use uuid::Uuid;
 
-use super::app::kept;
+use super::app::{kept, live};
 use crate::logs::{LogError, LogPage, LogQuery};
 use crate::model::failures::{Failures, JobStats};
 use crate::model::filter::{Filter, Known};
@@ -224,6 +224,8 @@ pub enum Msg {
     Count(u64, Result<Count, Failure>),
     /// What the server is, before each page and each look for changes.
     Server(Server),
+    /// The server told something without being asked.
+    Hint(live::Hint),
     /// The rows of a cascade; `None` when its invocation is gone.
     Cascade(u64, Result<Option<Rows>, Failure>),
     /// A raw row; `None` when it is gone.
@@ -367,6 +369,10 @@ pub enum Cmd {
     },
     /// Use this password from now on.
     Login(Password),
+    /// Listen for what is written, until the connection breaks: then a hint says so.
+    Listen,
+    /// Listen no longer.
+    Unlisten,
     /// Announce the next attempt after so many failed ones.
     Retry {
         /// Failed attempts so far, from 1.

@@ -9,8 +9,8 @@ use crossterm::event::{KeyEvent, KeyEventKind};
 use super::app::login::Password;
 use super::app::overlay::Typed;
 use super::app::{
-    App, Connection, charts, compare, detail, documents, filter, find, flow, groups, help, invocations, login, logs,
-    messages, overlay, views,
+    App, Connection, charts, compare, detail, documents, filter, find, flow, groups, help, invocations, live, login,
+    logs, messages, overlay, views,
 };
 use super::keymap::Lookup;
 use super::msg::{Action, Cmd, Msg, View};
@@ -54,6 +54,7 @@ pub fn update(app: &mut App, msg: Msg) -> Vec<Cmd> {
         app.say("connected again");
         app.poll_at = Some(app.now);
     }
+    commands.extend(live::settle(app));
     commands
 }
 
@@ -79,6 +80,10 @@ fn answer(app: &mut App, msg: Msg) -> Vec<Cmd> {
         Msg::Inside(request, answer) => invocations::inside::loaded(app, request, answer),
         Msg::Server(server) => {
             app.server = server;
+            Vec::new()
+        }
+        Msg::Hint(hint) => {
+            live::heard(app, hint);
             Vec::new()
         }
         Msg::Cascade(request, answer) => flow::loaded(app, request, answer),

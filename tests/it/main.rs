@@ -9,6 +9,7 @@ mod database;
 mod effects;
 mod filter;
 mod kept;
+mod live;
 mod login;
 mod logs;
 mod loki_server;

@@ -122,6 +122,11 @@ async fn a_standby_is_read_and_named() {
     });
     insert(&roles.app, "written-later").await;
     terminal.wait_for("written-later");
+    // It cannot be told of rows, so it asks; both stand among the messages and in the header.
+    terminal.press("!");
+    terminal.wait_for("cannot execute LISTEN during recovery");
+    terminal.press("!");
+    terminal.wait_until("that it asks", |screen| screen.lines().next().is_some_and(|line| line.contains("LIVE 2s")));
     // The primary is lost, and the standby takes over.
     drop(primary);
     let mut superuser = PgConnection::connect_with(&standby.superuser().writer_options("test")).await.unwrap();

@@ -58,7 +58,7 @@ fn offline_waits_for_the_announced_moment_and_tries_again() {
     assert_eq!(fail(&mut app, Failure::unreachable("gone")), [Cmd::Retry { attempt: 2 }]);
     update(&mut app, Msg::RetryAt(at + TimeDelta::seconds(9)));
     let [Cmd::Changes { request, .. }] = press(&mut app, "r")[..] else { panic!("r does not wait") };
-    assert_eq!(update(&mut app, Msg::Changes(request, Ok(Page::default()))), []);
+    assert_eq!(update(&mut app, Msg::Changes(request, Ok(Page::default()))), [Cmd::Listen]);
     assert_eq!(app.connection, Connection::Online);
     assert!(app.note.as_ref().is_some_and(|note| note.text == "connected again"));
     assert_eq!(app.wake_at(), Some(app.now), "what waited is read at once");

@@ -10,6 +10,7 @@ use unicode_width::{UnicodeWidthChar, UnicodeWidthStr};
 use super::SMALLEST;
 use crate::model::correlation;
 use crate::model::text::{age, clean};
+use crate::tui::app::live::Listening;
 use crate::tui::app::{App, Connection};
 use crate::tui::msg::{Action, View};
 use crate::tui::theme::Theme;
@@ -161,6 +162,7 @@ fn connection(app: &App, theme: &Theme) -> (String, Style) {
         Connection::Refused { .. } => ("REFUSED".to_owned(), theme.error()),
         _ if !app.live => ("PAUSED".to_owned(), theme.title()),
         Connection::Connecting => ("CONNECTING".to_owned(), theme.dim()),
+        Connection::Online if app.listening == Listening::Told => ("LIVE".to_owned(), theme.accent()),
         Connection::Online => (format!("LIVE {}", age(app.settings.poll_every)), theme.accent()),
     }
 }
