@@ -85,6 +85,8 @@ pub struct Node {
     pub reason: Option<String>,
     /// Events only: whether it applied.
     pub detected: Option<bool>,
+    /// Events only: how long the detection took, milliseconds.
+    pub detection_ms: Option<i64>,
     /// When it was recorded.
     pub started_at: DateTime<Utc>,
     /// Recorded duration, milliseconds.
@@ -187,9 +189,10 @@ impl Flow {
     }
 }
 
-/// How long an event took: detection and handler together.
+/// How long an event took: detection and handler together. Nobody knows yet while its handler runs.
 fn event_ms(row: &Event) -> Option<i64> {
     match (row.detection_duration_ms, row.handler_duration_ms) {
+        (_, None) if !Recorded::parse(&row.status).is_finished() => None,
         (None, None) => None,
         (detection, handler) => Some(detection.unwrap_or(0).saturating_add(handler.unwrap_or(0))),
     }

@@ -87,6 +87,21 @@ pub fn duration(milliseconds: i64) -> String {
     }
 }
 
+/// As [`duration`], without zeros behind: `2s`, `1.5s`, `5m`, `2h`.
+#[must_use]
+pub fn round_duration(milliseconds: i64) -> String {
+    let text = duration(milliseconds);
+    for (whole, unit) in [("m00s", "m"), ("h00m", "h"), ("d00h", "d")] {
+        if let Some(number) = text.strip_suffix(whole) {
+            return format!("{number}{unit}");
+        }
+    }
+    match text.strip_suffix('s').filter(|number| number.contains('.')) {
+        Some(number) => format!("{}s", number.trim_end_matches('0').trim_end_matches('.')),
+        None => text,
+    }
+}
+
 /// An age in its largest unit: `5s`, `16m`, `3h`, `12d`.
 #[must_use]
 pub fn age(delta: TimeDelta) -> String {
@@ -157,6 +172,8 @@ mod tests {
     fn durations_are_short() {
         let shown: Vec<_> = [0, 812, 1_800, 10_020, 59_999, 198_000, 7_500_000, 356_400_000].map(duration).into();
         assert_eq!(shown, ["0ms", "812ms", "1.80s", "10.02s", "59.99s", "3m18s", "2h05m", "4d03h"]);
+        let round: Vec<_> = [500, 2_000, 1_500, 300_000, 7_200_000, 86_400_000].map(round_duration).into();
+        assert_eq!(round, ["500ms", "2s", "1.5s", "5m", "2h", "1d"]);
         assert_eq!(age(TimeDelta::minutes(190)), "3h");
         assert_eq!([640, 2_100, 5_000_000].map(bytes), ["640 B", "2.1 kB", "5.0 MB"]);
     }

@@ -198,7 +198,7 @@ pub fn event(n: u128, of: u128, milliseconds_ago: i64, name: &str, status: &str)
         name: name.to_owned(),
         detected,
         detection_duration_ms: Some(9),
-        handler_duration_ms: detected.then_some(1_200),
+        handler_duration_ms: (detected && status != "handling").then_some(1_200),
         status: status.to_owned(),
         error: None,
     }

@@ -100,6 +100,7 @@ impl Builder {
             let mut node = self.node(Kind::Event, row.id, &row.status, has_error, times, parent_ended, below(&row.id));
             node.name.clone_from(&row.name);
             node.detected = Some(row.detected);
+            node.detection_ms = row.detection_duration_ms;
             node.duration_ms = event_ms(row);
             node.error = shown(row.error.as_deref());
             self.nodes.push(node);
@@ -147,6 +148,7 @@ impl Builder {
             effective: verdict.effective,
             reason: verdict.reason,
             detected: None,
+            detection_ms: None,
             started_at,
             duration_ms: None,
             error: None,

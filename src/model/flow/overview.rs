@@ -23,6 +23,8 @@ pub struct Overview {
     pub correlation_id: Option<String>,
     /// The place of each node in the order of the tree.
     places: Vec<usize>,
+    /// How many nodes are below each, and how many of them are no undetected events.
+    below: Vec<(u32, u32)>,
 }
 
 impl Overview {
@@ -58,7 +60,25 @@ impl Overview {
                 _ => {}
             }
         }
+        overview.below = vec![(0, 0); flow.nodes.len()];
+        for index in overview.order().into_iter().rev() {
+            let node = &flow.nodes[index];
+            let (all, telling) = overview.below[index];
+            if let Some(parent) = node.parent {
+                let above = &mut overview.below[parent];
+                *above = (above.0 + all + 1, above.1 + telling + u32::from(!node.is_undetected()));
+            }
+        }
         overview
+    }
+
+    /// How many nodes are below a node, undetected events left out, and how many causes of failure are among them.
+    #[must_use]
+    pub fn below(&self, node: usize) -> (usize, usize) {
+        let (all, telling) = self.below.get(node).copied().unwrap_or_default();
+        let place = self.place(node);
+        let before = |end: usize| self.failures.partition_point(|&failure| self.places[failure] <= end);
+        (telling as usize, before(place + all as usize) - before(place))
     }
 
     /// The place of a node in the order of the tree, from 0.

@@ -24,10 +24,11 @@ impl Rows {
             let mut row = row.clone();
             let detected_at = later(row.created_at, row.detection_duration_ms.unwrap_or(0));
             if end(row.created_at, row.updated_at, event_ms(&row), &row.status).is_some_and(|end| end > at) {
-                row.status = if detected_at > at { "detecting" } else { "handling" }.to_owned();
-                // Its time is detection and handling together, and goes on.
-                (row.detection_duration_ms, row.handler_duration_ms, row.error) = (None, None, None);
-                row.detected &= detected_at <= at;
+                let is_detecting = detected_at > at;
+                row.status = if is_detecting { "detecting" } else { "handling" }.to_owned();
+                row.detection_duration_ms = row.detection_duration_ms.filter(|_| !is_detecting);
+                (row.handler_duration_ms, row.error) = (None, None);
+                row.detected &= !is_detecting;
             }
             row.updated_at = row.updated_at.min(at);
             rows.events.push(row);

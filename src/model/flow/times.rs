@@ -10,17 +10,26 @@
 //!
 //! so that self <= own <= total. Jobs that run beside each other count once, and clocks of different machines may let a
 //! child begin before its parent: nothing becomes negative by that.
+//!
+//! Before its start a node has waited since it could have started: an event since its invocation began, a job since its
+//! event was detected, an invocation since the job that caused it ended, where that was before.
 
 use chrono::{DateTime, Utc};
 
 use super::super::status::Effective;
-use super::{Flow, Node, Overview};
+use super::{Flow, Kind, Node, Overview};
 
 /// When a node ran, in milliseconds after the start of the cascade.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
 pub struct Span {
+    /// When it could have started, as far as the nodes above it tell; its start, or before.
+    pub ready_ms: i64,
     /// Its start.
     pub from_ms: i64,
+    /// When the detection of an event ended; the start of everything else.
+    pub work_ms: i64,
+    /// Failed because of what is below it: when the first of that ended.
+    pub failed_below_ms: Option<i64>,
     /// Its own end, when that is recorded.
     pub own_end_ms: Option<i64>,
     /// The last recorded end of it and everything below it.
@@ -42,7 +51,24 @@ impl Span {
         // What counts as running although its end is recorded is so because of something below it.
         let runs = own_end_ms.is_none() && node.effective == Effective::Running;
         let last_end_ms = own_end_ms;
-        Self { from_ms, own_end_ms, last_end_ms, runs, runs_below: runs, ..Self::default() }
+        let work_ms = from_ms.saturating_add(node.detection_ms.unwrap_or(0).max(0));
+        let work_ms = own_end_ms.map_or(work_ms, |end| work_ms.min(end));
+        Self { ready_ms: from_ms, from_ms, work_ms, own_end_ms, last_end_ms, runs, runs_below: runs, ..Self::default() }
+    }
+
+    /// When what is below this one could have started.
+    fn ready_below(&self, above: Kind, below: Kind) -> i64 {
+        match (above, below) {
+            // While the job runs nobody knows when in it the row was written.
+            (_, Kind::Invocation) => self.own_end_ms.unwrap_or(i64::MAX),
+            (Kind::Event, _) => self.work_ms,
+            _ => self.from_ms,
+        }
+    }
+
+    /// When a failed node failed.
+    fn failed_ms(&self) -> i64 {
+        self.failed_below_ms.or(self.own_end_ms).unwrap_or(self.from_ms)
     }
 
     /// The end of its own interval.
@@ -94,6 +120,9 @@ impl Times {
         for index in overview.order().into_iter().rev() {
             let node = &flow.nodes[index];
             let Span { from_ms, runs, .. } = spans[index];
+            if let Some(parent) = node.parent {
+                spans[index].ready_ms = spans[parent].ready_below(flow.nodes[parent].kind, node.kind).min(from_ms);
+            }
             let end = spans[index].end_ms(now_ms).unwrap_or(from_ms);
             inside.clear();
             let (mut last, mut runs_below, mut child_runs) = (spans[index].last_end_ms, runs, false);
@@ -106,8 +135,14 @@ impl Times {
                 }
             }
             let covered = union(&mut inside);
+            let failed = node.children.iter().copied().filter(|&child| {
+                let child = &flow.nodes[child];
+                child.kind != Kind::Invocation && child.effective == Effective::Failed
+            });
+            let failed = failed.map(|child| spans[child].failed_ms()).min();
             let span = &mut spans[index];
             (span.last_end_ms, span.runs_below, span.covered_ms) = (last, runs_below, covered);
+            span.failed_below_ms = failed.filter(|_| node.effective == Effective::Failed);
             span.fixed_self_ms = child_runs.then(|| end - from_ms - covered);
         }
         Self { spans }
@@ -202,6 +237,36 @@ mod tests {
     }
 
     #[test]
+    fn waiting_begins_when_nothing_above_holds_it_up() {
+        let mut rows = rows();
+        let mut caused = invocation(6, Some(3));
+        (caused.created_at, caused.total_duration_ms) = (at(8), Some(500));
+        rows.invocations.push(caused);
+        rows.jobs[1].status = "failed".to_owned();
+        let flow = Flow::build(rows, at(100), STALE_AFTER);
+        let overview = Overview::of(&flow);
+        let times = Times::of(&flow, &overview, at(100));
+        let span = |n| times.get(flow.find(id(n)).unwrap());
+        let waits = |n| (span(n).ready_ms, span(n).from_ms);
+        assert_eq!(waits(1), (0, 0));
+        assert_eq!((waits(2), span(2).work_ms), ((0, 1_000), 2_000), "for its invocation, then detected for a second");
+        assert_eq!((waits(3), waits(5)), ((2_000, 2_000), (2_000, 6_000)), "for the detection");
+        assert_eq!(waits(6), (4_000, 7_000), "for the job that caused it");
+        assert_eq!((span(4).failed_below_ms, span(4).own_end_ms), (None, Some(9_000)), "it failed by itself");
+        assert_eq!([1, 2].map(|n| span(n).failed_below_ms), [Some(9_000); 2]);
+    }
+
+    #[test]
+    fn a_handler_that_runs_has_no_end_though_its_detection_has_one() {
+        let mut rows = rows();
+        (rows.events[0].status, rows.events[0].handler_duration_ms) = ("handling".to_owned(), None);
+        rows.events[0].updated_at = at(20);
+        rows.invocations[0].status = "running".to_owned();
+        rows.jobs.clear();
+        assert_eq!(shown(&rows, 21, 2), (Some(19_000), Some(19_000)));
+    }
+
+    #[test]
     fn what_intervals_cover_counts_once() {
         assert_eq!(union(&mut [(5, 9), (0, 2), (1, 3), (6, 7)]), 7);
         assert_eq!(union(&mut []), 0);
@@ -216,6 +281,7 @@ mod tests {
             let now_ms = overview.offset_ms(at(now));
             for (index, node) in flow.nodes.iter().enumerate() {
                 let span = times.get(index);
+                proptest::prop_assert!(span.ready_ms <= span.from_ms && span.from_ms <= span.work_ms);
                 let (own, total) = (span.self_ms(now_ms), span.total_ms(now_ms));
                 proptest::prop_assert!(own.is_none_or(|own| own >= 0 && total.is_some_and(|total| own <= total)));
                 for later in [now_ms + 5_000, i64::MAX] {

@@ -25,7 +25,7 @@ use unicode_width::UnicodeWidthStr;
 
 use super::find;
 use super::frame::{fit, put, rule};
-use crate::model::flow::{Flow, Line};
+use crate::model::flow::{Flow, Glyphs, Line};
 use crate::model::invocation::Link;
 use crate::model::status::Effective;
 use crate::model::text::{clean, duration};
@@ -154,6 +154,8 @@ fn text_of<'a>(
     if columns.short || label.width() > room {
         label = label.replacen(" event-detector-", &format!(" {}", theme.ellipsis()), 1);
     }
+    let hidden = hidden_below(app, line, glyphs);
+    let room = room.saturating_sub(hidden.width());
     if label.width() > room {
         // What is odd about the link stays to be seen.
         let tail = match node.link {
@@ -179,6 +181,7 @@ fn text_of<'a>(
         named = vec![Span::raw(" "), Span::styled(label[mark..].trim_start().to_owned(), find::hit(style))];
     }
     spans.extend(named);
+    spans.push(Span::styled(hidden, theme.title()));
     spans.push(Span::raw(padding));
     let word = if node.back_reference { "" } else { Theme::word(effective) };
     // What stands further up, or for many, has no time of its own.
@@ -200,14 +203,23 @@ fn text_of<'a>(
     }
     if columns.bars > 0 {
         let (axis_ms, now_ms) = (overview.axis_ms(app.data_time()), overview.offset_ms(app.data_time()));
-        let is_stuck = node.effective == Effective::Stuck;
-        let to = span.end_ms(now_ms).unwrap_or(if is_stuck { axis_ms } else { span.from_ms });
-        let whole = span.whole_end_ms(now_ms).unwrap_or(to);
-        let bar = timed.then_some(waterfall::Bar { from: span.from_ms, to, whole, effective, bold: on_path });
+        let bar = timed.then(|| waterfall::Bar::of(&span, effective, axis_ms, now_ms, on_path));
         spans.push(Span::raw("  "));
         spans.extend(waterfall::bar(bar, app.flow.window(axis_ms), columns.bars - 2, theme));
     }
     TextLine::from(spans)
+}
+
+/// What a closed line hides: ` [+3]` nodes, ` [+15 2✗]` of them causes of failure.
+fn hidden_below(app: &App, line: &Line, glyphs: &Glyphs) -> String {
+    if line.undetected > 0 || line.open != Some(false) {
+        return String::new();
+    }
+    match app.flow.overview.below(line.node) {
+        (0, _) => String::new(),
+        (all, 0) => format!(" [+{all}]"),
+        (all, failed) => format!(" [+{all} {failed}{}]", glyphs.mark(Effective::Failed)),
+    }
 }
 
 /// The selected line has no colours of its own, as in the list: reversed, they would be blocks of colour.
@@ -255,27 +267,23 @@ pub(super) fn summary(app: &App, theme: &Theme) -> String {
     if state.flow.value.is_none() || state.waterfall_off || app.size.0 < 70 {
         return String::new();
     }
-    let mut text = waterfall::legend(theme);
-    if let Some(zoom) = state.zoom {
-        let end = duration(zoom.from_ms.saturating_add(zoom.span_ms));
-        text.push_str(&format!(
-            "   {}-{end} of {}",
-            duration(zoom.from_ms),
-            duration(state.overview.axis_ms(app.data_time()))
-        ));
-    }
-    text
+    let legend = waterfall::legend(theme);
+    let Some(zoom) = state.zoom else { return legend };
+    let end = duration(zoom.from_ms.saturating_add(zoom.span_ms));
+    let whole = duration(state.overview.axis_ms(app.data_time()));
+    format!("{}-{end} of {whole}   {legend}", duration(zoom.from_ms))
 }
 
-/// Columns of the bar that tells how far a replay is.
+/// Columns of the bar that tells how far a replay is, where there is room.
 const REPLAY: usize = 20;
 
-/// `REPLAY [====>     ] 12/40  12:04:29.520Z +80ms  plays   , . step  Space stop  R end`
+/// `REPLAY =====..... 12/40  plays  +80ms  12:04:29.520Z   , . step  Space stops  R ends`
 fn replay_bar(app: &App, replay: &Replay, theme: &Theme) -> String {
     let (at, all) = (replay.at + 1, replay.moments.len());
     let done = (REPLAY * at / all.max(1)).min(REPLAY);
     let glyph = if theme.unicode { ("━", "┄") } else { ("=", ".") };
-    let bar = format!("{}{}", glyph.0.repeat(done), glyph.1.repeat(REPLAY - done));
+    let bar = format!("{}{} ", glyph.0.repeat(done), glyph.1.repeat(REPLAY - done));
+    let bar = if app.size.0 >= 60 { bar } else { String::new() };
     let time = replay.moment().map(|moment| app.local(moment).format("%H:%M:%S%.3f").to_string()).unwrap_or_default();
     let after =
         replay.moment().zip(replay.moments.first()).map_or(0, |(moment, first)| (moment - *first).num_milliseconds());
@@ -288,7 +296,7 @@ fn replay_bar(app: &App, replay: &Replay, theme: &Theme) -> String {
         key(Action::ReplayPlay),
         key(Action::Replay)
     );
-    format!("REPLAY {bar} {at}/{all}  {time}{} +{}  {plays}   {keys}", app.zone(), duration(after))
+    format!("REPLAY {bar}{at}/{all}  {plays}  +{}  {time}{}   {keys}", duration(after), app.zone())
 }
 
 #[cfg(test)]

@@ -31,7 +31,7 @@ fn said(app: &App) -> String {
     screen.lines().rev().nth(1).unwrap_or_default().trim().to_owned()
 }
 
-const LEGEND: &str = "= ok  x failed  > running  ? stuck  . goes on below";
+const LEGEND: &str = "= ok  x failed  > running  ? stuck  . waits  - detects  : goes on below";
 
 fn short(id: uuid::Uuid) -> u128 {
     id.as_u128() & 0xFFFF

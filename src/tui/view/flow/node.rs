@@ -167,6 +167,13 @@ fn times(app: &App, node: &Node) -> String {
     let (line, now_ms) = (app.flow.line().map_or(0, |line| line.node), app.flow.overview.offset_ms(app.data_time()));
     let span = app.flow.times.get(line);
     let mut sums = String::new();
+    if let Some(ms) = node.detection_ms.filter(|_| node.detected == Some(true)) {
+        sums.push_str(&format!("   detection {}", duration(ms)));
+    }
+    let waited = span.from_ms - span.ready_ms;
+    if waited > 0 && !node.back_reference {
+        sums.push_str(&format!("   waited {}", duration(waited)));
+    }
     for (name, ms, grows) in
         [("self", span.self_ms(now_ms), span.self_grows()), ("total", span.total_ms(now_ms), span.runs_below)]
     {

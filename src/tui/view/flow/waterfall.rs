@@ -1,24 +1,43 @@
 //! When each node ran, on one axis for the whole cascade.
 
 use ratatui::style::{Modifier, Style};
-use ratatui::text::Span;
+use ratatui::text::Span as TextSpan;
 
+use crate::model::flow::Span;
 use crate::model::status::Effective;
-use crate::model::text::duration;
+use crate::model::text::{duration, round_duration};
 use crate::tui::app::flow::Zoom;
 use crate::tui::theme::Theme;
 
-/// The axis: start, middle and end; of a part of it the start, and how long after it the others are.
+/// Columns between two labels of the axis at least.
+const APART: i64 = 9;
+/// Lengths between two labels, milliseconds; longer ones are whole days.
+#[rustfmt::skip]
+const STEPS: [i64; 27] = [
+    1, 2, 5, 10, 20, 50, 100, 200, 500, 1_000, 2_000, 5_000, 10_000, 20_000, 30_000, 60_000, 120_000, 300_000, 600_000,
+    1_200_000, 1_800_000, 3_600_000, 7_200_000, 14_400_000, 21_600_000, 43_200_000, 86_400_000,
+];
+
+/// The axis: round times where they are, and its end; of a part of it the start, and how long after it the others are.
 pub(super) fn axis(width: usize, window: Zoom) -> String {
     let Zoom { from_ms, span_ms } = window;
-    let start = if from_ms == 0 { "0".to_owned() } else { duration(from_ms) };
+    let mut axis = if from_ms == 0 { "0".to_owned() } else { duration(from_ms) };
     let sign = if from_ms == 0 { "" } else { "+" };
-    let (middle, end) = (format!("{sign}{}", duration(span_ms / 2)), format!("{sign}{}", duration(span_ms)));
-    if span_ms < 2 || width < 20 {
-        return format!("{start}{end:>0$}", width.saturating_sub(start.len()));
+    let end = format!("{sign}{}", duration(span_ms));
+    let end_at = width.saturating_sub(end.len());
+    let columns = i64::try_from(width).unwrap_or(0);
+    let least = span_ms.saturating_mul(APART) / columns.max(1) + 1;
+    let day = STEPS[STEPS.len() - 1];
+    let step = STEPS.into_iter().find(|&step| step >= least).unwrap_or_else(|| (least / day + 1).saturating_mul(day));
+    for ms in (1..).map_while(|n: i64| n.checked_mul(step).filter(|&ms| ms < span_ms)) {
+        let at = usize::try_from(i128::from(ms) * i128::from(columns) / i128::from(span_ms)).unwrap_or(width);
+        let label = format!("{sign}{}", round_duration(ms));
+        if at > axis.len() && at + label.len() < end_at {
+            axis = format!("{axis:<at$}{label}");
+        }
     }
-    let left = (width / 2 + middle.len() / 2).saturating_sub(start.len());
-    format!("{start}{middle:>left$}{end:>right$}", right = width.saturating_sub(left + start.len()))
+    let room = end_at.max(axis.len() + usize::from(axis.len() > end_at));
+    format!("{axis:<room$}{end}")
 }
 
 /// A bar of the waterfall.
@@ -30,10 +49,51 @@ pub(in crate::tui::view) struct Bar {
     pub(in crate::tui::view) to: i64,
     /// When the last thing below it ended.
     pub(in crate::tui::view) whole: i64,
+    /// When it could have begun: it waited from then on.
+    pub(in crate::tui::view) ready: i64,
+    /// When the detection of an event ended.
+    pub(in crate::tui::view) work: i64,
+    /// When something below it failed first.
+    pub(in crate::tui::view) failed_below: Option<i64>,
+    /// Whether something below it runs.
+    pub(in crate::tui::view) runs_below: bool,
     /// How it went.
     pub(in crate::tui::view) effective: Effective,
     /// Whether it is to stand out.
     pub(in crate::tui::view) bold: bool,
+}
+
+impl Bar {
+    /// A bar of one piece.
+    pub(in crate::tui::view) fn plain(from: i64, to: i64, effective: Effective) -> Self {
+        Self {
+            from,
+            to,
+            whole: to,
+            ready: from,
+            work: from,
+            failed_below: None,
+            runs_below: false,
+            effective,
+            bold: false,
+        }
+    }
+
+    /// The bar of a node whose times are these, on an axis of such a length.
+    pub(super) fn of(times: &Span, effective: Effective, axis_ms: i64, now_ms: i64, bold: bool) -> Self {
+        // Nobody knows when what is stuck ended.
+        let unknown = if effective == Effective::Stuck { axis_ms } else { times.from_ms };
+        let to = times.end_ms(now_ms).unwrap_or(unknown);
+        Self {
+            whole: times.whole_end_ms(now_ms).unwrap_or(to),
+            ready: times.ready_ms,
+            work: times.work_ms,
+            failed_below: times.failed_below_ms,
+            runs_below: times.runs_below,
+            bold,
+            ..Self::plain(times.from_ms, to, effective)
+        }
+    }
 }
 
 /// The cells from one moment to another, at least one; nothing for what is not in the window at all.
@@ -52,61 +112,121 @@ fn cells(from_ms: i64, to_ms: i64, window: Zoom, width: usize) -> Option<(usize,
 
 /// A row of the waterfall, between its edges; empty for what has no time of its own. What is outside the window is
 /// pointed at.
-pub(in crate::tui::view) fn bar<'a>(bar: Option<Bar>, window: Zoom, width: usize, theme: &Theme) -> Vec<Span<'a>> {
+pub(in crate::tui::view) fn bar<'a>(bar: Option<Bar>, window: Zoom, width: usize, theme: &Theme) -> Vec<TextSpan<'a>> {
     let edge = if theme.unicode { "│" } else { "|" };
-    let mut cells_of_row = vec![(" ", theme.dim()); width];
+    let mut row = Row { cells: vec![(" ", theme.dim()); width], window };
     if let Some(bar) = bar {
-        let mut paint = |range: Option<(usize, usize)>, glyph: &'static str, style: Style| {
-            let (from, to) = range.unwrap_or_default();
-            cells_of_row.iter_mut().take(to).skip(from).for_each(|cell| *cell = (glyph, style));
-        };
-        let style = theme.status(bar.effective);
-        let style = if bar.bold { style.add_modifier(Modifier::BOLD) } else { style };
-        if bar.whole > bar.to {
-            paint(cells(bar.from, bar.whole, window, width), below(theme), theme.dim());
-        }
-        paint(cells(bar.from, bar.to, window, width), glyph(bar.effective, theme), style);
-        let (earlier, later) = if theme.unicode { ("◂", "▸") } else { ("<", ">") };
-        if bar.whole.max(bar.to) < window.from_ms {
-            paint(Some((0, 1)), earlier, theme.dim());
-        } else if bar.from > window.from_ms.saturating_add(window.span_ms) {
-            paint(Some((width.saturating_sub(1), width)), later, theme.dim());
-        }
+        paint(&bar, &mut row, theme);
     }
-    let mut spans = vec![Span::styled(edge, theme.dim())];
-    for run in cells_of_row.chunk_by(|a, b| a == b) {
+    let mut spans = vec![TextSpan::styled(edge, theme.dim())];
+    for run in row.cells.chunk_by(|a, b| a == b) {
         let (glyph, style) = run[0];
-        spans.push(Span::styled(glyph.repeat(run.len()), style));
+        spans.push(TextSpan::styled(glyph.repeat(run.len()), style));
     }
-    spans.push(Span::styled(edge, theme.dim()));
+    spans.push(TextSpan::styled(edge, theme.dim()));
     spans
 }
 
-/// What the bars mean: `━ ok  ▓ failed  ▶ running  ░ stuck  ┄ goes on below`.
+/// The cells of a row.
+struct Row {
+    cells: Vec<(&'static str, Style)>,
+    window: Zoom,
+}
+
+impl Row {
+    fn paint(&mut self, range: Option<(usize, usize)>, glyph: &'static str, style: Style) {
+        let (from, to) = range.unwrap_or_default();
+        self.cells.iter_mut().take(to).skip(from).for_each(|cell| *cell = (glyph, style));
+    }
+
+    fn cells(&self, from_ms: i64, to_ms: i64) -> Option<(usize, usize)> {
+        cells(from_ms, to_ms, self.window, self.cells.len())
+    }
+
+    /// The last of these cells, if they end with this moment and not with the window.
+    fn last(&self, (_, end): (usize, usize), end_ms: i64) -> Option<(usize, usize)> {
+        self.cells(end_ms, end_ms).map(|_| (end - 1, end))
+    }
+
+    /// The cells before the one in which the other moment lies: a short time is no cell of its own here.
+    fn cells_before(&self, from_ms: i64, to_ms: i64) -> Option<(usize, usize)> {
+        let end = self.cells(to_ms, to_ms).map_or(usize::MAX, |(from, _)| from);
+        self.cells(from_ms, to_ms).map(|(from, to)| (from, to.min(end)))
+    }
+}
+
+fn paint(bar: &Bar, row: &mut Row, theme: &Theme) {
+    let bold = |style: Style| if bar.bold { style.add_modifier(Modifier::BOLD) } else { style };
+    let style = bold(theme.status(bar.effective));
+    if bar.whole > bar.to {
+        let cells = row.cells(bar.from, bar.whole);
+        row.paint(cells, glyph(Piece::Below, theme), theme.dim());
+        let end = cells.filter(|_| bar.runs_below).and_then(|cells| row.last(cells, bar.whole));
+        row.paint(end, glyph(Piece::Ran(Effective::Running), theme), theme.status(Effective::Running));
+    }
+    if bar.ready < bar.from {
+        row.paint(row.cells_before(bar.ready, bar.from), glyph(Piece::Waits, theme), theme.dim());
+    }
+    let ran = Piece::Ran(bar.effective);
+    row.paint(row.cells(bar.from, bar.to), glyph(ran, theme), style);
+    if let Some(failed) = bar.failed_below {
+        let ok = glyph(Piece::Ran(Effective::Ok), theme);
+        row.paint(row.cells_before(bar.from, failed.min(bar.to)), ok, bold(theme.status(Effective::Ok)));
+        // However late that was: where it ends it has failed.
+        let end = row.cells(bar.from, bar.to).and_then(|cells| row.last(cells, bar.to));
+        row.paint(end, glyph(ran, theme), style);
+    }
+    if bar.work < bar.to {
+        row.paint(row.cells_before(bar.from, bar.work), glyph(Piece::Detects, theme), theme.dim());
+    }
+    let end_ms = row.window.from_ms.saturating_add(row.window.span_ms);
+    let width = row.cells.len();
+    let (earlier, later) = if theme.unicode { ("◂", "▸") } else { ("<", ">") };
+    if bar.whole.max(bar.to) < row.window.from_ms {
+        row.paint(Some((0, 1)), earlier, theme.dim());
+    } else if bar.from > end_ms {
+        row.paint(Some((width.saturating_sub(1), width)), later, theme.dim());
+    }
+}
+
+/// What the bars mean: `━ ok  ▓ failed  ▶ running  ░ stuck  · waits  ─ detects  ┄ below`.
 pub(super) fn legend(theme: &Theme) -> String {
     let names = [Effective::Ok, Effective::Failed, Effective::Running, Effective::Stuck]
-        .map(|effective| format!("{} {}", glyph(effective, theme), effective.name()));
-    format!("{}  {} goes on below", names.join("  "), below(theme))
+        .map(|effective| format!("{} {}", glyph(Piece::Ran(effective), theme), effective.name()));
+    let [waits, detects, below] = [Piece::Waits, Piece::Detects, Piece::Below].map(|piece| glyph(piece, theme));
+    format!("{}  {waits} waits  {detects} detects  {below} goes on below", names.join("  "))
 }
 
-/// The time in which only what is below a node goes on.
-fn below(theme: &Theme) -> &'static str {
-    if theme.unicode { "┄" } else { "." }
+/// What a part of a bar stands for.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+enum Piece {
+    /// The node itself, by how it went.
+    Ran(Effective),
+    /// It could have begun and did not.
+    Waits,
+    /// An event is looked for.
+    Detects,
+    /// Only what is below it goes on.
+    Below,
 }
 
-/// The statuses can be told apart without colour.
-fn glyph(effective: Effective, theme: &Theme) -> &'static str {
-    match (effective, theme.unicode) {
-        (Effective::Ok, true) => "━",
-        (Effective::Failed, true) => "▓",
-        (Effective::Running, true) => "▶",
-        (Effective::Stuck, true) => "░",
-        (Effective::NotDetected, true) => "·",
-        (Effective::Ok, false) => "=",
-        (Effective::Failed, false) => "x",
-        (Effective::Running, false) => ">",
-        (Effective::Stuck, false) => "?",
-        (Effective::NotDetected, false) => ".",
+/// The pieces can be told apart without colour.
+fn glyph(piece: Piece, theme: &Theme) -> &'static str {
+    match (piece, theme.unicode) {
+        (Piece::Ran(Effective::Ok), true) => "━",
+        (Piece::Ran(Effective::Failed), true) => "▓",
+        (Piece::Ran(Effective::Running), true) => "▶",
+        (Piece::Ran(Effective::Stuck), true) => "░",
+        (Piece::Waits, true) => "·",
+        (Piece::Detects | Piece::Ran(Effective::NotDetected), true) => "─",
+        (Piece::Below, true) => "┄",
+        (Piece::Ran(Effective::Ok), false) => "=",
+        (Piece::Ran(Effective::Failed), false) => "x",
+        (Piece::Ran(Effective::Running), false) => ">",
+        (Piece::Ran(Effective::Stuck), false) => "?",
+        (Piece::Waits, false) => ".",
+        (Piece::Detects | Piece::Ran(Effective::NotDetected), false) => "-",
+        (Piece::Below, false) => ":",
     }
 }
 
@@ -131,24 +251,47 @@ mod tests {
 
     #[test]
     fn a_row_shows_its_node_and_points_at_what_is_outside() {
-        let theme = crate::tui::fixture::PLAIN;
-        let row = |from, to, whole, window| {
-            let bar = Bar { from, to, whole, effective: Effective::Ok, bold: false };
-            self::bar(Some(bar), window, 10, &theme).iter().map(|span| span.content.to_string()).collect::<String>()
-        };
-        assert_eq!(row(200, 500, 500, ALL), "|  ===     |");
-        assert_eq!(row(200, 500, 900, ALL), "|  ===.... |");
+        let ok = Bar::plain(200, 500, Effective::Ok);
         let part = Zoom { from_ms: 400, span_ms: 200 };
-        assert_eq!(row(0, 300, 300, part), "|<         |");
-        assert_eq!(row(0, 300, 500, part), "|.....     |");
-        assert_eq!(row(700, 800, 800, part), "|         >|");
+        let failed = Bar { effective: Effective::Failed, ..ok };
+        let event = Bar { work: 350, ..Bar::plain(150, 900, Effective::Ok) };
+        for (bar, window, unicode, ascii) in [
+            (ok, ALL, "│  ━━━     │", "|  ===     |"),
+            (Bar { whole: 900, ..ok }, ALL, "│  ━━━┄┄┄┄ │", "|  ===:::: |"),
+            (Bar { whole: 900, runs_below: true, ..ok }, ALL, "│  ━━━┄┄┄▶ │", "|  ===:::> |"),
+            (Bar { ready: 0, ..ok }, ALL, "│··━━━     │", "|..===     |"),
+            (Bar { ready: 150, ..ok }, ALL, "│ ·━━━     │", "| .===     |"),
+            (Bar { ready: 210, from: 220, ..ok }, ALL, "│  ━━━     │", "|  ===     |"),
+            (event, ALL, "│ ──━━━━━━ │", "| --====== |"),
+            (Bar { effective: Effective::Failed, ..event }, ALL, "│ ──▓▓▓▓▓▓ │", "| --xxxxxx |"),
+            (Bar { work: 160, ..event }, ALL, "│ ━━━━━━━━ │", "| ======== |"),
+            (Bar::plain(0, 300, Effective::NotDetected), ALL, "│───       │", "|---       |"),
+            (Bar::plain(0, 300, Effective::Running), ALL, "│▶▶▶       │", "|>>>       |"),
+            (Bar::plain(0, 300, Effective::Stuck), ALL, "│░░░       │", "|???       |"),
+            (failed, ALL, "│  ▓▓▓     │", "|  xxx     |"),
+            (Bar { failed_below: Some(310), ..failed }, ALL, "│  ━▓▓     │", "|  =xx     |"),
+            (Bar { failed_below: Some(499), ..failed }, ALL, "│  ━━▓     │", "|  ==x     |"),
+            (Bar { failed_below: Some(900), ..failed }, ALL, "│  ━━▓     │", "|  ==x     |"),
+            (Bar::plain(0, 300, Effective::Ok), part, "│◂         │", "|<         |"),
+            (Bar { whole: 500, ..Bar::plain(0, 300, Effective::Ok) }, part, "│┄┄┄┄┄     │", "|:::::     |"),
+            (Bar::plain(700, 800, Effective::Ok), part, "│         ▸│", "|         >|"),
+            (Bar { ready: 450, ..Bar::plain(550, 800, Effective::Ok) }, part, "│  ·····━━━│", "|  .....===|"),
+        ] {
+            for (theme, expected) in [(crate::tui::fixture::THEME, unicode), (crate::tui::fixture::PLAIN, ascii)] {
+                let spans = self::bar(Some(bar), window, 10, &theme);
+                let shown: String = spans.iter().map(|span| span.content.to_string()).collect();
+                assert_eq!(shown, expected, "{bar:?}");
+            }
+        }
     }
 
     #[test]
-    fn the_axis_names_the_part() {
-        assert_eq!(axis(30, ALL), "0           500ms        1.00s");
-        assert_eq!(axis(30, Zoom { from_ms: 61_000, span_ms: 500 }), "1m01s       +250ms      +500ms");
+    fn the_axis_names_round_times_and_its_end() {
+        assert_eq!(axis(30, ALL), "0              500ms     1.00s");
+        assert_eq!(axis(36, Zoom { from_ms: 0, span_ms: 4_210 }), "0                2s            4.21s");
+        assert_eq!(axis(30, Zoom { from_ms: 61_000, span_ms: 500 }), "1m01s       +200ms      +500ms");
         assert_eq!(axis(10, ALL), "0    1.00s");
+        assert_eq!(axis(20, Zoom { from_ms: 0, span_ms: 1 }), "0                1ms");
     }
 
     proptest::proptest! {
@@ -162,7 +305,15 @@ mod tests {
             let [from, to, whole] = times;
             let window = Zoom { from_ms, span_ms };
             for theme in [crate::tui::fixture::THEME, crate::tui::fixture::PLAIN] {
-                let bar = Bar { from, to, whole, effective: Effective::Failed, bold: true };
+                let bar = Bar {
+                    whole,
+                    ready: whole.min(from),
+                    work: whole.max(from),
+                    failed_below: Some(whole),
+                    runs_below: true,
+                    bold: true,
+                    ..Bar::plain(from, to, Effective::Failed)
+                };
                 let spans = super::bar(Some(bar), window, width, &theme);
                 let shown: usize = spans.iter().map(|span| span.content.width()).sum();
                 proptest::prop_assert_eq!(shown, width + 2);

@@ -5,7 +5,7 @@ use ratatui::layout::Rect;
 use ratatui::style::{Modifier, Style};
 
 use crate::logs::{Level, LogLine};
-use crate::model::text::duration;
+use crate::model::text::round_duration;
 use crate::tui::app::App;
 use crate::tui::theme::Theme;
 use crate::tui::view::frame::put;
@@ -87,7 +87,7 @@ pub(super) fn draw(app: &App, theme: &Theme, row: Rect, buf: &mut Buffer) {
         let style = if selected == Some(i) { style.add_modifier(Modifier::REVERSED) } else { style };
         end = put(buf, row, end, symbol, style);
     }
-    let step = duration(histogram.step_ms).replace(".00s", "s").replace("m00s", "m").replace("h00m", "h");
+    let step = round_duration(histogram.step_ms);
     put(buf, row, end + 1, &format!(" 1 bar = {step}"), theme.dim());
 }
 

@@ -63,7 +63,7 @@ pub(super) fn draw(app: &App, theme: &Theme, listed: &Listed, flow: &Flow, area:
     for &node in &nodes {
         let node = &flow.nodes[node];
         let from = (node.started_at - listed.invocation.created_at).num_milliseconds();
-        let bar = Bar { from, to: end(node), whole: end(node), effective: node.effective, bold: false };
+        let bar = Bar::plain(from, end(node), node.effective);
         buf.set_line(area.x + 1, y, &line(app, theme, flow, node, bar, span_ms, area.width - 2), area.width - 2);
         y += 1;
     }
