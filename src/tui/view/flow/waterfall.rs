@@ -110,21 +110,28 @@ fn cells(from_ms: i64, to_ms: i64, window: Zoom, width: usize) -> Option<(usize,
     Some((from, place(to_ms).clamp(from + 1, width.max(from + 1))))
 }
 
-/// A row of the waterfall, between its edges; empty for what has no time of its own. What is outside the window is
-/// pointed at.
-pub(in crate::tui::view) fn bar<'a>(bar: Option<Bar>, window: Zoom, width: usize, theme: &Theme) -> Vec<TextSpan<'a>> {
-    let edge = if theme.unicode { "│" } else { "|" };
+/// A row of the waterfall, between its edges; empty for what has no time of its own.
+pub(super) fn bar<'a>(bar: Option<Bar>, window: Zoom, width: usize, theme: &Theme) -> Vec<TextSpan<'a>> {
+    let mut spans = bar_without_edges(bar, window, width, theme);
+    let edge = TextSpan::styled(theme.bar(), theme.dim());
+    spans.insert(0, edge.clone());
+    spans.push(edge);
+    spans
+}
+
+/// As [`bar`]. What is outside the window is pointed at.
+pub(in crate::tui::view) fn bar_without_edges<'a>(
+    bar: Option<Bar>,
+    window: Zoom,
+    width: usize,
+    theme: &Theme,
+) -> Vec<TextSpan<'a>> {
     let mut row = Row { cells: vec![(" ", theme.dim()); width], window };
     if let Some(bar) = bar {
         paint(&bar, &mut row, theme);
     }
-    let mut spans = vec![TextSpan::styled(edge, theme.dim())];
-    for run in row.cells.chunk_by(|a, b| a == b) {
-        let (glyph, style) = run[0];
-        spans.push(TextSpan::styled(glyph.repeat(run.len()), style));
-    }
-    spans.push(TextSpan::styled(edge, theme.dim()));
-    spans
+    let runs = row.cells.chunk_by(|a, b| a == b);
+    runs.map(|run| TextSpan::styled(run[0].0.repeat(run.len()), run[0].1)).collect()
 }
 
 /// The cells of a row.

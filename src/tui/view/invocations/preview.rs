@@ -103,9 +103,6 @@ fn fields(
         (None, None) => None,
     };
     fields.extend(error.map(|error| ("error", error, theme.error())));
-    if let Some(diff) = inside.and_then(|content| content.diff.as_ref()).filter(|diff| !diff.rows.is_empty()) {
-        fields.push(("changed", inside::changes(diff, theme), Style::new()));
-    }
     if height > SMALL {
         let who = [invocation.source_user_email.as_deref(), invocation.source_system.as_deref()];
         let mut by = clean(&who.into_iter().flatten().collect::<Vec<_>>().join(" / ")).into_owned();
@@ -114,6 +111,10 @@ fn fields(
             by.push_str(&format!("   caused by job {}{how}", parent.job));
         }
         fields.push(("by", by, Style::new()));
+    }
+    // Last, because it comes later: what stands above it stays where it is.
+    if let Some(diff) = inside.and_then(|content| content.diff.as_ref()).filter(|diff| !diff.rows.is_empty()) {
+        fields.push(("changed", inside::changes(diff, theme), Style::new()));
     }
     fields
 }

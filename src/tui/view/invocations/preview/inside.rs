@@ -13,7 +13,7 @@ use crate::tui::app::App;
 use crate::tui::app::detail::Diff;
 use crate::tui::app::flow::Zoom;
 use crate::tui::theme::Theme;
-use crate::tui::view::flow::waterfall::{Bar, bar};
+use crate::tui::view::flow::waterfall::{Bar, bar_without_edges};
 use crate::tui::view::frame::{columns, fit};
 
 /// Columns of a duration.
@@ -26,9 +26,10 @@ pub(super) fn changes(diff: &Diff, theme: &Theme) -> String {
     let one = |row: &crate::tui::app::detail::DiffRow| {
         format!("{} {} {arrow} {}", clean(&row.path), value(&row.old_text), value(&row.new_text))
     };
-    // What writers set with every change says the least.
+    // What writers set with every change says nothing beside what else has changed.
     let (noise, telling): (Vec<_>, Vec<_>) = diff.rows.iter().partition(|row| row.path.starts_with("updated_"));
-    telling.into_iter().chain(noise).take(8).map(one).collect::<Vec<_>>().join(", ")
+    let shown = if telling.is_empty() { noise } else { telling };
+    shown.into_iter().take(8).map(one).collect::<Vec<_>>().join(", ")
 }
 
 /// Events with their jobs below them, in their order; where there is no room for all, failures and what runs come first.
@@ -39,13 +40,9 @@ pub(super) fn draw(app: &App, theme: &Theme, listed: &Listed, flow: &Flow, area:
         nodes.push(event);
         nodes.extend(&flow.nodes[event].children);
     }
-    let children = &listed.children;
-    let shown = nodes.iter().filter(|&&node| flow.nodes[node].detected.is_some()).count() as u64;
-    let hidden = children.events_checked.saturating_sub(shown);
     let room = usize::from(area.height);
-    let last = usize::from(hidden > 0);
     let all = nodes.len();
-    if all + last > room {
+    if all > room {
         let is_telling = |&node: &usize| flow.nodes[node].effective != Effective::Ok;
         let kept = room.saturating_sub(1);
         let mut first: Vec<usize> = nodes.iter().copied().filter(is_telling).take(kept).collect();
@@ -67,22 +64,15 @@ pub(super) fn draw(app: &App, theme: &Theme, listed: &Listed, flow: &Flow, area:
         buf.set_line(area.x + 1, y, &line(app, theme, flow, node, bar, span_ms, area.width - 2), area.width - 2);
         y += 1;
     }
-    let mut rest = Vec::new();
-    if left > 0 {
-        rest.push(format!("{left} more (Enter)"));
-    }
-    if hidden > 0 {
-        rest.push(format!("{} not detected", plural(hidden, "event")));
-    }
-    if y < area.bottom() && !rest.is_empty() {
+    if y < area.bottom() && left > 0 {
         let mark = theme.glyphs().mark(Effective::NotDetected);
-        buf.set_stringn(area.x + 3, y, format!("{mark} {}", rest.join(", ")), usize::from(area.width), theme.dim());
+        buf.set_stringn(area.x + 3, y, format!("{mark} {left} more (Enter)"), usize::from(area.width), theme.dim());
     }
 }
 
 fn line<'a>(app: &App, theme: &Theme, flow: &Flow, node: &Node, bar_of: Bar, span_ms: i64, width: u16) -> Line<'a> {
     let width = usize::from(width);
-    let (names, bars) = if width >= 100 { (42, 32) } else { (32, 14) };
+    let (names, bars) = if width >= 100 { (42, 16) } else { (32, 14) };
     let indent = if node.kind == Kind::Job { "    " } else { "  " };
     let name = fit(&clean(&node.name), names - indent.len() - 2, theme).into_owned();
     let padding = names.saturating_sub(indent.len() + 2 + usize::from(columns(&name)));
@@ -95,8 +85,8 @@ fn line<'a>(app: &App, theme: &Theme, flow: &Flow, node: &Node, bar_of: Bar, spa
         Span::raw(format!("{time:>TIME$}  ")),
     ];
     let window = Zoom { from_ms: 0, span_ms };
-    spans.extend(bar(Some(bar_of), window, bars, theme));
-    let room = width.saturating_sub(names + TIME + 2 + bars + 4);
+    spans.extend(bar_without_edges(Some(bar_of), window, bars, theme));
+    let room = width.saturating_sub(names + TIME + 2 + bars + 2);
     let (text, style) = match node.error.as_deref().filter(|error| !error.is_empty()) {
         Some(error) => (clean(error).into_owned(), theme.error()),
         None if node.kind == Kind::Event => (jobs(flow, node), theme.dim()),
