@@ -111,7 +111,7 @@ impl Arena {
                     full = true;
                     continue;
                 }
-                // Sequentially consistent: see `Recorder::wake`.
+                // Sequentially consistent: see `Shared::accepted`.
                 let before = self.accepted.fetch_add(1, Ordering::SeqCst);
                 chunks.open.extend_from_slice(&framed.to_le_bytes());
                 chunks.open.extend_from_slice(&before.to_le_bytes());

@@ -1,6 +1,6 @@
 //! The guards of an event: [`Event`] while it is being detected, [`Handler`] while it is being handled.
 
-use std::sync::atomic::{AtomicBool, AtomicI32, Ordering};
+use std::sync::atomic::{AtomicBool, Ordering};
 use std::sync::{Arc, OnceLock};
 use std::time::Duration;
 
@@ -114,6 +114,7 @@ impl Handler {
     fn end(&self, status: &'static str, error: Option<ErrorText>) {
         let duration = self.scope.invocation.recorder.since(self.started);
         let _ = self.scope.handling.set(Phase { status, duration, error: error.map(Box::new) });
+        self.scope.counts.close();
         self.scope.record();
     }
 }
@@ -160,7 +161,7 @@ impl Scope {
     fn row(&self) -> EventRow {
         let (detection, handling) = (self.detection.get(), self.handling.get());
         let error = |phase: Option<&Phase>| phase.and_then(|phase| phase.error.clone());
-        let count = |counter: &AtomicI32| counter.load(Ordering::Acquire);
+        let [jobs_count, jobs_succeeded, jobs_failed] = self.counts.jobs();
         EventRow {
             id: self.id,
             invocation_id: self.invocation.id,
@@ -175,28 +176,21 @@ impl Scope {
             detection_error: error(detection),
             handler_duration_ms: handling.map(|phase| phase.duration),
             handler_error: error(handling),
-            jobs_count: count(&self.counts.run),
-            jobs_succeeded: count(&self.counts.succeeded),
-            jobs_failed: count(&self.counts.failed),
+            jobs_count,
+            jobs_succeeded,
+            jobs_failed,
             records: 1,
         }
     }
 
-    fn record(&self) {
+    /// Records its state by now: also once more, if a job went on after the end.
+    pub(super) fn record(&self) {
         let recorder = &self.invocation.recorder;
         if !self.invocation.ensure_recorded() {
             recorder.lose(Class::Event);
         } else if recorder.push(Record::Event(self.row())) {
             self.recorded.store(true, Ordering::Release);
         }
-    }
-
-    /// Records the counters once more, if a job went on after the end.
-    pub(super) fn recount(&self) {
-        if self.handling.get().is_some() {
-            self.record();
-        }
-        self.invocation.recount();
     }
 
     /// Whether the row can be there for a job to refer to. If its start was lost, another record takes its place.

@@ -1,6 +1,6 @@
 //! The guard of an invocation.
 
-use std::sync::atomic::{AtomicBool, AtomicI32, Ordering};
+use std::sync::atomic::{AtomicBool, AtomicI32, AtomicU64, Ordering};
 use std::sync::{Arc, OnceLock};
 use std::thread::panicking;
 use std::time::Duration;
@@ -267,8 +267,31 @@ pub(super) fn unfinished() -> ErrorText {
 pub(super) struct Counts {
     pub(super) detected: AtomicI32,
     pub(super) run: AtomicI32,
-    pub(super) succeeded: AtomicI32,
-    pub(super) failed: AtomicI32,
+    /// Jobs that succeeded, jobs that failed shifted left by 32 bits, and [`CLOSED`]: in one number, so that either the
+    /// last record of a row counts the end of a job, or that end finds the row closed and has it recorded once more.
+    ends: AtomicU64,
+}
+
+/// The end of the row has been recorded, or is about to be.
+const CLOSED: u64 = 1 << 63;
+
+impl Counts {
+    /// Counts the end of a job. True if the row was closed before.
+    pub(super) fn end_job(&self, failed: bool) -> bool {
+        self.ends.fetch_add(if failed { 1 << 32 } else { 1 }, Ordering::AcqRel) & CLOSED != 0
+    }
+
+    /// Whatever has not ended yet has to have the row recorded once more.
+    pub(super) fn close(&self) {
+        self.ends.fetch_or(CLOSED, Ordering::AcqRel);
+    }
+
+    /// Jobs that ran, succeeded and failed.
+    pub(super) fn jobs(&self) -> [i32; 3] {
+        let ends = self.ends.load(Ordering::Acquire);
+        let count = |bits: u64| i32::try_from(bits & 0x7FFF_FFFF).unwrap_or(i32::MAX);
+        [self.run.load(Ordering::Acquire), count(ends), count(ends >> 32)]
+    }
 }
 
 /// What an invocation shares with its events and jobs, which may outlive its guard.
@@ -301,7 +324,7 @@ struct End {
 impl Scope {
     fn row(&self) -> InvocationRow {
         let end = self.end.get();
-        let count = |counter: &AtomicI32| counter.load(Ordering::Acquire);
+        let [jobs_run, jobs_succeeded, jobs_failed] = self.counts.jobs();
         InvocationRow {
             id: self.id,
             created_at: self.created_at,
@@ -311,10 +334,10 @@ impl Scope {
             source: None,
             status: end.map_or("running", |end| end.status),
             total_duration_ms: end.map(|end| end.duration),
-            events_detected: count(&self.counts.detected),
-            jobs_run: count(&self.counts.run),
-            jobs_succeeded: count(&self.counts.succeeded),
-            jobs_failed: count(&self.counts.failed),
+            events_detected: self.counts.detected.load(Ordering::Acquire),
+            jobs_run,
+            jobs_succeeded,
+            jobs_failed,
             error: end.and_then(|end| end.error.clone()),
             records: 1,
         }
@@ -324,16 +347,15 @@ impl Scope {
         let duration = self.recorder.since(self.started);
         // A guard ends once: `end` consumes it, and its drop asks first.
         let _ = self.end.set(End { status, duration, error: error.map(Box::new) });
+        self.counts.close();
         if self.recorder.push(Record::Invocation(self.row())) {
             self.recorded.store(true, Ordering::Release);
         }
     }
 
-    /// Records the counters once more, if a job went on after the end.
+    /// Records the counters once more: a job went on after the end.
     pub(super) fn recount(&self) {
-        if self.end.get().is_some() {
-            self.recorder.push(Record::Invocation(self.row()));
-        }
+        self.recorder.push(Record::Invocation(self.row()));
     }
 
     /// Whether the row can be there for a child to refer to. If its start was lost, a short record takes its place.

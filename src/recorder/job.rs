@@ -226,10 +226,7 @@ impl Job {
     fn end(&mut self, error: Option<&ErrorText>, result: Option<&[u8]>) {
         self.ended = true;
         let event = self.context.event();
-        for counts in [&event.counts, &event.invocation.counts] {
-            let counter = if error.is_some() { &counts.failed } else { &counts.succeeded };
-            counter.fetch_add(1, Ordering::AcqRel);
-        }
+        let late = [&event.counts, &event.invocation.counts].map(|counts| counts.end_job(error.is_some()));
         if self.context.recorder().is_enabled() {
             let elapsed = self.context.elapsed();
             let mut row =
@@ -237,7 +234,12 @@ impl Job {
             (row.duration_ms, row.result, row.error) = (Some(capture::millis(elapsed)), result, error);
             self.context.push(&row);
         }
-        event.recount();
+        if late[0] {
+            event.record();
+        }
+        if late[1] {
+            event.invocation.recount();
+        }
     }
 }
 

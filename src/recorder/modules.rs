@@ -107,11 +107,11 @@ impl Work {
     {
         let run = |job: Job| {
             let context = job.context();
-            let work = async move { work(context).await };
+            let work = async move { work(context).await.map_err(|error| failure::words(&error)) };
             async move {
                 match job.attempt(work).await {
                     Ok(Ok(_)) => None,
-                    Ok(Err(error)) => Some(failure::words(&error).line()),
+                    Ok(Err(messages)) => Some(messages.line()),
                     Err(panic) => Some(failure::panicked(&*panic)),
                 }
             }
