@@ -166,7 +166,16 @@ impl Ids {
     #[must_use]
     pub fn next(&self) -> Uuid {
         match self {
-            Self::Random(clock, generator) => generator.next(clock.micros()),
+            Self::Random(clock, _) => self.at(clock.micros()),
+            Self::Sequence(_) => self.at(0),
+        }
+    }
+
+    /// The next id, of a time that has just been read: microseconds since the epoch.
+    #[must_use]
+    pub fn at(&self, micros: i64) -> Uuid {
+        match self {
+            Self::Random(_, generator) => generator.next(micros),
             Self::Sequence(next) => {
                 let n = next.fetch_add(1, Ordering::SeqCst);
                 Uuid::from_u128(0x0000_0000_0000_7000_8000_0000_0000_0000 | u128::from(n))

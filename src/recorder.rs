@@ -31,6 +31,7 @@ use shared::Shared;
 mod arena;
 mod capture;
 mod context;
+mod counts;
 mod event;
 mod failure;
 mod flush;
@@ -44,6 +45,7 @@ mod log;
 mod loki;
 mod loss;
 mod modules;
+mod name;
 mod options;
 mod record;
 mod shared;
@@ -232,8 +234,10 @@ impl Recorder {
     }
 
     /// Like `push`, for a job.
-    fn push_job(&self, job: &JobRef<'_>) -> bool {
-        !self.is_enabled() || self.offer(Class::Job, &Frame::job(job), job.status != JobStatus::Running)
+    #[inline]
+    fn push_job(&self, job: JobRef<'_>) -> bool {
+        let is_end = job.status != JobStatus::Running;
+        !self.is_enabled() || self.offer(Class::Job, &Frame::Job(job), is_end)
     }
 
     /// Like `push`, for a row that others refer to: it may use the reserve, and is no loss if there is no room.

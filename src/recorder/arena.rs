@@ -11,7 +11,7 @@
 use std::cell::Cell;
 use std::collections::VecDeque;
 use std::sync::atomic::{AtomicU64, AtomicUsize, Ordering};
-use std::sync::{Mutex, MutexGuard, PoisonError, TryLockError};
+use std::sync::{Mutex, MutexGuard, PoisonError};
 
 use crate::recorder::frame::{self, Frame};
 use crate::recorder::record::Record;
@@ -42,12 +42,12 @@ pub(super) enum Pushed {
 pub(super) struct Arena {
     shards: Box<[Shard]>,
     /// Records so far.
-    accepted: AtomicU64,
+    accepted: Apart<AtomicU64>,
     /// Bytes of all chunks but those in the pool.
     in_use: AtomicUsize,
     /// Bytes in chunks that are complete and that the flusher has not taken.
     complete: AtomicUsize,
-    pool: Mutex<Vec<Vec<u8>>>,
+    pool: Mutex<Vec<Chunk>>,
     limit: usize,
     chunk: usize,
 }
@@ -55,13 +55,47 @@ pub(super) struct Arena {
 /// On a pair of cache lines of its own.
 #[derive(Debug, Default)]
 #[repr(align(128))]
-struct Shard(Mutex<Chunks>);
+struct Apart<T>(T);
+
+type Shard = Apart<Mutex<Chunks>>;
 
 #[derive(Debug, Default)]
 struct Chunks {
-    open: Vec<u8>,
-    complete: VecDeque<Vec<u8>>,
+    open: Chunk,
+    complete: VecDeque<Chunk>,
     closed: bool,
+}
+
+/// Memory for records, and how much of it they fill.
+#[derive(Debug, Default)]
+struct Chunk {
+    bytes: Box<[u8]>,
+    used: usize,
+}
+
+impl Chunk {
+    fn new(size: usize) -> Self {
+        Self { bytes: vec![0; size].into_boxed_slice(), used: 0 }
+    }
+
+    /// Adds a record of this length, for which there is room.
+    #[inline(always)]
+    fn add(&mut self, length: u32, number: u64, fill: impl FnOnce(&mut [u8])) {
+        let needed = HEADER + length as usize;
+        let place = self.bytes.get_mut(self.used..).and_then(|free| free.get_mut(..needed));
+        if let Some((place, rest)) = place.and_then(|place| place.split_first_chunk_mut())
+            && let Some((number_place, rest)) = rest.split_first_chunk_mut()
+        {
+            (*place, *number_place) = (length.to_le_bytes(), number.to_le_bytes());
+            fill(rest);
+            self.used += needed;
+        }
+    }
+
+    #[inline]
+    fn has_room(&self, bytes: usize) -> bool {
+        self.bytes.len() - self.used >= bytes
+    }
 }
 
 impl Arena {
@@ -70,7 +104,7 @@ impl Arena {
         let shards = (2 * cores).max(FEWEST_SHARDS).next_power_of_two();
         Self {
             shards: (0..shards).map(|_| Shard::default()).collect(),
-            accepted: AtomicU64::new(0),
+            accepted: Apart::default(),
             in_use: AtomicUsize::new(0),
             complete: AtomicUsize::new(0),
             pool: Mutex::default(),
@@ -93,35 +127,31 @@ impl Arena {
 
     #[inline]
     fn push_within(&self, frame: &Frame<'_>, limit: usize) -> Pushed {
-        let length = frame.len();
-        let Ok(framed) = u32::try_from(length) else { return Pushed::Full };
-        let (before, after) = self.shards.split_at(home() & (self.shards.len() - 1));
-        for _ in 0..ROUNDS {
-            let mut full = false;
-            for shard in after.iter().chain(before) {
-                let mut chunks = match shard.0.try_lock() {
-                    Ok(chunks) => chunks,
-                    Err(TryLockError::Poisoned(poisoned)) => poisoned.into_inner(),
-                    Err(TryLockError::WouldBlock) => continue,
-                };
+        let size = frame.size();
+        let Ok(length) = u32::try_from(size.total()) else { return Pushed::Full };
+        let (first, mask) = (home(), self.shards.len() - 1);
+        let mut full = false;
+        for turn in 0..ROUNDS * self.shards.len() {
+            let Some(shard) = self.shards.get((first + turn) & mask) else { break };
+            // Poisoned it cannot be: nothing panics while it is locked.
+            if let Ok(mut chunks) = shard.0.try_lock() {
                 if chunks.closed {
                     return Pushed::Closed;
                 }
-                if !self.has_room(&mut chunks, HEADER + length, limit) {
-                    full = true;
-                    continue;
+                if self.has_room(&mut chunks, HEADER + size.total(), limit) {
+                    // Sequentially consistent: see `Shared::accepted`.
+                    let before = self.accepted.0.fetch_add(1, Ordering::SeqCst);
+                    chunks.open.add(length, before, |place| frame.fill(size, place));
+                    return Pushed::Kept(before + 1);
                 }
-                // Sequentially consistent: see `Shared::accepted`.
-                let before = self.accepted.fetch_add(1, Ordering::SeqCst);
-                chunks.open.extend_from_slice(&framed.to_le_bytes());
-                chunks.open.extend_from_slice(&before.to_le_bytes());
-                frame.write(&mut chunks.open);
-                return Pushed::Kept(before + 1);
+                full = true;
             }
-            if full {
-                return Pushed::Full;
+            if turn & mask == mask {
+                if full {
+                    return Pushed::Full;
+                }
+                std::hint::spin_loop();
             }
-            std::hint::spin_loop();
         }
         Pushed::Contended
     }
@@ -131,7 +161,7 @@ impl Arena {
         if self.in_use.load(Ordering::Relaxed) > limit {
             return false;
         }
-        chunks.open.capacity() - chunks.open.len() >= bytes || self.open(chunks, bytes, limit)
+        chunks.open.has_room(bytes) || self.open(chunks, bytes, limit)
     }
 
     /// Opens a chunk that has room for a record of this size, if the limit allows.
@@ -147,41 +177,39 @@ impl Arena {
         let opened = pooled.unwrap_or_else(|| {
             // A chunk of unusual size makes up for those that wait in the pool.
             pool.as_deref_mut().into_iter().for_each(Vec::clear);
-            Vec::with_capacity(size)
+            Chunk::new(size)
         });
         drop(pool);
-        // An allocator may give more than it was asked for.
-        self.in_use.fetch_add(opened.capacity() - size, Ordering::Relaxed);
         let old = std::mem::replace(&mut chunks.open, opened);
-        if old.is_empty() {
+        if old.used == 0 {
             self.release(old);
         } else {
-            self.complete.fetch_add(old.len(), Ordering::Relaxed);
+            self.complete.fetch_add(old.used, Ordering::Relaxed);
             chunks.complete.push_back(old);
         }
         true
     }
 
     /// Gives back a chunk.
-    pub(super) fn release(&self, mut chunk: Vec<u8>) {
-        self.in_use.fetch_sub(chunk.capacity(), Ordering::Relaxed);
-        if chunk.capacity() == self.chunk
+    fn release(&self, mut chunk: Chunk) {
+        self.in_use.fetch_sub(chunk.bytes.len(), Ordering::Relaxed);
+        if chunk.bytes.len() == self.chunk
             && let Some(mut pool) = self.pool()
             && pool.len() < POOL
         {
-            chunk.clear();
+            chunk.used = 0;
             pool.push(chunk);
         }
     }
 
     /// None while another thread uses it: nobody waits for the pool.
-    fn pool(&self) -> Option<MutexGuard<'_, Vec<Vec<u8>>>> {
+    fn pool(&self) -> Option<MutexGuard<'_, Vec<Chunk>>> {
         self.pool.try_lock().ok()
     }
 
     /// Records so far.
     pub(super) fn accepted(&self) -> u64 {
-        self.accepted.load(Ordering::SeqCst)
+        self.accepted.0.load(Ordering::SeqCst)
     }
 
     /// Bytes that records hold.
@@ -232,14 +260,14 @@ pub(super) struct Intake {
 
 #[derive(Debug)]
 struct Cursor {
-    chunk: Vec<u8>,
+    chunk: Chunk,
     at: usize,
 }
 
 impl Cursor {
     /// The number of the next record, and its bytes.
     fn peek(&self) -> Option<(u64, &[u8])> {
-        let (length, rest) = self.chunk.get(self.at..)?.split_first_chunk()?;
+        let (length, rest) = self.chunk.bytes.get(self.at..self.chunk.used)?.split_first_chunk()?;
         let (number, rest) = rest.split_first_chunk()?;
         Some((u64::from_le_bytes(*number), rest.get(..usize::try_from(u32::from_le_bytes(*length)).ok()?)?))
     }
@@ -289,12 +317,12 @@ impl Intake {
             let mut chunks = shard.0.lock().unwrap_or_else(PoisonError::into_inner);
             let complete = chunks.complete.drain(..);
             queue.extend(complete.map(|chunk| {
-                arena.complete.fetch_sub(chunk.len(), Ordering::Relaxed);
+                arena.complete.fetch_sub(chunk.used, Ordering::Relaxed);
                 Cursor { chunk, at: 0 }
             }));
             let open = std::mem::take(&mut chunks.open);
             drop(chunks);
-            if open.is_empty() {
+            if open.used == 0 {
                 arena.release(open);
             } else {
                 queue.push_back(Cursor { chunk: open, at: 0 });

@@ -13,23 +13,39 @@ pub(super) fn json<T: Serialize + ?Sized>(value: &T, max: usize) -> Box<str> {
     String::from_utf8(write_json(value, max, Vec::new())).unwrap_or_default().into()
 }
 
-/// Does something with the JSON text of a value. The text is in memory that the thread keeps for the next one, so that
-/// nothing is allocated.
-pub(super) fn with_json<T: Serialize + ?Sized, R>(value: &T, max: usize, then: impl FnOnce(&[u8]) -> R) -> R {
-    thread_local! {
-        static SCRATCH: Cell<Vec<u8>> = const { Cell::new(Vec::new()) };
-    }
-    // Taken out: the value may record something while it is serialized. At the end of a thread there is none.
-    let json = write_json(value, max, SCRATCH.try_with(Cell::take).unwrap_or_default());
-    let outcome = then(&json);
-    if json.capacity() <= MOST_SCRATCH {
-        let _ = SCRATCH.try_with(|scratch| scratch.set(json));
-    }
-    outcome
+thread_local! {
+    static SCRATCH: Cell<Vec<u8>> = const { Cell::new(Vec::new()) };
 }
 
 /// What a thread keeps, bytes.
 const MOST_SCRATCH: usize = 16 << 10;
+
+/// The JSON text of a value that is copied soon: in memory that the thread keeps for the next one, so that nothing is
+/// allocated.
+#[derive(Debug)]
+pub(super) struct Json(Vec<u8>);
+
+impl Json {
+    /// Like [`json`].
+    pub(super) fn of<T: Serialize + ?Sized>(value: &T, max: usize) -> Self {
+        // Taken out: the value may record something while it is serialized. At the end of a thread there is none.
+        Self(write_json(value, max, SCRATCH.try_with(Cell::take).unwrap_or_default()))
+    }
+
+    #[inline]
+    pub(super) fn bytes(&self) -> &[u8] {
+        &self.0
+    }
+}
+
+impl Drop for Json {
+    #[inline]
+    fn drop(&mut self) {
+        if self.0.capacity() <= MOST_SCRATCH {
+            let _ = SCRATCH.try_with(|scratch| scratch.set(std::mem::take(&mut self.0)));
+        }
+    }
+}
 
 fn write_json<T: Serialize + ?Sized>(value: &T, max: usize, mut text: Vec<u8>) -> Vec<u8> {
     text.clear();
@@ -94,6 +110,10 @@ mod tests {
         assert_eq!(&*json(&raw, 100), r#"{ "kept":  "as it is" }"#);
         assert_eq!(&*json(&"x".repeat(99), 100), r#"{"_truncated":true,"bytes":101}"#);
         assert_eq!(json(&"x".repeat(98), 100).len(), 100);
+        let (first, second) = (Json::of("a", 100), Json::of("b", 100));
+        assert_eq!((first.bytes(), second.bytes()), (&br#""a""#[..], &br#""b""#[..]));
+        drop((first, second));
+        assert_eq!(Json::of(&[1], 100).bytes(), b"[1]");
     }
 
     #[test]

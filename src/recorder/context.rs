@@ -20,6 +20,7 @@ use crate::model::trace::{TRACEPARENT, TraceParent};
 use crate::recorder::event::Scope as EventScope;
 use crate::recorder::frame::Frame;
 use crate::recorder::inbound::{CORRELATION_HEADER, CORRELATION_VARIABLE, JOB_HEADER, JOB_VARIABLE};
+use crate::recorder::name::Name;
 use crate::recorder::record::{JobRef, JobStatus};
 use crate::recorder::{Class, Recorder};
 
@@ -51,69 +52,77 @@ where
 
 /// What belongs to a job and may be handed on: its ids, what it passes to its children, its log. Cheap to clone. It may
 /// outlive the job; it does not keep it running.
-#[derive(Clone, Debug)]
-pub struct JobContext {
-    scope: Arc<Scope>,
-}
-
 #[derive(Debug)]
-struct Scope {
+pub struct JobContext {
     event: Arc<EventScope>,
     id: Uuid,
     /// Microseconds since the epoch.
     created_at: i64,
     started: Duration,
-    name: Box<str>,
-    /// Whether some record of it has been accepted.
+    name: Name,
+    /// Whether some record of it has been accepted; each clone finds out for itself.
     recorded: AtomicBool,
 }
 
+impl Clone for JobContext {
+    fn clone(&self) -> Self {
+        Self {
+            event: Arc::clone(&self.event),
+            name: self.name.clone(),
+            recorded: AtomicBool::new(self.recorded.load(Ordering::Acquire)),
+            ..*self
+        }
+    }
+}
+
 impl JobContext {
-    pub(super) fn new(event: Arc<EventScope>, name: Box<str>) -> Self {
+    #[inline]
+    pub(super) fn new(event: Arc<EventScope>, name: Name) -> Self {
         let options = event.invocation.recorder.options();
-        let (id, created_at, started) = (options.ids.next(), options.clock.micros(), options.clock.elapsed());
-        Self { scope: Arc::new(Scope { event, id, created_at, started, name, recorded: AtomicBool::new(false) }) }
+        let created_at = options.clock.micros();
+        let (id, started) = (options.ids.at(created_at), options.clock.elapsed());
+        Self { event, id, created_at, started, name, recorded: AtomicBool::new(false) }
     }
 
     /// The id of its row.
     #[must_use]
     pub fn id(&self) -> Uuid {
-        self.scope.id
+        self.id
     }
 
     /// Its name.
     #[must_use]
     pub fn name(&self) -> &str {
-        &self.scope.name
+        self.name.as_str()
     }
 
     /// The id of its invocation's row.
     #[must_use]
     pub fn invocation_id(&self) -> Uuid {
-        self.scope.event.invocation.id
+        self.event.invocation.id
     }
 
     /// The chain it belongs to.
     #[must_use]
     pub fn correlation_id(&self) -> &str {
-        &self.scope.event.invocation.correlation
+        &self.event.invocation.correlation
     }
 
     /// The function of its invocation.
     #[must_use]
     pub fn function(&self) -> &str {
-        &self.scope.event.invocation.function
+        &self.event.invocation.function
     }
 
     /// What to write into the `updated_by` of a row this job changes, so that the event which follows is known to be
     /// its work: `source|correlation|job`.
     #[must_use]
     pub fn token(&self) -> Token {
-        let invocation = &self.scope.event.invocation;
+        let invocation = &self.event.invocation;
         Token {
             source: invocation.origin.to_string(),
             correlation: invocation.correlation.to_string(),
-            job: self.scope.id,
+            job: self.id,
             hop: invocation.hop.map(|hop| hop.saturating_add(1)),
         }
     }
@@ -124,7 +133,7 @@ impl JobContext {
     /// that no header can hold is left out.
     #[must_use]
     pub fn headers(&self) -> Vec<(&'static str, String)> {
-        let invocation = &self.scope.event.invocation;
+        let invocation = &self.event.invocation;
         let parent = u64::try_from(self.id().as_u128() & u128::from(u64::MAX)).unwrap_or(1).max(1);
         let trace = TraceParent { trace: invocation.trace.id, parent, sampled: invocation.trace.sampled };
         let mut headers = vec![(JOB_HEADER, self.id().to_string()), (TRACEPARENT, trace.to_string())];
@@ -211,28 +220,28 @@ impl JobContext {
     }
 
     pub(super) fn recorder(&self) -> &Recorder {
-        &self.scope.event.invocation.recorder
+        &self.event.invocation.recorder
     }
 
     pub(super) fn event(&self) -> &EventScope {
-        &self.scope.event
+        &self.event
     }
 
     pub(super) fn elapsed(&self) -> Duration {
-        self.recorder().options().clock.elapsed().saturating_sub(self.scope.started)
+        self.recorder().options().clock.elapsed().saturating_sub(self.started)
     }
 
     /// So long after its start. One reading of the clock is enough, and the two times of a row fit its duration.
     pub(super) fn row(&self, status: JobStatus, elapsed: Duration) -> JobRef<'_> {
-        let invocation = &self.scope.event.invocation;
+        let invocation = &self.event.invocation;
         JobRef {
-            id: self.scope.id,
+            id: self.id,
             invocation_id: invocation.id,
-            event_execution_id: self.scope.event.id,
-            created_at: self.scope.created_at,
-            updated_at: self.scope.created_at.saturating_add(i64::try_from(elapsed.as_micros()).unwrap_or(i64::MAX)),
+            event_execution_id: self.event.id,
+            created_at: self.created_at,
+            updated_at: self.created_at.saturating_add(i64::try_from(elapsed.as_micros()).unwrap_or(i64::MAX)),
             correlation_id: &invocation.correlation,
-            job_name: &self.scope.name,
+            job_name: self.name.bytes(),
             function_name: None,
             options: None,
             status,
@@ -243,21 +252,21 @@ impl JobContext {
         }
     }
 
-    pub(super) fn push(&self, row: &JobRef<'_>) {
-        if !self.scope.event.ensure_recorded() {
+    pub(super) fn push(&self, row: JobRef<'_>) {
+        if !self.event.ensure_recorded() {
             self.recorder().lose(Class::Job);
         } else if self.recorder().push_job(row) {
-            self.scope.recorded.store(true, Ordering::Release);
+            self.recorded.store(true, Ordering::Release);
         }
     }
 
     /// Whether the row can be there for a log line to refer to. If its start was lost, another record takes its place.
     pub(super) fn ensure_recorded(&self) -> bool {
-        self.scope.recorded.load(Ordering::Acquire)
-            || self.scope.event.ensure_recorded() && {
+        self.recorded.load(Ordering::Acquire)
+            || self.event.ensure_recorded() && {
                 let recorded =
-                    self.recorder().push_parent_frame(&Frame::job(&self.row(JobStatus::Running, Duration::ZERO)));
-                self.scope.recorded.store(recorded, Ordering::Release);
+                    self.recorder().push_parent_frame(&Frame::Job(self.row(JobStatus::Running, Duration::ZERO)));
+                self.recorded.store(recorded, Ordering::Release);
                 recorded
             }
     }

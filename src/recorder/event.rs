@@ -7,8 +7,9 @@ use std::time::Duration;
 use chrono::{DateTime, Utc};
 use uuid::Uuid;
 
+use crate::recorder::counts::Counts;
 use crate::recorder::failure::Failure;
-use crate::recorder::invocation::{Counts, Scope as InvocationScope, unfinished};
+use crate::recorder::invocation::{Scope as InvocationScope, unfinished};
 use crate::recorder::job::JobBuilder;
 use crate::recorder::loss::Class;
 use crate::recorder::record::Record;
@@ -50,7 +51,7 @@ impl Event {
     /// The event took place: its handler starts.
     pub fn detected(self) -> Handler {
         let scope = Arc::clone(&self.scope);
-        scope.invocation.counts.detected.fetch_add(1, Ordering::AcqRel);
+        scope.invocation.detected.fetch_add(1, Ordering::AcqRel);
         scope.detect("handling", None);
         let started = scope.invocation.recorder.options().clock.elapsed();
         Handler { scope, started }
@@ -114,8 +115,11 @@ impl Handler {
     fn end(&self, status: &'static str, error: Option<ErrorText>) {
         let duration = self.scope.invocation.recorder.since(self.started);
         let _ = self.scope.handling.set(Phase { status, duration, error: error.map(Box::new) });
-        self.scope.counts.close();
+        let late = self.scope.counts.close_into(&self.scope.invocation.counts);
         self.scope.record();
+        if late {
+            self.scope.invocation.recount();
+        }
     }
 }
 
@@ -183,8 +187,27 @@ impl Scope {
         }
     }
 
-    /// Records its state by now: also once more, if a job went on after the end.
-    pub(super) fn record(&self) {
+    /// Counts a job that starts.
+    #[inline]
+    pub(super) fn start_job(&self) {
+        if self.counts.start() {
+            self.invocation.counts.start();
+        }
+    }
+
+    /// Counts the end of a job. What is counted on rows whose end is recorded is recorded once more.
+    #[inline]
+    pub(super) fn end_job(&self, failed: bool) {
+        if self.counts.end(failed) {
+            let late = self.invocation.counts.end(failed);
+            self.record();
+            if late {
+                self.invocation.recount();
+            }
+        }
+    }
+
+    fn record(&self) {
         let recorder = &self.invocation.recorder;
         if !self.invocation.ensure_recorded() {
             recorder.lose(Class::Event);

@@ -18,71 +18,79 @@ const EVENT: u8 = 2;
 const JOB: u8 = 3;
 const LOG: u8 = 4;
 
-/// More than the largest head needs.
-const HEAD_BYTES: usize = 192;
-/// More than the most texts of a record.
-const MOST_TEXTS: usize = 14;
-/// The kind, and the length of the head.
+/// The kind, and where the texts begin.
 const HEAD_START: usize = 3;
 /// The length of a text that is not there.
 const ABSENT: u32 = u32::MAX;
 
-/// A record, ready to be copied.
-pub(super) struct Frame<'a> {
-    head: [u8; HEAD_BYTES],
-    used: usize,
-    texts: [&'a [u8]; MOST_TEXTS],
-    count: usize,
+/// A record where it is, ready to be encoded.
+pub(super) enum Frame<'a> {
+    Invocation(&'a InvocationRow),
+    Event(&'a EventRow),
+    Job(JobRef<'a>),
+    Log(&'a LogRow),
 }
 
 impl<'a> Frame<'a> {
     pub(super) fn of(record: &'a Record) -> Self {
         match record {
-            Record::Invocation(row) => Self::invocation(row),
-            Record::Event(row) => Self::event(row),
-            Record::Job(row) => Self::job(&JobRef::from(row)),
-            Record::Log(row) => Self::log(row),
+            Record::Invocation(row) => Self::Invocation(row),
+            Record::Event(row) => Self::Event(row),
+            Record::Job(row) => Self::Job(JobRef::from(row)),
+            Record::Log(row) => Self::Log(row),
         }
     }
 
-    /// The number of bytes that [`Frame::write`] appends.
-    #[inline(always)]
-    pub(super) fn len(&self) -> usize {
-        self.used + self.texts.iter().take(self.count).map(|text| text.len()).sum::<usize>()
+    /// How many bytes it needs.
+    #[inline]
+    pub(super) fn size(&self) -> Size {
+        let mut size = Size { head: 0, texts: 0 };
+        self.encode(&mut size, 0);
+        size
     }
 
+    /// Encodes it into exactly as many bytes as it needs.
+    #[inline]
+    pub(super) fn fill(&self, size: Size, bytes: &mut [u8]) {
+        self.encode(&mut Place { bytes, head: 0, texts: size.head }, u16::try_from(size.head).unwrap_or(0));
+    }
+
+    pub(super) fn append(&self, out: &mut Vec<u8>) {
+        let (start, size) = (out.len(), self.size());
+        out.resize(start + size.total(), 0);
+        self.fill(size, out.get_mut(start..).unwrap_or_default());
+    }
+
+    /// The kind, where the texts begin, the numbers and the lengths of the texts; and apart from them the texts.
     #[inline(always)]
-    pub(super) fn write(&self, out: &mut Vec<u8>) {
-        out.extend_from_slice(self.head.get(..self.used).unwrap_or_default());
-        for text in self.texts.iter().take(self.count) {
-            out.extend_from_slice(text);
+    fn encode(&self, sink: &mut impl Sink, texts: u16) {
+        let kind = match self {
+            Self::Invocation(_) => INVOCATION,
+            Self::Event(_) => EVENT,
+            Self::Job(_) => JOB,
+            Self::Log(_) => LOG,
+        };
+        sink.put([kind]);
+        sink.put(texts.to_le_bytes());
+        match self {
+            Self::Invocation(row) => invocation(sink, row),
+            Self::Event(row) => event(sink, row),
+            Self::Job(row) => job(sink, row),
+            Self::Log(row) => log(sink, row),
         }
     }
+}
 
-    #[inline(always)]
-    fn new(kind: u8) -> Self {
-        let mut head = [0; HEAD_BYTES];
-        head[0] = kind;
-        Self { head, used: HEAD_START, texts: [&[]; MOST_TEXTS], count: 0 }
-    }
+/// Where a record is encoded to, once to see how large it is, once to write it.
+trait Sink {
+    fn put_slice(&mut self, value: &[u8]);
 
-    /// Notes where the texts begin.
-    #[inline(always)]
-    fn complete(mut self) -> Self {
-        if let ([_, length @ ..], Ok(used)) = (&mut self.head, u16::try_from(self.used))
-            && let Some(place) = length.first_chunk_mut()
-        {
-            *place = used.to_le_bytes();
-        }
-        self
-    }
+    /// The bytes of a text, whose length has been put already.
+    fn add(&mut self, text: &[u8]);
 
     #[inline(always)]
     fn put<const N: usize>(&mut self, value: [u8; N]) {
-        if let Some(place) = self.head.get_mut(self.used..self.used + N) {
-            place.copy_from_slice(&value);
-        }
-        self.used += N;
+        self.put_slice(&value);
     }
 
     #[inline(always)]
@@ -108,132 +116,169 @@ impl<'a> Frame<'a> {
         }
     }
 
-    #[inline(always)]
     fn status(&mut self, order: &[&str], status: &str) {
         let place = order.iter().position(|known| *known == status);
         self.put([place.and_then(|place| u8::try_from(place).ok()).unwrap_or(0)]);
     }
 
     #[inline(always)]
-    fn text(&mut self, text: Option<&'a str>) {
-        self.bytes(text.map(str::as_bytes));
-    }
-
-    #[inline(always)]
-    fn bytes(&mut self, text: Option<&'a [u8]>) {
-        // A text of four gigabytes does not come this far: `max_json_bytes` is checked at the call.
+    fn text(&mut self, text: Option<&[u8]>) {
+        // A record of four gigabytes is taken by nobody.
         let length = text.map_or(ABSENT, |text| u32::try_from(text.len()).unwrap_or(ABSENT));
         self.put(length.to_le_bytes());
-        if length != ABSENT
-            && let (Some(text), Some(place)) = (text, self.texts.get_mut(self.count))
-        {
-            *place = text;
-            self.count += 1;
+        if let Some(text) = text {
+            self.add(text);
         }
     }
 
     #[inline(always)]
-    fn error(&mut self, error: Option<&'a ErrorText>) {
-        self.text(error.map(|error| &*error.message));
-        self.text(error.and_then(|error| error.stack.as_deref()));
+    fn string(&mut self, text: Option<&str>) {
+        self.text(text.map(str::as_bytes));
+    }
+
+    #[inline(always)]
+    fn error(&mut self, error: Option<&ErrorText>) {
+        self.string(error.map(|error| &*error.message));
+        self.string(error.and_then(|error| error.stack.as_deref()));
     }
 
     #[inline(always)]
     fn records(&mut self, records: u64) {
         self.put(records.to_le_bytes());
     }
+}
 
-    pub(super) fn invocation(row: &'a InvocationRow) -> Self {
-        let mut frame = Self::new(INVOCATION);
-        frame.records(row.records);
-        frame.id(row.id);
-        frame.time(row.created_at);
-        frame.time(row.updated_at);
-        frame.status(STATUSES, row.status);
-        frame.option(row.total_duration_ms, Self::int);
-        for count in [row.events_detected, row.jobs_run, row.jobs_succeeded, row.jobs_failed] {
-            frame.int(count);
-        }
-        frame.text(Some(&row.correlation_id));
-        frame.text(Some(&row.source_function));
-        frame.error(row.error.as_deref());
-        frame.put([u8::from(row.source.is_some())]);
-        if let Some(source) = &row.source {
-            frame.option(source.job_id, Self::id);
-            frame.option(source.event_id, Self::id);
-            frame.option(source.event_time, Self::time);
-            frame.option(source.auto_load_modules, |frame, on| frame.put([u8::from(on)]));
-            for text in [
-                &source.table,
-                &source.operation,
-                &source.system,
-                &source.kind,
-                &source.payload,
-                &source.user_email,
-                &source.user_role,
-                &source.modules_directory,
-                &source.context,
-            ] {
-                frame.text(text.as_deref());
-            }
-        }
-        frame.complete()
+/// How many bytes a record needs.
+#[derive(Clone, Copy)]
+pub(super) struct Size {
+    head: usize,
+    texts: usize,
+}
+
+impl Size {
+    #[inline(always)]
+    pub(super) fn total(self) -> usize {
+        self.head + self.texts
     }
+}
 
-    pub(super) fn event(row: &'a EventRow) -> Self {
-        let mut frame = Self::new(EVENT);
-        frame.records(row.records);
-        frame.id(row.id);
-        frame.id(row.invocation_id);
-        frame.time(row.created_at);
-        frame.time(row.updated_at);
-        frame.put([u8::from(row.detected)]);
-        frame.status(EVENT_STATUSES, row.status);
-        frame.option(row.detection_duration_ms, Self::int);
-        frame.option(row.handler_duration_ms, Self::int);
-        for count in [row.jobs_count, row.jobs_succeeded, row.jobs_failed] {
-            frame.int(count);
-        }
-        frame.text(Some(&row.correlation_id));
-        frame.text(Some(&row.event_name));
-        frame.error(row.detection_error.as_deref());
-        frame.error(row.handler_error.as_deref());
-        frame.text(row.module_path.as_deref());
-        frame.complete()
-    }
-
-    pub(super) fn log(row: &'a LogRow) -> Self {
-        let mut frame = Self::new(LOG);
-        frame.records(row.records);
-        frame.id(row.id);
-        frame.id(row.job_execution_id);
-        frame.time(row.created_at);
-        frame.status(LEVELS, row.level);
-        frame.text(Some(&row.message));
-        frame.text(row.data.as_deref());
-        frame.text(row.source.as_deref());
-        frame.complete()
+impl Sink for Size {
+    #[inline(always)]
+    fn put_slice(&mut self, value: &[u8]) {
+        self.head += value.len();
     }
 
     #[inline(always)]
-    pub(super) fn job(row: &JobRef<'a>) -> Self {
-        let mut frame = Self::new(JOB);
-        frame.records(row.records);
-        frame.id(row.id);
-        frame.id(row.invocation_id);
-        frame.id(row.event_execution_id);
-        frame.put(row.created_at.to_le_bytes());
-        frame.put(row.updated_at.to_le_bytes());
-        frame.put([row.status as u8]);
-        frame.option(row.duration_ms, Self::int);
-        frame.text(Some(row.correlation_id));
-        frame.text(Some(row.job_name));
-        frame.text(row.function_name);
-        frame.text(row.options);
-        frame.bytes(row.result);
-        frame.error(row.error);
-        frame.complete()
+    fn add(&mut self, text: &[u8]) {
+        self.texts += text.len();
     }
+}
+
+/// Where a record is written to, and how far its two parts are. What does not fit is left out, which cannot be: the size
+/// comes from the same code.
+struct Place<'a> {
+    bytes: &'a mut [u8],
+    head: usize,
+    texts: usize,
+}
+
+impl Sink for Place<'_> {
+    #[inline(always)]
+    fn put_slice(&mut self, value: &[u8]) {
+        if let Some(place) = self.bytes.get_mut(self.head..self.head + value.len()) {
+            place.copy_from_slice(value);
+        }
+        self.head += value.len();
+    }
+
+    #[inline(always)]
+    fn add(&mut self, text: &[u8]) {
+        if let Some(place) = self.bytes.get_mut(self.texts..self.texts + text.len()) {
+            place.copy_from_slice(text);
+        }
+        self.texts += text.len();
+    }
+}
+
+fn invocation(sink: &mut impl Sink, row: &InvocationRow) {
+    sink.records(row.records);
+    sink.id(row.id);
+    sink.time(row.created_at);
+    sink.time(row.updated_at);
+    sink.status(STATUSES, row.status);
+    sink.option(row.total_duration_ms, Sink::int);
+    for count in [row.events_detected, row.jobs_run, row.jobs_succeeded, row.jobs_failed] {
+        sink.int(count);
+    }
+    sink.string(Some(&row.correlation_id));
+    sink.string(Some(&row.source_function));
+    sink.error(row.error.as_deref());
+    sink.put([u8::from(row.source.is_some())]);
+    if let Some(source) = &row.source {
+        sink.option(source.job_id, Sink::id);
+        sink.option(source.event_id, Sink::id);
+        sink.option(source.event_time, Sink::time);
+        sink.option(source.auto_load_modules, |sink, on| sink.put([u8::from(on)]));
+        for text in [
+            &source.table,
+            &source.operation,
+            &source.system,
+            &source.kind,
+            &source.payload,
+            &source.user_email,
+            &source.user_role,
+            &source.modules_directory,
+            &source.context,
+        ] {
+            sink.string(text.as_deref());
+        }
+    }
+}
+
+fn event(sink: &mut impl Sink, row: &EventRow) {
+    sink.records(row.records);
+    sink.id(row.id);
+    sink.id(row.invocation_id);
+    sink.time(row.created_at);
+    sink.time(row.updated_at);
+    sink.put([u8::from(row.detected)]);
+    sink.status(EVENT_STATUSES, row.status);
+    sink.option(row.detection_duration_ms, Sink::int);
+    sink.option(row.handler_duration_ms, Sink::int);
+    for count in [row.jobs_count, row.jobs_succeeded, row.jobs_failed] {
+        sink.int(count);
+    }
+    sink.string(Some(&row.correlation_id));
+    sink.string(Some(&row.event_name));
+    sink.error(row.detection_error.as_deref());
+    sink.error(row.handler_error.as_deref());
+    sink.string(row.module_path.as_deref());
+}
+
+fn log(sink: &mut impl Sink, row: &LogRow) {
+    sink.records(row.records);
+    sink.id(row.id);
+    sink.id(row.job_execution_id);
+    sink.time(row.created_at);
+    sink.status(LEVELS, row.level);
+    sink.string(Some(&row.message));
+    sink.string(row.data.as_deref());
+    sink.string(row.source.as_deref());
+}
+
+#[inline(always)]
+fn job(sink: &mut impl Sink, row: &JobRef<'_>) {
+    sink.records(row.records);
+    sink.put_slice([row.id, row.invocation_id, row.event_execution_id].map(Uuid::into_bytes).as_flattened());
+    sink.put_slice([row.created_at, row.updated_at].map(i64::to_le_bytes).as_flattened());
+    sink.put([row.status as u8]);
+    sink.option(row.duration_ms, Sink::int);
+    sink.string(Some(row.correlation_id));
+    sink.text(Some(row.job_name));
+    sink.text(row.function_name);
+    sink.text(row.options);
+    sink.text(row.result);
+    sink.error(row.error);
 }
 
 /// Reads a record; `None` if the bytes are none.
@@ -417,9 +462,8 @@ mod tests {
     use crate::recorder::record::tests::history;
 
     fn bytes(record: &Record) -> Vec<u8> {
-        let (frame, mut bytes) = (Frame::of(record), Vec::new());
-        frame.write(&mut bytes);
-        assert_eq!(bytes.len(), frame.len());
+        let mut bytes = Vec::new();
+        Frame::of(record).append(&mut bytes);
         bytes
     }
 

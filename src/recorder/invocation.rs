@@ -1,6 +1,6 @@
 //! The guard of an invocation.
 
-use std::sync::atomic::{AtomicBool, AtomicI32, AtomicU64, Ordering};
+use std::sync::atomic::{AtomicBool, AtomicI32, Ordering};
 use std::sync::{Arc, OnceLock};
 use std::thread::panicking;
 use std::time::Duration;
@@ -11,6 +11,7 @@ use uuid::Uuid;
 
 use crate::model::correlation::{mint, trace};
 use crate::recorder::Recorder;
+use crate::recorder::counts::Counts;
 use crate::recorder::event::Event;
 use crate::recorder::failure::Failure;
 use crate::recorder::inbound::{Chain, Inbound, Payload, Trace};
@@ -173,6 +174,7 @@ impl InvocationBuilder {
             origin: origin.map_or_else(|| Arc::clone(&self.function), Into::into),
             function: self.function,
             hop: chain.hop,
+            detected: AtomicI32::new(0),
             counts: Counts::default(),
             recorded: AtomicBool::new(false),
             end: OnceLock::new(),
@@ -262,38 +264,6 @@ pub(super) fn unfinished() -> ErrorText {
     ErrorText { message: if panicking() { "panicked" } else { "cancelled" }.into(), stack: None }
 }
 
-/// Counters that the guards of events and jobs move on.
-#[derive(Debug, Default)]
-pub(super) struct Counts {
-    pub(super) detected: AtomicI32,
-    pub(super) run: AtomicI32,
-    /// Jobs that succeeded, jobs that failed shifted left by 32 bits, and [`CLOSED`]: in one number, so that either the
-    /// last record of a row counts the end of a job, or that end finds the row closed and has it recorded once more.
-    ends: AtomicU64,
-}
-
-/// The end of the row has been recorded, or is about to be.
-const CLOSED: u64 = 1 << 63;
-
-impl Counts {
-    /// Counts the end of a job. True if the row was closed before.
-    pub(super) fn end_job(&self, failed: bool) -> bool {
-        self.ends.fetch_add(if failed { 1 << 32 } else { 1 }, Ordering::AcqRel) & CLOSED != 0
-    }
-
-    /// Whatever has not ended yet has to have the row recorded once more.
-    pub(super) fn close(&self) {
-        self.ends.fetch_or(CLOSED, Ordering::AcqRel);
-    }
-
-    /// Jobs that ran, succeeded and failed.
-    pub(super) fn jobs(&self) -> [i32; 3] {
-        let ends = self.ends.load(Ordering::Acquire);
-        let count = |bits: u64| i32::try_from(bits & 0x7FFF_FFFF).unwrap_or(i32::MAX);
-        [self.run.load(Ordering::Acquire), count(ends), count(ends >> 32)]
-    }
-}
-
 /// What an invocation shares with its events and jobs, which may outlive its guard.
 #[derive(Debug)]
 pub(super) struct Scope {
@@ -306,6 +276,9 @@ pub(super) struct Scope {
     /// The trace that it belongs to.
     pub(super) trace: Trace,
     pub(super) function: Arc<str>,
+    /// Events that were detected.
+    pub(super) detected: AtomicI32,
+    /// The jobs of the events that have ended, and later ones.
     pub(super) counts: Counts,
     created_at: DateTime<Utc>,
     started: Duration,
@@ -334,7 +307,7 @@ impl Scope {
             source: None,
             status: end.map_or("running", |end| end.status),
             total_duration_ms: end.map(|end| end.duration),
-            events_detected: self.counts.detected.load(Ordering::Acquire),
+            events_detected: self.detected.load(Ordering::Acquire),
             jobs_run,
             jobs_succeeded,
             jobs_failed,
@@ -353,7 +326,7 @@ impl Scope {
         }
     }
 
-    /// Records the counters once more: a job went on after the end.
+    /// Records the counters once more: something went on after the end.
     pub(super) fn recount(&self) {
         self.recorder.push(Record::Invocation(self.row()));
     }

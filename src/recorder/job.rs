@@ -5,18 +5,18 @@ use std::future::Future;
 use std::ops::Deref;
 use std::panic::{AssertUnwindSafe, catch_unwind, resume_unwind};
 use std::sync::Arc;
-use std::sync::atomic::Ordering;
 use std::time::Duration;
 
 use serde::Serialize;
 use tokio::task::JoinHandle;
 use tracing::Instrument as _;
 
-use crate::recorder::capture;
+use crate::recorder::capture::{self, Json};
 use crate::recorder::context::JobContext;
 use crate::recorder::event::Scope;
 use crate::recorder::failure::{self, Failure};
 use crate::recorder::invocation::unfinished;
+use crate::recorder::name::Name;
 use crate::recorder::record::JobStatus;
 use crate::store::write::ErrorText;
 
@@ -25,9 +25,9 @@ use crate::store::write::ErrorText;
 #[must_use = "nothing is recorded before `start` or `run`"]
 pub struct JobBuilder {
     event: Arc<Scope>,
-    name: Box<str>,
-    function_name: Option<Box<str>>,
-    options: Option<Box<str>>,
+    name: Name,
+    function_name: Option<Name>,
+    options: Option<Json>,
 }
 
 impl JobBuilder {
@@ -45,20 +45,19 @@ impl JobBuilder {
     pub fn options<T: Serialize + ?Sized>(mut self, options: &T) -> Self {
         let recorder = &self.event.invocation.recorder;
         if recorder.is_enabled() && recorder.options().capture_job_options {
-            self.options = Some(recorder.json(options));
+            self.options = Some(Json::of(options, recorder.options().max_json_bytes));
         }
         self
     }
 
     /// Records the start, and starts the clock.
     pub fn start(self) -> Job {
-        for counts in [&self.event.counts, &self.event.invocation.counts] {
-            counts.run.fetch_add(1, Ordering::AcqRel);
-        }
+        self.event.start_job();
         let context = JobContext::new(self.event, self.name);
         let mut row = context.row(JobStatus::Running, Duration::ZERO);
-        (row.function_name, row.options) = (self.function_name.as_deref(), self.options.as_deref());
-        context.push(&row);
+        (row.function_name, row.options) =
+            (self.function_name.as_ref().map(Name::bytes), self.options.as_ref().map(Json::bytes));
+        context.push(row);
         Job { context, ended: false }
     }
 
@@ -129,12 +128,8 @@ impl Job {
     /// It went through and returned this.
     pub fn complete<T: Serialize + ?Sized>(mut self, result: &T) {
         let options = self.context.recorder().options();
-        let (enabled, max) = (options.enabled, options.max_json_bytes);
-        if enabled {
-            capture::with_json(result, max, |json| self.end(None, Some(json).filter(|json| *json != b"null")));
-        } else {
-            self.end(None, None);
-        }
+        let json = options.enabled.then(|| Json::of(result, options.max_json_bytes));
+        self.end(None, json.as_ref().map(Json::bytes).filter(|json| *json != b"null"));
     }
 
     /// It failed, for this reason.
@@ -225,21 +220,15 @@ impl Job {
 
     fn end(&mut self, error: Option<&ErrorText>, result: Option<&[u8]>) {
         self.ended = true;
-        let event = self.context.event();
-        let late = [&event.counts, &event.invocation.counts].map(|counts| counts.end_job(error.is_some()));
-        if self.context.recorder().is_enabled() {
-            let elapsed = self.context.elapsed();
-            let mut row =
-                self.context.row(if error.is_some() { JobStatus::Failed } else { JobStatus::Completed }, elapsed);
-            (row.duration_ms, row.result, row.error) = (Some(capture::millis(elapsed)), result, error);
-            self.context.push(&row);
+        if !self.context.recorder().is_enabled() {
+            return;
         }
-        if late[0] {
-            event.record();
-        }
-        if late[1] {
-            event.invocation.recount();
-        }
+        let status = if error.is_some() { JobStatus::Failed } else { JobStatus::Completed };
+        let elapsed = self.context.elapsed();
+        let mut row = self.context.row(status, elapsed);
+        (row.duration_ms, row.result, row.error) = (Some(capture::millis(elapsed)), result, error);
+        self.context.push(row);
+        self.context.event().end_job(error.is_some());
     }
 }
 

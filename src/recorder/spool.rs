@@ -110,14 +110,14 @@ impl Spool {
     /// Appends the rows of a batch, made of so many records, all or none.
     pub(super) fn append(&mut self, batch: &Batch, records: ByClass) -> io::Result<()> {
         let mut bytes = Vec::new();
-        let invocations = batch.invocations.iter().map(Frame::invocation);
-        let events = batch.events.iter().map(Frame::event);
-        let jobs = batch.jobs.iter().map(|row| Frame::job(&JobRef::from(row)));
-        let logs = batch.logs.iter().map(Frame::log);
+        let invocations = batch.invocations.iter().map(Frame::Invocation);
+        let events = batch.events.iter().map(Frame::Event);
+        let jobs = batch.jobs.iter().map(|row| Frame::Job(JobRef::from(row)));
+        let logs = batch.logs.iter().map(Frame::Log);
         for frame in invocations.chain(events).chain(jobs).chain(logs) {
             let start = bytes.len();
             bytes.extend_from_slice(&[0; HEADER]);
-            frame.write(&mut bytes);
+            frame.append(&mut bytes);
             let frame = bytes.get(start + HEADER..).unwrap_or_default();
             let header = [length(frame)?.to_le_bytes(), checksum(frame).to_le_bytes()].concat();
             if let Some(place) = bytes.get_mut(start..start + HEADER) {
