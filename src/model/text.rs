@@ -114,6 +114,17 @@ pub fn age(delta: TimeDelta) -> String {
     }
 }
 
+/// How long ago something was, so that it seldom changes: `just now`, `20s ago`, `3m ago`; `in 2m` for what is ahead.
+#[must_use]
+pub fn ago(delta: TimeDelta) -> String {
+    match delta.num_seconds() {
+        -9..10 => "just now".to_owned(),
+        seconds @ 10..60 => format!("{}s ago", seconds / 10 * 10),
+        60.. => format!("{} ago", age(delta)),
+        _ => format!("in {}", age(-delta)),
+    }
+}
+
 /// A size with a unit: `640 B`, `2.1 kB`, `5.0 MB`.
 #[must_use]
 pub fn bytes(count: usize) -> String {
@@ -175,6 +186,10 @@ mod tests {
         let round: Vec<_> = [500, 2_000, 1_500, 300_000, 7_200_000, 86_400_000].map(round_duration).into();
         assert_eq!(round, ["500ms", "2s", "1.5s", "5m", "2h", "1d"]);
         assert_eq!(age(TimeDelta::minutes(190)), "3h");
+        let agos = [(-200, "in 3m"), (-9, "just now"), (9, "just now"), (10, "10s ago"), (29, "20s ago")];
+        for (seconds, text) in agos.into_iter().chain([(60, "1m ago"), (7_300, "2h ago"), (200_000, "2d ago")]) {
+            assert_eq!(ago(TimeDelta::seconds(seconds)), text);
+        }
         assert_eq!([640, 2_100, 5_000_000].map(bytes), ["640 B", "2.1 kB", "5.0 MB"]);
     }
 

@@ -214,6 +214,8 @@ pub struct App {
     pub pending: Option<KeyEvent>,
     /// Whether times are shown in local time.
     pub local_time: bool,
+    /// Whether lists say how long ago something was, instead of when.
+    pub ages: bool,
     /// Whether `q` was pressed at the root once.
     pub asked_to_quit: bool,
     /// What was asked of a screen before its first rows came, to be done then.
@@ -261,6 +263,7 @@ impl App {
             note: None,
             pending: None,
             local_time: false,
+            ages: false,
             asked_to_quit: false,
             quit: false,
             typed_ahead: Vec::new(),
@@ -289,6 +292,11 @@ impl App {
     /// Says in the message row that something went wrong.
     pub fn complain(&mut self, text: impl Into<String>) {
         self.tell(text.into(), true);
+    }
+
+    /// Says that what is open over the screen does not know this key.
+    pub(super) fn close_first(&mut self) {
+        self.say(format!("not here: {} closes this first", self.settings.keys.key_of(self.view, Action::Back)));
     }
 
     fn tell(&mut self, text: String, is_error: bool) {

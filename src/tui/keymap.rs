@@ -202,6 +202,21 @@ impl Keymap {
         if self.bindings(view).any(begins) { Lookup::Pending } else { Lookup::Nothing }
     }
 
+    /// What is said of a key that means nothing on a screen: where it means something.
+    #[must_use]
+    pub fn nothing(&self, view: View, pending: Option<KeyEvent>, key: KeyEvent) -> String {
+        let chord: Vec<Press> = pending.into_iter().chain([key]).map(Press::from).collect();
+        let name: String = chord.iter().map(|press| press.name().unwrap_or_else(|| "this key".to_owned())).collect();
+        let means = |binding: &&Binding| self.keys(binding).into_iter().any(|keys| parse(keys).starts_with(&chord));
+        match BINDINGS.iter().find(means) {
+            Some(binding) => {
+                let views: Vec<String> = binding.views.iter().map(|view| format!("{view:?}")).collect();
+                format!("{name} does nothing here; in {}: {}", views.join(", "), binding.help)
+            }
+            None => format!("{name} is no key: {} lists all", self.key_of(view, Action::Help)),
+        }
+    }
+
     /// What the footer of a screen says, most important first: keys and label.
     #[must_use]
     pub fn footer(&self, view: View) -> Vec<(String, &'static str)> {

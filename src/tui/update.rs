@@ -2,6 +2,7 @@
 //! the same requests.
 
 mod mouse;
+mod nothing;
 
 use chrono::{DateTime, Utc};
 use crossterm::event::{KeyEvent, KeyEventKind};
@@ -193,7 +194,14 @@ fn pressed(app: &mut App, key: KeyEvent) -> Vec<Cmd> {
             app.pending = Some(key);
             Vec::new()
         }
-        Lookup::Nothing => Vec::new(),
+        Lookup::Nothing if app.is_covered() => {
+            app.close_first();
+            Vec::new()
+        }
+        Lookup::Nothing => {
+            let why = app.settings.keys.nothing(app.view, pending, key);
+            nothing_there(app, &why)
+        }
         Lookup::Action(action) => act_anywhere(app, action, asked),
     }
 }
@@ -242,7 +250,10 @@ fn act(app: &mut App, action: Action, asked_to_quit: bool) -> Vec<Cmd> {
         Action::Quit | Action::Back if !app.back.is_empty() => back(app),
         Action::Quit => ask_to_quit(app, asked_to_quit, "q"),
         Action::QuitNow => ask_to_quit(app, asked_to_quit, "C-c"),
-        Action::Back => Vec::new(),
+        Action::Back => {
+            let quit = app.settings.keys.key_of(app.view, Action::Quit);
+            nothing_there(app, &format!("nothing to close here: {quit} leaves"))
+        }
         Action::Messages | Action::Columns | Action::Views | Action::SaveView | Action::Palette => {
             overlay::open(app, action)
         }
@@ -253,7 +264,10 @@ fn act(app: &mut App, action: Action, asked_to_quit: bool) -> Vec<Cmd> {
         Action::Redraw => vec![Cmd::Redraw],
         Action::Suspend => vec![Cmd::Suspend],
         Action::Show(view) => show(app, view),
-        Action::PreviousView => app.previous.map_or_else(Vec::new, |view| arrive(app, view)),
+        Action::PreviousView => match app.previous {
+            Some(view) => arrive(app, view),
+            None => nothing_there(app, "no other screen was shown before"),
+        },
         Action::Pause => pause(app),
         Action::Refresh => refresh_now(app),
         Action::Login => {
@@ -261,8 +275,7 @@ fn act(app: &mut App, action: Action, asked_to_quit: bool) -> Vec<Cmd> {
             Vec::new()
         }
         Action::TimeZone if app.view != View::Logs => {
-            app.local_time = !app.local_time;
-            app.say(if app.local_time { "local time" } else { "UTC" });
+            turn_times(app);
             Vec::new()
         }
         // Typed faster than the rows come, as over a slow link: done when they are there.
@@ -277,6 +290,15 @@ fn act(app: &mut App, action: Action, asked_to_quit: bool) -> Vec<Cmd> {
 }
 
 fn act_on_screen(app: &mut App, action: Action) -> Vec<Cmd> {
+    let before = (app.view, nothing::place(app));
+    let commands = do_on_screen(app, action);
+    if app.view == before.0 {
+        nothing::tell(app, action, before.1, &commands);
+    }
+    commands
+}
+
+fn do_on_screen(app: &mut App, action: Action) -> Vec<Cmd> {
     if find::act(app, action) {
         return Vec::new();
     }
@@ -331,18 +353,33 @@ fn refresh_if_live(app: &mut App) -> Vec<Cmd> {
 fn show(app: &mut App, view: View) -> Vec<Cmd> {
     app.typed_ahead.clear();
     match (app.view, view) {
-        (from, to) if from == to => Vec::new(),
+        (from, to) if from == to => nothing_there(app, "this is the screen already"),
         (_, View::Charts) => charts::open(app),
         (_, View::Jobs | View::Failures) => groups::open(app, view),
         (View::Invocations, View::Flow) => invocations::act(app, Action::Open),
         (View::Invocations, View::Logs) => invocations::act(app, Action::Logs),
-        (View::Flow, View::Logs) => flow::act(app, Action::Logs),
+        (View::Flow, View::Logs) => act_on_screen(app, Action::Logs),
         (_, View::Flow) if app.flow.invocation.is_none() => {
             nothing_there(app, "no cascade opened yet: Enter opens one")
         }
         (_, View::Logs) if app.logs.subject.is_none() => nothing_there(app, "no node chosen yet: L shows its lines"),
         (_, view) => arrive(app, view),
     }
+}
+
+/// UTC, local time and, in lists, how long ago.
+fn turn_times(app: &mut App) {
+    let is_list = matches!(app.view, View::Invocations | View::Jobs | View::Failures);
+    (app.local_time, app.ages) = match (app.local_time, app.ages) {
+        (_, true) if is_list => (false, false),
+        (true, false) if is_list => (true, true),
+        (is_local, ages) => (!is_local, ages),
+    };
+    app.say(match (app.local_time, app.ages && is_list) {
+        (_, true) => "how long ago; elsewhere local time",
+        (true, false) => "local time",
+        (false, false) => "UTC",
+    });
 }
 
 /// Tries once with this password.
@@ -370,7 +407,7 @@ fn pause(app: &mut App) -> Vec<Cmd> {
 }
 
 fn refresh_now(app: &mut App) -> Vec<Cmd> {
-    match &mut app.connection {
+    let commands = match &mut app.connection {
         Connection::Offline { retry_at, .. } => {
             *retry_at = None;
             refresh_everything(app)
@@ -386,8 +423,14 @@ fn refresh_now(app: &mut App) -> Vec<Cmd> {
             View::Compare => compare::act(app, Action::Refresh),
             View::Invocations => refresh(app),
         },
+    };
+    if commands.is_empty() && app.note.is_none() {
+        app.say(if app.has_nothing() { "there is nothing to read here yet" } else { "it is on its way already" });
     }
+    commands
 }
 
+#[cfg(test)]
+mod silent;
 #[cfg(test)]
 mod tests;

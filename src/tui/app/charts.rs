@@ -237,7 +237,7 @@ fn shift(app: &mut App, later: bool) -> Vec<Cmd> {
         return Vec::new();
     }
     let moved = if later { end.checked_add_signed(length) } else { end.checked_sub_signed(length) };
-    app.charts.end = moved.filter(|&end| end < newest);
+    app.charts.end = moved.filter(|&end| !filter::ends_now(end, length, newest));
     app.charts.cursor = None;
     ask(app)
 }

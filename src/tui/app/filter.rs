@@ -13,6 +13,7 @@ use crate::model::text::age;
 use crate::tui::msg::{Action, Cmd, Failure, View};
 
 pub use prompt::{Prompt, named, paste, typed};
+pub(super) use range::ends_now;
 pub use range::{LENGTHS, Menu as RangeMenu, typed as typed_range};
 pub use values::{Menu as ValueMenu, act_in_menu};
 

@@ -6,7 +6,7 @@ mod rows;
 use chrono::{DateTime, TimeDelta, Utc};
 
 use super::cursor::Cursor;
-use super::{App, Load, flow};
+use super::{App, Load, filter, flow};
 use crate::model::failures::{Failures, JobStats, Looked};
 use crate::model::fingerprint::fingerprint;
 use crate::model::flow::Kind;
@@ -287,7 +287,7 @@ pub fn act(app: &mut App, action: Action) -> Vec<Cmd> {
             }
             let moved =
                 if action == Action::Later { end.checked_add_signed(length) } else { end.checked_sub_signed(length) };
-            state.end = moved.filter(|&end| end < now);
+            state.end = moved.filter(|&end| !filter::ends_now(end, length, now));
             return ask(app);
         }
         Action::Refresh => return ask(app),

@@ -62,7 +62,10 @@ pub fn act(app: &mut App, action: Action) -> Vec<Cmd> {
         Action::PageUp => Some(first.saturating_sub(page)),
         Action::First => Some(0),
         Action::Last => Some(usize::MAX),
-        _ => Some(first),
+        _ => {
+            app.close_first();
+            Some(first)
+        }
     };
     let last = app.settings.keys.help_rows(app.view, app.size.0, wanted(app)).saturating_sub(page);
     app.help = app.help.map(|first| first.min(last));

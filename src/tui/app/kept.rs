@@ -44,6 +44,8 @@ pub struct Session {
     pub view: Option<String>,
     /// Whether times were shown in local time.
     pub local_time: bool,
+    /// Whether lists said how long ago something was.
+    pub ages: bool,
 }
 
 #[derive(Debug, Deserialize)]
@@ -72,6 +74,7 @@ struct SessionFile {
     sort: Option<String>,
     view: Option<String>,
     local_time: bool,
+    ages: bool,
 }
 
 /// Reads a file of views.
@@ -205,17 +208,18 @@ fn fields(look: &Look) -> String {
 #[must_use]
 pub fn session(text: &str) -> Session {
     let file: SessionFile = toml::from_str(text).unwrap_or_default();
-    let SessionFile { filter, columns, sort, view, local_time } = file;
+    let SessionFile { filter, columns, sort, view, local_time, ages } = file;
     let look = look(filter, &columns, sort.as_deref());
     let view = view.filter(|_| look.is_ok());
-    Session { look: look.unwrap_or_default(), view, local_time }
+    Session { look: look.unwrap_or_default(), view, local_time, ages }
 }
 
 /// The text of a session's file.
 #[must_use]
 pub fn session_text(session: &Session) -> String {
     let view = session.view.as_ref().map_or_else(String::new, |view| format!("view = {}\n", quote_toml(view)));
-    format!("{}{view}local_time = {}\n", fields(&session.look), session.local_time)
+    let Session { local_time, ages, .. } = session;
+    format!("{}{view}local_time = {local_time}\nages = {ages}\n", fields(&session.look))
 }
 
 /// The shown columns as they are kept: none where they are those of the beginning.
@@ -336,10 +340,11 @@ sort = "-duration"
             all in vec((any::<String>(), looks()), 0..6),
             removed in any::<prop::sample::Index>(),
             local_time: bool,
+            ages: bool,
         ) {
             let (mut text, mut expected) = (String::new(), Vec::<View>::new());
             for (name, look) in all {
-                let session = Session { look: look.clone(), view: Some(name.clone()), local_time };
+                let session = Session { look: look.clone(), view: Some(name.clone()), local_time, ages };
                 prop_assert_eq!(super::session(&session_text(&session)), session);
                 let view = View { name, look };
                 text = with_view(&text, &view).unwrap();

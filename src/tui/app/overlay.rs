@@ -73,6 +73,7 @@ pub fn pasted(app: &mut App, text: &str) -> bool {
 /// What a key means while something is open; nothing when the key is for the whole explorer.
 pub fn act(app: &mut App, action: Action) -> Option<Vec<Cmd>> {
     let overlay = app.overlay.clone()?;
+    let moves = Cursor::default().act(action, 0, 0);
     match action {
         Action::QuitNow | Action::Redraw | Action::Suspend => return None,
         Action::Back | Action::Quit => {
@@ -81,7 +82,7 @@ pub fn act(app: &mut App, action: Action) -> Option<Vec<Cmd>> {
         }
         _ => {}
     }
-    Some(match overlay {
+    let commands = match overlay.clone() {
         Overlay::Messages(_) if matches!(action, Action::Messages | Action::Open) => {
             app.overlay = None;
             Vec::new()
@@ -104,7 +105,11 @@ pub fn act(app: &mut App, action: Action) -> Option<Vec<Cmd>> {
         Overlay::SaveView(_) | Overlay::Range(_) => Vec::new(),
         Overlay::Values(menu) => filter::act_in_menu(app, menu, action),
         Overlay::Messages(cursor) => messages::act(app, cursor, action),
-    })
+    };
+    if commands.is_empty() && !moves && app.note.is_none() && app.overlay == Some(overlay) {
+        app.close_first();
+    }
+    Some(commands)
 }
 
 /// Opens what an action opens.

@@ -175,7 +175,7 @@ pub fn restore(app: &mut App, session: Session) -> Vec<Cmd> {
     if session == Session::default() {
         return Vec::new();
     }
-    app.local_time = session.local_time;
+    (app.local_time, app.ages) = (session.local_time, session.ages);
     // A filter that an older version understood and this one does not is none.
     let filter = Filter::parse(&session.look.filter).map_or_else(|_| String::new(), |_| session.look.filter.clone());
     let commands = apply(app, &Look { filter, ..session.look });
@@ -190,6 +190,7 @@ pub fn session(app: &App) -> Session {
         look: look(app),
         view: app.views.current.as_ref().filter(|view| view.look == look(app)).map(|view| view.name.clone()),
         local_time: app.local_time,
+        ages: app.ages,
     }
 }
 

@@ -160,7 +160,12 @@ mod tests {
         let folder = tempfile::tempdir().unwrap();
         let path = folder.path().join("state/obs-tui/session.toml");
         assert_eq!(session(&path), Session::default());
-        let left = Session { look: view("", "st:failed at:1h").look, view: Some("x".to_owned()), local_time: true };
+        let left = Session {
+            look: view("", "st:failed at:1h").look,
+            view: Some("x".to_owned()),
+            local_time: true,
+            ages: true,
+        };
         keep_session(&path, &left).unwrap();
         assert_eq!(session(&path), left);
         fs::write(&path, [0xff, 0x00, b'[']).unwrap();

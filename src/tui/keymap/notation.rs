@@ -16,6 +16,18 @@ impl From<KeyEvent> for Press {
 }
 
 impl Press {
+    /// Its name as people read it; nothing for a key that no binding can have.
+    #[must_use]
+    pub fn name(self) -> Option<String> {
+        let named = NAMED.iter().find(|(_, code)| *code == self.code).map(|(name, _)| shown(name).to_owned());
+        let control = if self.control { "C-" } else { "" };
+        match (named, self.code) {
+            (Some(name), _) => Some(format!("{control}{name}")),
+            (None, KeyCode::Char(c)) if !c.is_control() => Some(format!("{control}{c}")),
+            (None, _) => None,
+        }
+    }
+
     /// The key event that a terminal sends for it.
     #[must_use]
     pub fn event(self) -> KeyEvent {

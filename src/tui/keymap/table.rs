@@ -6,7 +6,8 @@ use crate::tui::msg::View::{self, Charts, Detail, Failures, Flow, Invocations, J
 
 const ALL: &[View] = &View::ALL;
 const AWAY: &[View] = &[Flow, Logs, Charts, Jobs, Failures, Detail, View::Compare];
-const ZONED: &[View] = &[Invocations, Flow, Charts, Jobs, Failures, Detail, View::Compare];
+const AGED: &[View] = &[Invocations, Jobs, Failures];
+const ZONED: &[View] = &[Flow, Charts, Detail, View::Compare];
 const EXPORTED: &[View] = &[Invocations, Flow, Logs, Charts, Jobs, Failures, Detail];
 const RANGES: &[View] = &[Charts, Jobs, Failures];
 const GROUPS: &[View] = &[Jobs, Failures];
@@ -120,6 +121,7 @@ pub const BINDINGS: &[Binding] = &[
     key(Group::Show, &["t"], TimeRange, RANGES, "range", "next length of range"),
     key(Group::Show, &["<"], Earlier, RANGES, "shift", "time range earlier"),
     key(Group::Show, &[">"], Later, RANGES, "shift", "time range later"),
+    key(Group::Show, &["T"], TimeZone, AGED, "", "UTC, local, how long ago"),
     key(Group::Show, &["T"], TimeZone, ZONED, "", "UTC or local time"),
     key(Group::Show, &["s"], SortColumn, &[Charts], "sort", "sort by next column"),
     key(Group::Show, &["S"], SortReverse, &[Charts], "", "reverse the order"),

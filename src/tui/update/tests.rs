@@ -324,3 +324,28 @@ fn a_note_that_comes_while_a_line_is_typed_does_not_stay_in_its_place() {
     assert_eq!(app.note, None);
     assert!(fixture::screen(&app, &fixture::PLAIN, (80, 24)).contains(" :fail"));
 }
+
+#[test]
+fn lists_tell_when_or_how_long_ago() {
+    let mut app = loaded();
+    let told: Vec<String> = (0..3)
+        .map(|_| {
+            press(&mut app, "T");
+            app.note.clone().unwrap().text
+        })
+        .collect();
+    assert_eq!(told, ["local time", "how long ago; elsewhere local time", "UTC"]);
+    press(&mut app, "TT");
+    assert_screen("invocations__ages", &app);
+    press(&mut app, "4T");
+    assert_eq!((app.local_time, app.ages), (false, true), "charts have hours");
+    // What was seen a moment ago stands still: an idle screen costs nothing.
+    let mut app = loaded();
+    press(&mut app, "TT<Esc>");
+    let lines = |app: &App| fixture::screen(app, &fixture::PLAIN, (80, 24)).lines().skip(2).collect::<String>();
+    app.invocations.rows.value.as_mut().unwrap().truncate(3);
+    app.invocations.rows.value.as_mut().unwrap().remove(0);
+    let before = lines(&app);
+    app.now += TimeDelta::seconds(4);
+    assert_eq!(lines(&app), before);
+}

@@ -38,7 +38,7 @@ pub(super) fn draw(app: &App, theme: &Theme, row: Rect, buf: &mut Buffer) {
     let x = put(buf, row, row.x + 1, label(row), theme.accent());
     let room = usize::from(end.saturating_sub(x + 1));
     if applied.is_empty() {
-        let text = if row.width < 60 { "none" } else { "none, all rows are shown" };
+        let text = if row.width < 60 { "all rows" } else { "none, all rows are shown" };
         put(buf, row, x, &fit(text, room, theme), theme.dim());
     } else {
         put(buf, row, x, &fit(&clean(&terms(applied)), room, theme), theme.title());

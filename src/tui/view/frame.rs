@@ -217,7 +217,7 @@ pub fn rule(theme: &Theme, area: Rect, buf: &mut Buffer) {
 /// What was said last, else the screen's own summary; at the right end the keys of an unfinished chord.
 pub fn message(app: &App, theme: &Theme, area: Rect, buf: &mut Buffer) {
     if app.login.is_some() {
-        let x = put(buf, area, area.x + 1, "password (not shown; Enter sends it, Esc gives up)> ", theme.accent());
+        let x = put(buf, area, area.x + 1, "password (not shown)> ", theme.accent());
         put(buf, area, x, " ", theme.selected());
         return;
     }
@@ -260,6 +260,8 @@ pub fn keys(app: &App, theme: &Theme, area: Rect, buf: &mut Buffer) {
         ]
     } else if app.overlay.is_some() {
         super::overlay::keys(app)
+    } else if let Some(keys) = prompt_keys(app) {
+        keys.iter().map(|&(key, label)| (key.to_owned(), label)).collect()
     } else {
         app.settings.keys.footer(app.view)
     };
@@ -276,6 +278,19 @@ pub fn keys(app: &App, theme: &Theme, area: Rect, buf: &mut Buffer) {
         }
         x = put(buf, area, x, &entry.0, theme.accent());
         x = put(buf, area, x + 1, entry.1, Style::new()) + 2;
+    }
+}
+
+/// The keys of the line that is typed on the screen; nothing when none is.
+fn prompt_keys(app: &App) -> Option<&'static [(&'static str, &'static str)]> {
+    let filter = app.filter.prompt.as_ref().filter(|_| app.view == View::Invocations);
+    let finds = crate::tui::app::find::of(app).is_some_and(|find| find.prompt.is_some());
+    match filter.map(|prompt| prompt.chosen) {
+        _ if app.login.is_some() => Some(&[("Enter", "send"), ("Esc", "give up")]),
+        Some(Some(_)) => Some(&[("Tab/S-Tab", "choose"), ("Enter", "take"), ("Esc", "leave")]),
+        Some(None) => Some(&[("Tab", "complete"), ("Up", "earlier ones"), ("Enter", "filter"), ("Esc", "leave")]),
+        None if finds => Some(&[("Enter", "find"), ("Esc", "end")]),
+        None => None,
     }
 }
 

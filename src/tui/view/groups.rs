@@ -17,7 +17,7 @@ use unicode_width::UnicodeWidthStr;
 use chrono::{DateTime, TimeDelta, Utc};
 
 use super::frame::{columns, fit, put, rule};
-use crate::model::text::{age, clean, duration, plural};
+use crate::model::text::{age, ago, clean, duration, plural};
 use crate::tui::app::App;
 use crate::tui::app::cursor::Cursor;
 use crate::tui::app::groups::{self, Layout, RANGES, Row, Run, State, Told};
@@ -116,6 +116,11 @@ fn moment(app: &App, at: DateTime<Utc>) -> String {
     app.local(at).format(if today { "%H:%M:%S" } else { "%m-%d %H:%M" }).to_string()
 }
 
+/// When something of a table was: [`moment`], or how long ago.
+fn when(app: &App, at: DateTime<Utc>) -> String {
+    if app.ages { ago(app.now - at) } else { moment(app, at) }
+}
+
 const MOMENT: usize = 11;
 
 /// Columns of the name, and of the fingerprint behind it.
@@ -154,7 +159,7 @@ fn job_columns(width: usize) -> impl Iterator<Item = (&'static str, usize, bool)
 }
 
 fn cells(app: &App, row: &Row, width: usize, theme: &Theme) -> Vec<Cell> {
-    let last = row.last.map(|at| moment(app, at)).unwrap_or_default();
+    let last = row.last.map(|at| when(app, at)).unwrap_or_default();
     let name = clean(&row.name.name).into_owned();
     if app.view != View::Jobs {
         let (named, fingerprint) = names(width);
@@ -192,7 +197,7 @@ fn percent(part: u64, whole: u64) -> String {
 
 fn run_cells(app: &App, run: &Run, width: usize, theme: &Theme) -> Vec<Cell> {
     let text = clean(run.text.lines().find(|line| !line.trim().is_empty()).unwrap_or_default()).into_owned();
-    let at = (moment(app, run.at), MOMENT, false, theme.dim());
+    let at = (when(app, run.at), MOMENT, false, theme.dim());
     if app.view == View::Jobs {
         let ms = run.ms.map_or_else(|| "-".to_owned(), duration);
         let id = (run.invocation.to_string(), 36, false, theme.dim());

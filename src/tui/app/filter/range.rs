@@ -1,6 +1,6 @@
 //! The range of time: a choice of lengths, a line for any other, and shifting it.
 
-use chrono::TimeDelta;
+use chrono::{DateTime, NaiveTime, TimeDelta, Utc};
 use crossterm::event::{KeyCode, KeyEvent, KeyModifiers};
 
 use super::{apply, query};
@@ -81,7 +81,12 @@ fn set(app: &mut App, range: TimeRange) -> Vec<Cmd> {
     apply(app, filter)
 }
 
-/// Shifts the range by its length; at now it follows the time again.
+/// Whether a range that ends there is meant to end now: since it was shifted away from now, time has gone on a little.
+pub(in crate::tui::app) fn ends_now(until: DateTime<Utc>, length: TimeDelta, now: DateTime<Utc>) -> bool {
+    (now - until).abs() < length / 10
+}
+
+/// Shifts the range by its length; at now it follows the time again, and a day that is not over is today.
 pub(super) fn shift(app: &mut App, later: bool) -> Vec<Cmd> {
     let (now, filter) = (app.now, query(app));
     let times: Vec<&TimeRange> = filter.times().flatten().collect();
@@ -103,7 +108,10 @@ pub(super) fn shift(app: &mut App, later: bool) -> Vec<Cmd> {
     let by = if later { length } else { -length };
     let ends = since.checked_add_signed(by).zip(until.checked_add_signed(by));
     let Some((since, until)) = ends else { return Vec::new() };
-    let range = if until >= now {
+    let midnight = |at: DateTime<Utc>| at.with_timezone(&app.filter.offset()).time() == NaiveTime::MIN;
+    let range = if length == TimeDelta::days(1) && midnight(since) && since <= now && now < until {
+        TimeRange::Of(Moment::Today)
+    } else if ends_now(until, length, now) {
         TimeRange::Of(Moment::Ago(length))
     } else {
         TimeRange::exact(Period { since: Some(since), until: Some(until) })

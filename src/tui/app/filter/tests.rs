@@ -351,7 +351,10 @@ fn the_range_is_chosen_typed_and_shifted() {
         ("fn:x", "<", "fn:x"),
         ("fn:x 1h", "<", "fn:x at:2026-11-20T10:04:33Z..2026-11-20T11:04:33Z"),
         ("st:failed", "<", "st:failed at:2026-11-06T12:04:33Z..2026-11-13T12:04:33Z"),
-        ("fn:x at:yesterday", ">", "fn:x at:1d"),
+        ("fn:x at:yesterday", ">", "fn:x at:today"),
+        ("fn:x at:yesterday", "><", "fn:x at:2026-11-19T00:00:00Z..2026-11-20T00:00:00Z"),
+        ("fn:x at:11:40..12:00", ">", "fn:x at:2026-11-20T12:00:00Z..2026-11-20T12:20:00Z"),
+        ("fn:x at:11:40..12:00", ">>", "fn:x at:2026-11-20T12:00:00Z..2026-11-20T12:20:00Z"),
         ("fn:x at:3d..2d", ">", "fn:x at:2026-11-18T12:04:33Z..2026-11-19T12:04:33Z"),
         ("fn:x at:today", ">", "fn:x at:today"),
     ] {
@@ -365,6 +368,10 @@ fn the_range_is_chosen_typed_and_shifted() {
     set(&mut app, "fn:x 1h");
     press(&mut app, "<<>>");
     assert_eq!(app.filter.applied().to_string(), "fn:x at:1h", "at now it goes on with the time");
+    press(&mut app, "<");
+    update(&mut app, Msg::Tick(fixture::now() + TimeDelta::seconds(40)));
+    press(&mut app, ">");
+    assert_eq!(app.filter.applied().to_string(), "fn:x at:1h", "also a little later");
 }
 
 #[test]

@@ -138,7 +138,8 @@ fn a_session_goes_on_where_the_last_one_ended() {
     assert_eq!(next.invocations.selected_index(), columns::row_at(&next, 0).unwrap(), "the first one of the order");
     // A filter of another version is left out, the rest stays.
     let mut odd = fixture::app((80, 24));
-    let session = Session { look: Look { filter: "st:(".to_owned(), ..Look::default() }, local_time: true, view: None };
+    let session =
+        Session { look: Look { filter: "st:(".to_owned(), ..Look::default() }, local_time: true, ..Session::default() };
     assert_eq!(restore(&mut odd, session), []);
     assert!(odd.local_time && odd.filter.applied().is_empty() && odd.note.is_none());
 }

@@ -28,11 +28,7 @@ pub(in crate::tui::view) fn draw(app: &App, theme: &Theme, area: Rect, buf: &mut
     let Some(open) = &app.filter.prompt else { return };
     let row = |y: u16| Rect { y: area.y + y, height: 1, ..area }.intersection(area);
     clear(row(0), buf);
-    let keys = match open.chosen {
-        Some(_) => "Enter takes it",
-        None => "Tab completes, Enter filters, Esc leaves",
-    };
-    let place = prompt::draw(&open.line, label(area), (keys, theme.dim()), theme, row(0), buf);
+    let place = prompt::draw(&open.line, label(area), ("", theme.dim()), theme, row(0), buf);
     let below = Rect { y: area.y + 1, height: area.height.saturating_sub(1), ..area };
     if let Some(error) = &open.error {
         wrong(error, place.column(&open.line, error.at), theme, below, buf);

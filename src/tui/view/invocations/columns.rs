@@ -7,7 +7,7 @@ use chrono::TimeDelta;
 use crate::model::correlation;
 use crate::model::invocation::Listed;
 use crate::model::status::{Effective, Recorded};
-use crate::model::text::{age, clean, duration};
+use crate::model::text::{age, ago, clean, duration};
 use crate::tui::app::App;
 use crate::tui::app::columns::{Column, NEWEST_FIRST, Sort};
 use crate::tui::theme::Theme;
@@ -166,9 +166,13 @@ pub(super) fn status(theme: &Theme, effective: Effective) -> String {
     format!("{} {}", theme.glyphs().mark(effective), Theme::word(effective))
 }
 
-/// The time of day; the date where it is another day.
+/// The time of day, the date where it is another day; or how long ago it was.
 fn time(app: &App, listed: &Listed, today: &str, earlier: &str) -> String {
-    let (at, now) = (app.local(listed.invocation.created_at), app.local(app.now));
+    let created_at = listed.invocation.created_at;
+    if app.ages {
+        return ago(app.now - created_at);
+    }
+    let (at, now) = (app.local(created_at), app.local(app.now));
     let form = if at.date() == now.date() { today } else { earlier };
     at.format(form).to_string()
 }
