@@ -40,6 +40,18 @@ pub enum Change {
     Same,
 }
 
+/// In what two invocations that are compared were caused differently: then what differs below them tells little.
+#[must_use]
+pub fn other_trigger(left: &Node, right: &Node) -> Vec<&'static str> {
+    let parts = |node: &Node| {
+        let (operation, table) = node.trigger.split_once(' ').unwrap_or(("", &node.trigger));
+        [node.name.clone(), operation.to_owned(), table.to_owned()]
+    };
+    let (left, right) = (parts(left), parts(right));
+    let names = ["function", "operation", "table"].into_iter().zip(left.iter().zip(&right));
+    names.filter(|(_, (left, right))| left != right).map(|(name, _)| name).collect()
+}
+
 /// Pairs what is at and below two nodes, in the order of the first tree; what only the second has comes after its
 /// siblings. Events that applied in neither are left out.
 #[must_use]

@@ -216,6 +216,8 @@ pub struct App {
     pub local_time: bool,
     /// Whether lists say how long ago something was, instead of when.
     pub ages: bool,
+    /// Whether one pane of the screen has it all.
+    pub zoomed: bool,
     /// Whether `q` was pressed at the root once.
     pub asked_to_quit: bool,
     /// What was asked of a screen before its first rows came, to be done then.
@@ -264,6 +266,7 @@ impl App {
             pending: None,
             local_time: false,
             ages: false,
+            zoomed: false,
             asked_to_quit: false,
             quit: false,
             typed_ahead: Vec::new(),

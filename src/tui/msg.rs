@@ -71,6 +71,8 @@ pub enum Action {
     NextPane,
     /// The previous section.
     PreviousPane,
+    /// One pane over the whole screen, or all again.
+    Zoom,
     /// Preview on or off.
     Preview,
     /// Preview beside the list, below it, or away.

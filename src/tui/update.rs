@@ -36,6 +36,7 @@ pub fn update(app: &mut App, msg: Msg) -> Vec<Cmd> {
         commands.extend(act_on_screen(app, action));
     }
     if app.view != view_before {
+        app.zoomed = false;
         if view_before == View::Detail {
             detail::hide(app);
         }
@@ -239,6 +240,9 @@ fn pasted(app: &mut App, text: &str) -> Vec<Cmd> {
 }
 
 fn act(app: &mut App, action: Action, asked_to_quit: bool) -> Vec<Cmd> {
+    if action == Action::Zoom || action == Action::Back && app.zoomed {
+        return zoom(app);
+    }
     if let Some(commands) = filter::act(app, action) {
         return commands;
     }
@@ -312,6 +316,16 @@ fn do_on_screen(app: &mut App, action: Action) -> Vec<Cmd> {
         View::Compare => compare::act(app, action),
         View::Detail => detail::act(app, action),
     }
+}
+
+/// Gives one pane the whole screen, or shows all again.
+fn zoom(app: &mut App) -> Vec<Cmd> {
+    app.zoomed = !app.zoomed;
+    if app.zoomed {
+        let keys = |action| app.settings.keys.key_of(app.view, action);
+        app.say(format!("one pane alone: {} or {} shows all again", keys(Action::Zoom), keys(Action::Back)));
+    }
+    Vec::new()
 }
 
 fn ask_to_quit(app: &mut App, asked: bool, key: &str) -> Vec<Cmd> {

@@ -164,6 +164,34 @@ async fn show_draws_a_chain_and_gives_it_as_json() {
 }
 
 #[tokio::test]
+async fn show_gives_the_past_of_a_chain() {
+    let db = common::database("cli_show_at").await;
+    common::load_foreign(&db).await;
+    let url = db.readonly.url();
+    let list = json(&url, &["ls", "--json", "--all"]);
+    let child = list.as_array().unwrap().iter().find(|row| row["link"] == "recorded").unwrap();
+    let id = child["id"].as_str().unwrap();
+    let now = json(&url, &["show", "--json", id]);
+    let root = &now["roots"][0];
+    let began = |value: &Value| value.as_str().unwrap().parse::<chrono::DateTime<chrono::Utc>>().unwrap();
+    let root_began = began(&root["started_at"]);
+    let at = |moment: chrono::DateTime<chrono::Utc>| moment.to_rfc3339();
+    let (first, before) = (at(root_began), at(root_began - chrono::TimeDelta::milliseconds(1)));
+    let past = json(&url, &["show", "--json", id, "--at", &first]);
+    assert_eq!(past["roots"][0]["id"], root["id"]);
+    assert_eq!(past["counts"]["invocations"], 1, "{past}");
+    assert_ne!(past["roots"][0]["effective_status"], "ok", "it had only begun");
+    assert!(!past.to_string().contains(id), "the child came later");
+    let later = json(&url, &["show", "--json", id, "--at", &at(began(&child["created_at"]))]);
+    assert!(later.to_string().contains(id), "{later}");
+    let ended = json(&url, &["show", "--json", id, "--at", "2100-01-01T00:00:00Z"]);
+    assert_eq!(ended["counts"]["invocations"], now["counts"]["invocations"]);
+    let (code, _, error) = run(&url, &["show", id, "--at", &before]);
+    assert!(code == 3 && error.contains("nothing of this cascade had begun at"), "{code} {error}");
+    assert_eq!(run(&url, &["show", id, "--at", "noon"]).0, 2);
+}
+
+#[tokio::test]
 async fn exit_codes_tell_what_happened() {
     let db = common::database("cli_codes").await;
     let url = db.readonly.url();

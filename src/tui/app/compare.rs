@@ -1,13 +1,15 @@
 //! Two cascades side by side.
 
-use serde_json::json;
+use serde_json::{Value, json};
 use uuid::Uuid;
 
 use super::cursor::Cursor;
 use super::{App, Load, flow};
-use crate::model::compare::{Change, Pair, pairs};
-use crate::model::flow::{Flow, Rows};
+use crate::model::compare::{Change, Pair, other_trigger, pairs};
+use crate::model::flow::{Flow, Node, Rows};
+use crate::model::text::{clean, duration};
 use crate::tui::msg::{Action, Cmd, Failure, FailureKind, View};
+use crate::tui::theme::Theme;
 
 /// Rows of the body that are not the table: the two cascades, what differs, the heads.
 pub const CHROME: u16 = 4;
@@ -28,6 +30,32 @@ impl Compared {
     #[must_use]
     pub fn roots(&self) -> (Option<usize>, Option<usize>) {
         self.pairs.first().map_or((None, None), |pair| (pair.left, pair.right))
+    }
+
+    /// In what their triggers differ.
+    #[must_use]
+    pub fn other_trigger(&self) -> Vec<&'static str> {
+        let (Some(left), Some(right)) = self.roots() else { return Vec::new() };
+        other_trigger(&self.left.nodes[left], &self.right.nodes[right])
+    }
+
+    /// How many of each kind of difference there are, in words.
+    #[must_use]
+    pub fn sum(&self) -> String {
+        let count = |matches: fn(Change) -> bool| self.pairs.iter().filter(|pair| matches(pair.change)).count();
+        let counts = [
+            (count(|change| change == Change::Missing), "missing in B"),
+            (count(|change| change == Change::Added), "only in B"),
+            (count(|change| change == Change::Status), "other status"),
+            (count(|change| matches!(change, Change::Slower(_))), "slower"),
+            (count(|change| matches!(change, Change::Faster(_))), "faster"),
+        ];
+        let parts: Vec<String> =
+            counts.iter().filter(|(count, _)| *count > 0).map(|(count, name)| format!("{count} {name}")).collect();
+        match parts.len() {
+            0 => "no difference in what ran, how it went and how long it took".to_owned(),
+            _ => parts.join(", "),
+        }
     }
 }
 
@@ -169,23 +197,86 @@ pub fn click(app: &mut App, row: usize) -> Vec<Cmd> {
 fn copy(app: &App, action: Action) -> Option<Cmd> {
     let compared = app.compare.compared.value.as_ref()?;
     let pair = compared.pairs.get(app.compare.cursor.at)?;
-    let left = pair.left.map(|node| &compared.left.nodes[node]);
-    let right = pair.right.map(|node| &compared.right.nodes[node]);
-    let name = left.or(right)?.name.clone();
     if action == Action::CopyValue {
+        let name = compared.nodes(pair).0.or(compared.nodes(pair).1)?.name.clone();
         return Some(Cmd::Copy { text: name, what: "the name".to_owned() });
     }
-    let side = |node: &crate::model::flow::Node| json!({"id": node.id, "effective_status": node.effective, "duration_ms": node.duration_ms});
-    let change = match pair.change {
-        Change::Missing => "missing",
-        Change::Added => "added",
-        Change::Status => "status",
-        Change::Slower(_) => "slower",
-        Change::Faster(_) => "faster",
-        Change::Same => "same",
+    let text = format!("{:#}", compared.json(pair));
+    Some(Cmd::Copy { text, what: "the pair as JSON".to_owned() })
+}
+
+/// The whole comparison as JSON; nothing while there is none.
+#[must_use]
+pub fn as_json(app: &App) -> Option<String> {
+    let (compared, (left, right)) = (app.compare.compared.value.as_ref()?, app.compare.of?);
+    let pairs: Vec<_> = compared.pairs.iter().map(|pair| compared.json(pair)).collect();
+    let value = json!({
+        "left": left, "right": right, "other_trigger": compared.other_trigger(), "summary": compared.sum(),
+        "pairs": pairs,
+    });
+    Some(format!("{value:#}\n"))
+}
+
+/// The whole comparison as lines of text; nothing while there is none.
+#[must_use]
+pub fn as_text(app: &App) -> Option<String> {
+    let (compared, (left, right)) = (app.compare.compared.value.as_ref()?, app.compare.of?);
+    let mut text = format!("A {left}\nB {right}\n{}\n\n", compared.sum());
+    let cell = |node: Option<&Node>| match node {
+        Some(node) => {
+            format!("{} {}", Theme::word(node.effective), node.duration_ms.map(duration).unwrap_or_default())
+        }
+        None => "-".to_owned(),
     };
-    let value = json!({"name": name, "change": change, "left": left.map(side), "right": right.map(side)});
-    Some(Cmd::Copy { text: format!("{value:#}"), what: "the pair as JSON".to_owned() })
+    for pair in &compared.pairs {
+        let (left, right) = compared.nodes(pair);
+        let Some(node) = left.or(right) else { continue };
+        let name = format!("{}{} {}", "  ".repeat(pair.depth), node.kind.short(), clean(&node.name));
+        let line = format!("{name:<60} {:<14} {:<14} {}", cell(left), cell(right), words(pair.change));
+        text.push_str(line.trim_end());
+        text.push('\n');
+    }
+    Some(text)
+}
+
+/// A change in words; empty when there is none.
+#[must_use]
+pub fn words(change: Change) -> String {
+    match change {
+        Change::Missing => "missing in B".to_owned(),
+        Change::Added => "only in B".to_owned(),
+        Change::Status => "other status".to_owned(),
+        Change::Slower(ms) => format!("slower +{}", duration(ms)),
+        Change::Faster(ms) => format!("faster -{}", duration(ms)),
+        Change::Same => String::new(),
+    }
+}
+
+impl Compared {
+    /// The nodes of a line.
+    #[must_use]
+    pub fn nodes(&self, pair: &Pair) -> (Option<&Node>, Option<&Node>) {
+        (pair.left.map(|node| &self.left.nodes[node]), pair.right.map(|node| &self.right.nodes[node]))
+    }
+
+    fn json(&self, pair: &Pair) -> Value {
+        let (left, right) = self.nodes(pair);
+        let side =
+            |node: &Node| json!({"id": node.id, "effective_status": node.effective, "duration_ms": node.duration_ms});
+        let node = left.or(right);
+        let change = match pair.change {
+            Change::Missing => "missing",
+            Change::Added => "added",
+            Change::Status => "status",
+            Change::Slower(_) => "slower",
+            Change::Faster(_) => "faster",
+            Change::Same => "same",
+        };
+        json!({
+            "name": node.map(|node| &node.name), "kind": node.map(|node| node.kind), "depth": pair.depth,
+            "change": change, "left": left.map(side), "right": right.map(side),
+        })
+    }
 }
 
 #[cfg(test)]

@@ -3,6 +3,7 @@
 use chrono::{DateTime, SecondsFormat};
 
 use super::App;
+use super::compare;
 use super::detail::{Content, fields};
 use super::groups;
 use super::invocations;
@@ -64,7 +65,7 @@ pub fn for_programs(app: &App) -> Option<Document> {
             return Some(Document { name: name(app), extension: "csv", text });
         }
         View::Jobs | View::Failures => groups::as_json(app)?,
-        View::Compare => return None,
+        View::Compare => compare::as_json(app)?,
     };
     Some(Document { name: name(app), extension: "json", text: escape_json(&text) })
 }
@@ -85,7 +86,8 @@ pub fn for_people(app: &App) -> Option<Document> {
         }
         View::Detail => section(app)?,
         View::Logs => (log_lines(app)?, "log"),
-        View::Charts | View::Jobs | View::Failures | View::Compare => return None,
+        View::Compare => (compare::as_text(app)?, "txt"),
+        View::Charts | View::Jobs | View::Failures => return None,
     };
     Some(Document { name: name(app), extension, text })
 }

@@ -102,17 +102,23 @@ pub struct Layout {
 }
 
 impl Layout {
-    /// Shares out so many rows.
+    /// Shares out so many rows of a screen; the pane that has the keys takes all of them where it is shown alone.
     #[must_use]
-    pub fn of(body: u16) -> Self {
+    pub fn of(app: &App, state: &State, body: u16) -> Self {
         let left = body.saturating_sub(2);
+        match (app.zoomed, state.in_runs) {
+            (true, true) => return Self { table: 0, runs: left },
+            (true, false) => return Self { table: left, runs: 0 },
+            (false, _) => {}
+        }
         let runs = if body >= 14 { (left / 3).min(12) } else { 0 };
         Self { table: left - runs - if runs > 0 { 2 } else { 0 }, runs }
     }
 }
 
 fn layout(app: &App) -> (usize, usize) {
-    let layout = Layout::of(app.body_rows());
+    let state = of(app, app.view).unwrap_or(&app.failures);
+    let layout = Layout::of(app, state, app.body_rows());
     (usize::from(layout.table).max(1), usize::from(layout.runs).max(1))
 }
 
@@ -316,9 +322,14 @@ pub fn act(app: &mut App, action: Action) -> Vec<Cmd> {
 /// Selects what stands in this row of the body.
 pub fn click(app: &mut App, row: usize) -> Vec<Cmd> {
     let (table, runs) = layout(app);
+    let alone = app.zoomed;
     let state = here(app);
     let (groups, len) = (state.rows().len(), state.row().map_or(0, |row| row.runs.len()));
-    let runs_from = 2 + table + 2;
+    // Alone the runs stand below the title and the line of their group.
+    let (table, runs_from) = match (alone, state.in_runs) {
+        (true, true) => (0, 2),
+        _ => (table, 2 + table + 2),
+    };
     if (2..2 + table).contains(&row) {
         let at = state.cursor.window(groups, table).start + row - 2;
         if at < groups {

@@ -8,7 +8,7 @@ const ALL: &[View] = &View::ALL;
 const AWAY: &[View] = &[Flow, Logs, Charts, Jobs, Failures, Detail, View::Compare];
 const AGED: &[View] = &[Invocations, Jobs, Failures];
 const ZONED: &[View] = &[Flow, Charts, Detail, View::Compare];
-const EXPORTED: &[View] = &[Invocations, Flow, Logs, Charts, Jobs, Failures, Detail];
+const READ: &[View] = &[Invocations, Flow, Logs, Detail, View::Compare];
 const RANGES: &[View] = &[Charts, Jobs, Failures];
 const GROUPS: &[View] = &[Jobs, Failures];
 const TREES: &[View] = &[Flow, Detail];
@@ -82,6 +82,10 @@ pub const BINDINGS: &[Binding] = &[
     key(Group::Show, &["<Tab>"], NextPane, &[Detail], "section", "next section"),
     key(Group::Show, &["<Tab>"], NextPane, GROUPS, "runs", "table or runs"),
     key(Group::Show, &["<S-Tab>"], PreviousPane, &[Detail], "", "previous section"),
+    key(Group::Show, &["Z"], Zoom, &[Invocations], "", "preview alone, or not"),
+    key(Group::Show, &["Z"], Zoom, &[Flow], "", "node alone, or not"),
+    key(Group::Show, &["Z"], Zoom, &[Charts], "", "upper chart alone, or not"),
+    key(Group::Show, &["Z"], Zoom, GROUPS, "", "this table alone, or not"),
     key(Group::Show, &["za"], FoldToggle, TREES, "", "fold or unfold"),
     key(Group::Show, &["zM"], FoldAll, TREES, "", "fold all"),
     key(Group::Show, &["zR"], UnfoldAll, TREES, "", "unfold all"),
@@ -137,9 +141,9 @@ pub const BINDINGS: &[Binding] = &[
     key(Group::Copy, &["D"], CopyCommand, &[Invocations, Flow, Detail], "", "command for the same"),
     key(Group::Copy, &["J"], CopyPath, &[Detail], "", "path of the JSON value"),
     key(Group::Copy, &["U"], CopyLink, &[Logs], "", "link to Grafana"),
-    key(Group::Copy, &["o"], Pager, &[Invocations, Flow, Logs, Detail], "", "read it in $PAGER"),
-    key(Group::Copy, &["i"], Editor, &[Invocations, Flow, Logs, Detail], "", "read it in $EDITOR"),
-    key(Group::Copy, &["x"], Export, EXPORTED, "", "write it into a file"),
+    key(Group::Copy, &["o"], Pager, READ, "", "read it in $PAGER"),
+    key(Group::Copy, &["i"], Editor, READ, "", "read it in $EDITOR"),
+    key(Group::Copy, &["x"], Export, ALL, "", "write it into a file"),
     key(Group::Program, &[":"], Palette, ALL, "", "any command by name"),
     key(Group::Program, &["!"], Messages, ALL, "", "messages of this run"),
     key(Group::Program, &["?"], Help, ALL, "help", "this help"),

@@ -46,7 +46,7 @@ fn keys_that_cannot_be_used_are_told_with_both_names() {
         (&[("nonsense", &["j"][..])][..], "there is no action `nonsense`"),
         (&[("next_failure", &["j"])], "`j` is next_failure and down at once in Invocations"),
         (&[("down", &["g"])], "`gg` is first and down at once"),
-        (&[("export", &["Z"]), ("pager", &["Z"])], "`Z` is export and pager at once"),
+        (&[("export", &["Q"]), ("pager", &["Q"])], "`Q` is export and pager at once"),
         (&[("export", &["<Nowhere>"])], "`<Nowhere>` of export is no key"),
         (&[("export", &[""])], "`` of export is no key"),
         (&[("quit_now", &[])], "quit_now needs a key"),

@@ -50,6 +50,7 @@ impl Action {
         Self::Show(View::Failures),
         Self::NextPane,
         Self::PreviousPane,
+        Self::Zoom,
         Self::Preview,
         Self::PreviewPlace,
         Self::NextFailure,

@@ -349,3 +349,34 @@ fn lists_tell_when_or_how_long_ago() {
     app.now += TimeDelta::seconds(4);
     assert_eq!(lines(&app), before);
 }
+
+#[test]
+fn one_pane_takes_the_screen() {
+    use crate::tui::app::flow::tests::opened;
+    use crate::tui::app::groups::tests::{failed, jobs};
+    // A preview is asked for where it is shown alone, too.
+    let mut app = loaded();
+    assert!(matches!(press(&mut app, "jjZ")[..], [Cmd::Inside { .. }]));
+    assert_screen("zoom__preview", &app);
+    let mut charts = fixture::app((120, 36));
+    let [Cmd::Hourly { request, .. }] = press(&mut charts, "4")[..] else { panic!("no request") };
+    update(&mut charts, Msg::Hourly(request, Ok(fixture::hourly())));
+    for (mut app, name) in [
+        (opened(fixture::rows()), "zoom__node"),
+        (failed(), "zoom__runs"),
+        (jobs(), "zoom__jobs"),
+        (charts, "zoom__chart"),
+    ] {
+        let keys = if name == "zoom__runs" { "<Tab>Z" } else { "eZ" };
+        press(&mut app, keys);
+        assert_screen(name, &app);
+        let before = fixture::screen(&app, &fixture::PLAIN, (40, 12));
+        press(&mut app, "<Esc>");
+        assert!(!app.zoomed && app.note.is_none(), "{name}");
+        assert_ne!(fixture::screen(&app, &fixture::PLAIN, (40, 12)), before, "{name}");
+        press(&mut app, "ZZ");
+        assert!(!app.zoomed, "{name}");
+        press(&mut app, "Z1");
+        assert!(!app.zoomed, "{name}: another screen shows all of it");
+    }
+}

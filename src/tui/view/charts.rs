@@ -33,8 +33,8 @@ use crate::tui::wrap::wrap;
 
 /// Rows of the terminal from which there is room for durations.
 const TALL: u16 = 30;
-/// Rows of the duration panel with its title.
-const DURATIONS: u16 = 7;
+/// Rows of the duration panel with its title and its axis.
+const DURATIONS: u16 = 8;
 
 /// Columns of the terminal from which durations and heat stand side by side.
 const WIDE: u16 = 100;
@@ -98,13 +98,18 @@ pub fn draw(app: &App, theme: &Theme, area: Rect, buf: &mut Buffer) {
     }
     let fixed = (y - area.y).saturating_add(panels::BELOW + 1);
     let durations = match (state.metric, app.size.1 >= TALL) {
+        _ if app.zoomed => 0,
         (Metric::Invocations, true) => DURATIONS,
         (Metric::Invocations, false) => 1,
         _ => 0,
     };
     let jobs_below = !table::has_jobs_beside(app, area.width) && !state.failed_jobs.is_empty();
     let lines = state.functions.len() + usize::from(jobs_below);
-    let heights = Heights::fit(area.height.saturating_sub(fixed), durations, lines);
+    let rest = area.height.saturating_sub(fixed);
+    let heights = match app.zoomed {
+        true => Heights { upper: rest, durations: 0, table: 0 },
+        false => Heights::fit(rest, durations, lines),
+    };
     let upper = Rect { y, height: heights.upper, ..area };
     match state.metric {
         Metric::Invocations => panels::bars(app, theme, upper, buf, &columns),
@@ -139,19 +144,27 @@ fn lower(app: &App, theme: &Theme, area: Rect, buf: &mut Buffer, columns: &[Colu
             let half = if heat { area.width / 2 } else { area.width };
             let columns = app.charts.columns(half);
             let left = Rect { width: half, ..area };
-            let below = |area: Rect| Rect { y: area.y + 1, height: area.height - 1, ..area };
+            let below = |area: Rect| Rect { y: area.y + 1, height: area.height - 2, ..area };
+            let axis = |area: Rect| Rect { y: area.bottom() - 1, height: 1, ..area };
             let x = put(buf, left, left.x + 1, left.y, "DURATION  ", theme.title());
             panels::durations_legend(theme, left, x, buf, &columns);
             panels::durations(theme, below(left), buf, &columns);
+            panels::axis_line(app, theme, axis(left), buf, &columns);
             if heat {
                 let right = Rect { x: area.x + half, width: area.width - half, ..area };
                 let x = put(buf, right, right.x + 1, right.y, "HEAT  ", theme.title());
                 panels::heat_legend(theme, right, x, buf);
-                panels::heat(theme, below(right), buf, &app.charts.columns(right.width));
+                let columns = app.charts.columns(right.width);
+                panels::heat(theme, below(right), buf, &columns);
+                panels::axis_line(app, theme, axis(right), buf, &columns);
             }
         }
     }
 }
+
+/// What makes long ranges quick.
+const COUNT_ONCE: &str =
+    "Weeks are quick once their hours are counted: the owner runs `obs-tui db refresh`, best every hour.";
 
 fn at_most(theme: &Theme) -> &'static str {
     if theme.unicode { "≤" } else { "<=" }
@@ -269,7 +282,10 @@ fn title(app: &App, theme: &Theme, area: Rect, buf: &mut Buffer, columns: &[Colu
             put(buf, area, x, y, &functions, theme.dim())
         }
     };
-    if let Some(hourly) = state.hourly.value.as_ref().filter(|hourly| !hourly.is_complete()) {
+    let is_slow = |hourly: &&Hourly| hourly.source == Source::Rows && state.range.is_long();
+    if state.hourly.value.as_ref().filter(is_slow).is_some() {
+        put_right(buf, area, x, y, "`obs-tui db refresh` keeps the hours", theme.dim());
+    } else if let Some(hourly) = state.hourly.value.as_ref().filter(|hourly| !hourly.is_complete()) {
         put_right(buf, area, x, y, &format!("? not in {} yet", hourly.source.name()), theme.dim());
     }
 }
@@ -304,10 +320,16 @@ fn nothing_yet(app: &App, theme: &Theme) -> Vec<(String, Style)> {
             (clean(error).into_owned(), Style::new()),
             ("They are asked for when it is back.  r: try now".to_owned(), theme.dim()),
         ],
-        Some(error) => vec![
-            (format!("The numbers of {} could not be read.", state.range.name()), theme.error()),
-            (clean(error).into_owned(), Style::new()),
-            ("t: another range (1h is the shortest)  r: try again".to_owned(), theme.dim()),
-        ],
+        Some(error) => {
+            let mut lines = vec![
+                (format!("The numbers of {} could not be read.", state.range.name()), theme.error()),
+                (clean(error).into_owned(), Style::new()),
+                ("t: another range (1h is the shortest)  r: try again".to_owned(), theme.dim()),
+            ];
+            if state.range.is_long() {
+                lines.push((COUNT_ONCE.to_owned(), theme.dim()));
+            }
+            lines
+        }
     }
 }

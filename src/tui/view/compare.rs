@@ -18,7 +18,7 @@ use crate::model::flow::{Flow, Node};
 use crate::model::status::Effective;
 use crate::model::text::{age, clean, duration};
 use crate::tui::app::App;
-use crate::tui::app::compare::{CHROME, Compared};
+use crate::tui::app::compare::{CHROME, Compared, words};
 use crate::tui::theme::Theme;
 use crate::tui::wrap::wrap;
 
@@ -69,7 +69,7 @@ pub(super) fn draw(app: &App, theme: &Theme, area: Rect, buf: &mut Buffer) {
             put(buf, row(2), area.x + 1, &fit(&text, usize::from(area.width.saturating_sub(2)), theme), theme.error());
         }
         None => {
-            put(buf, row(2), area.x + 1, &sum(compared), theme.title());
+            draw_sum(compared, theme, row(2), buf);
         }
     }
     let widths = Widths::of(usize::from(area.width));
@@ -102,22 +102,15 @@ fn draw_root(app: &App, name: &str, flow: &Flow, node: Option<usize>, theme: &Th
     }
 }
 
-/// `3 differences: 1 missing, 1 other status, 1 slower`
-fn sum(compared: &Compared) -> String {
-    let count = |matches: fn(Change) -> bool| compared.pairs.iter().filter(|pair| matches(pair.change)).count();
-    let counts = [
-        (count(|change| change == Change::Missing), "missing in B"),
-        (count(|change| change == Change::Added), "only in B"),
-        (count(|change| change == Change::Status), "other status"),
-        (count(|change| matches!(change, Change::Slower(_))), "slower"),
-        (count(|change| matches!(change, Change::Faster(_))), "faster"),
-    ];
-    let parts: Vec<String> =
-        counts.iter().filter(|(count, _)| *count > 0).map(|(count, name)| format!("{count} {name}")).collect();
-    match parts.len() {
-        0 => "no difference in what ran, how it went and how long it took".to_owned(),
-        _ => parts.join(", "),
+/// `! other function, table: little to compare   1 missing, 1 other status, 1 slower`
+fn draw_sum(compared: &Compared, theme: &Theme, row: Rect, buf: &mut Buffer) {
+    let other = compared.other_trigger();
+    let mut x = row.x + 1;
+    if !other.is_empty() {
+        x = put(buf, row, x, &format!("! not the same {}", other.join(", ")), theme.error()) + 2;
     }
+    let room = usize::from(row.right().saturating_sub(x + 1));
+    put(buf, row, x, &fit(&compared.sum(), room, theme), theme.title());
 }
 
 fn draw_pair(
@@ -129,17 +122,16 @@ fn draw_pair(
     row: Rect,
     buf: &mut Buffer,
 ) {
-    let left = pair.left.map(|node| &compared.left.nodes[node]);
-    let right = pair.right.map(|node| &compared.right.nodes[node]);
+    let (left, right) = compared.nodes(pair);
     let Some(node) = left.or(right) else { return };
-    let (mark, words, style) = match pair.change {
-        Change::Missing => ("-", "missing in B".to_owned(), theme.error()),
-        Change::Added => ("+", "only in B".to_owned(), theme.status(Effective::Ok)),
-        Change::Status => ("~", "other status".to_owned(), theme.status(Effective::Stuck)),
-        Change::Slower(ms) => ("~", format!("slower +{}", duration(ms)), theme.status(Effective::Stuck)),
-        Change::Faster(ms) => ("~", format!("faster -{}", duration(ms)), theme.status(Effective::Ok)),
-        Change::Same => (" ", String::new(), theme.dim()),
+    let (mark, style) = match pair.change {
+        Change::Missing => ("-", theme.error()),
+        Change::Added => ("+", theme.status(Effective::Ok)),
+        Change::Status | Change::Slower(_) => ("~", theme.status(Effective::Stuck)),
+        Change::Faster(_) => ("~", theme.status(Effective::Ok)),
+        Change::Same => (" ", theme.dim()),
     };
+    let words = words(pair.change);
     let plain = |style: Style| if selected { Style::new() } else { style };
     put(buf, row, row.x, if selected { theme.cursor() } else { " " }, theme.title());
     put(buf, row, row.x + 1, mark, plain(style));

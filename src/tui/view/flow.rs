@@ -44,6 +44,9 @@ pub fn draw(app: &App, theme: &Theme, area: Rect, buf: &mut Buffer) {
     let Some(flow) = &state.flow.value else { return draw_nothing(state, theme, area, buf) };
     let layout = Layout::of(area.height, state.path_on);
     let part = |y: u16, height: u16| Rect { y: area.y + y, height, ..area }.intersection(area);
+    if app.zoomed {
+        return node::draw(app, theme, area, buf);
+    }
     let columns = Columns::of(usize::from(area.width), state.waterfall_off);
     head::draw(app, flow, theme, part(0, layout.head), buf);
     draw_heads(app, &columns, theme, part(layout.head, 1), buf);

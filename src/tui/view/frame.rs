@@ -149,6 +149,9 @@ fn breadcrumbs(app: &App) -> String {
         }
         crumbs.push(name(view).into());
     }
+    if app.zoomed {
+        crumbs.push("alone".into());
+    }
     if app.help.is_some() {
         crumbs.push("Help".into());
     }

@@ -43,8 +43,22 @@ pub(super) fn draw(app: &App, theme: &Theme, area: Rect, buf: &mut Buffer) {
         }
         return;
     }
-    let layout = Layout::of(area.height);
+    let layout = Layout::of(app, state, area.height);
     let width = usize::from(area.width);
+    let draw_runs = |row: &Row, area: Rect, buf: &mut Buffer| {
+        let runs = row.runs.iter().map(|run| run_cells(app, run, width, theme));
+        draw_table(runs, row.runs.len(), state.run, state.in_runs, theme, area, buf);
+    };
+    if layout.table == 0 {
+        if let Some(row) = state.row() {
+            let name = format!("{} {}  {}", row.name.kind.short(), row.name.name, row.name.fingerprint);
+            super::clear(part(0, 1), buf);
+            put(buf, part(0, 1), area.x + 1, &fit(&clean(&name), width.saturating_sub(2), theme), theme.title());
+            draw_group(app, row, theme, part(1, 1), buf);
+            draw_runs(row, part(2, layout.runs), buf);
+        }
+        return;
+    }
     let heads = heads(app.view, width);
     draw_cells(&heads, (" ", Style::new()), theme, part(1, 1), buf);
     let table = part(2, layout.table);
@@ -54,8 +68,7 @@ pub(super) fn draw(app: &App, theme: &Theme, area: Rect, buf: &mut Buffer) {
         rule(theme, part(2 + layout.table, 1), buf);
         if let Some(row) = state.row() {
             draw_group(app, row, theme, part(3 + layout.table, 1), buf);
-            let runs = row.runs.iter().map(|run| run_cells(app, run, width, theme));
-            draw_table(runs, row.runs.len(), state.run, state.in_runs, theme, part(4 + layout.table, layout.runs), buf);
+            draw_runs(row, part(4 + layout.table, layout.runs), buf);
         }
     }
 }

@@ -38,6 +38,9 @@ pub fn draw(app: &App, theme: &Theme, area: Rect, buf: &mut Buffer) {
 
 fn list(app: &App, theme: &Theme, area: Rect, buf: &mut Buffer) {
     let state = &app.invocations;
+    if app.zoomed && !state.rows().is_empty() {
+        return preview::draw(app, theme, area, buf);
+    }
     let row_at = |y: u16| Rect { y: area.y + y, height: 1, ..area }.intersection(area);
     filter::draw(app, theme, row_at(0), buf);
     if state.rows().is_empty() {

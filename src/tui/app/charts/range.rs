@@ -68,6 +68,12 @@ impl Range {
         Self::ALL.get(at).copied()
     }
 
+    /// Whether so many rows are to be counted that it takes long where no hours are.
+    #[must_use]
+    pub fn is_long(self) -> bool {
+        matches!(self, Self::Week | Self::Month)
+    }
+
     fn index(self) -> usize {
         Self::ALL.iter().position(|&range| range == self).unwrap_or(0)
     }

@@ -80,6 +80,29 @@ fn a_line_opens_its_cascade() {
 }
 
 #[test]
+fn another_trigger_is_told_and_all_is_taken_away() {
+    let mut app = compared();
+    let other_trigger = |app: &App| app.compare.compared.value.as_ref().unwrap().other_trigger();
+    assert_eq!(other_trigger(&app), [""; 0]);
+    let documents = press(&mut app, "xo");
+    let [Cmd::Export(json), Cmd::Open(text, _)] = &documents[..] else { panic!("{documents:?}") };
+    let value: serde_json::Value = serde_json::from_str(&json.text).unwrap();
+    assert_eq!(value["summary"], app.compare.compared.value.as_ref().unwrap().sum());
+    assert_eq!(value["pairs"].as_array().unwrap().len(), app.compare.pairs().len());
+    assert_eq!((value["left"].as_str(), json.extension), (Some(id(3).to_string().as_str()), "json"));
+    assert_eq!(text.text.lines().count(), 4 + app.compare.pairs().len());
+    assert!(text.text.contains("job archiveDriver") && text.text.contains("only in B"), "{}", text.text);
+    press(&mut app, "r");
+    let mut other = other_rows();
+    other.invocations[0].source_operation = Some("INSERT".to_owned());
+    other.invocations[0].source_table = Some("public.rides".to_owned());
+    let request = app.requests;
+    update(&mut app, Msg::Compared(request, Ok((rows(), other))));
+    assert_eq!(other_trigger(&app), ["operation", "table"]);
+    crate::tui::fixture::assert_screen("compare__other_trigger", &app);
+}
+
+#[test]
 fn what_is_gone_or_fails_is_told() {
     let mut app = compared();
     press(&mut app, "r");

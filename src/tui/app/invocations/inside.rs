@@ -53,7 +53,7 @@ impl State {
 
 /// Asks for what is below the selected row, unless that is there or on its way.
 pub fn ask(app: &mut App) -> Vec<Cmd> {
-    if app.view != View::Invocations || app.has_banner() || !super::has_preview(app) {
+    if app.view != View::Invocations || app.has_banner() || !(super::has_preview(app) || app.zoomed) {
         return Vec::new();
     }
     let Some(row) = app.invocations.selected_row() else { return Vec::new() };

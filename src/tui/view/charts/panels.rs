@@ -104,13 +104,28 @@ fn failures(theme: &Theme, area: Rect, buf: &mut Buffer, columns: &[Column]) {
     }
 }
 
+/// The line below a panel, with the mark of the hour under the cursor.
+pub(super) fn axis_line(app: &App, theme: &Theme, area: Rect, buf: &mut Buffer, columns: &[Column]) {
+    let glyphs = axis(theme);
+    let cells = columns.len() * geometry(area, columns).pitch;
+    put(buf, area, area.x + AXIS - 1, area.y, glyphs.corner, theme.dim());
+    put(buf, area, area.x + AXIS, area.y, &glyphs.base.repeat(cells), theme.dim());
+    cursor(app, theme, area, buf, columns);
+}
+
+fn cursor(app: &App, theme: &Theme, area: Rect, buf: &mut Buffer, columns: &[Column]) {
+    if !columns.is_empty() {
+        let geometry = geometry(area, columns);
+        let x = left(area, geometry, app.charts.cursor_index(columns)) + (geometry.bar / 2) as u16;
+        put(buf, area, x, area.y, axis(theme).cursor, theme.title());
+    }
+}
+
 fn x_axis(app: &App, theme: &Theme, area: Rect, buf: &mut Buffer, columns: &[Column]) {
     let glyphs = axis(theme);
     let geometry = geometry(area, columns);
     let y = area.y;
-    let cells = columns.len() * geometry.pitch;
-    put(buf, area, area.x + AXIS - 1, y, glyphs.corner, theme.dim());
-    put(buf, area, area.x + AXIS, y, &glyphs.base.repeat(cells), theme.dim());
+    axis_line(app, theme, area, buf, columns);
     let minutes = |column: &Column| usize::try_from((column.to - column.from).num_minutes()).unwrap_or(1);
     let local: Vec<_> = columns.iter().map(|column| (app.local(column.from), minutes(column))).collect();
     for (i, text) in labels(&local, geometry.pitch) {
@@ -120,11 +135,8 @@ fn x_axis(app: &App, theme: &Theme, area: Rect, buf: &mut Buffer, columns: &[Col
             put(buf, area, x, y + 1, &text, theme.dim());
         }
     }
-    let at = app.charts.cursor_index(columns);
-    if !columns.is_empty() {
-        let x = left(area, geometry, at) + (geometry.bar / 2) as u16;
-        put(buf, area, x, y, glyphs.cursor, theme.title());
-    }
+    // Over the ticks.
+    cursor(app, theme, area, buf, columns);
 }
 
 /// The mark of a percentile and its style.
