@@ -14,7 +14,7 @@ use toml::Spanned;
 use super::args::{Args, span};
 use crate::logs::{ConfigError, LogsConfig};
 use crate::tui::app::Files;
-use crate::tui::keymap::Keymap;
+use crate::tui::keymap::{Keymap, Section};
 use crate::tui::theme::{Colours, Look, Palette};
 
 pub use print::{keys, text};
@@ -59,7 +59,7 @@ struct File {
     #[serde(deserialize_with = "duration")]
     stale_after: Option<TimeDelta>,
     logs: Logs,
-    keys: BTreeMap<String, Spanned<Vec<String>>>,
+    keys: Section,
 }
 
 /// Where log lines are, under the names of the variables in small letters.
@@ -162,13 +162,7 @@ impl Settings {
             0 => Err(format!("{}: poll_seconds must be 1 or more", at(seconds.span().start))),
             seconds => Ok(seconds),
         })?;
-        let pairs = file.keys.iter().map(|(name, keys)| (name.as_str(), &keys.get_ref()[..]));
-        let keys = Keymap::new(pairs).map_err(|error| {
-            let text = error.to_string();
-            let named = |name: &String| text.contains(&format!("{name} ")) || text.contains(&format!("`{name}`"));
-            let place = file.keys.iter().find(|(name, _)| named(name)).map_or(0, |(_, keys)| keys.span().start);
-            format!("{}: {text}", at(place))
-        })?;
+        let keys = Keymap::of_section(&file.keys).map_err(|(place, text)| format!("{}: {text}", at(place)))?;
         let logs = file.logs.variables();
         LogsConfig::from_env(|name| logs.get(name).cloned()).map_err(|error| format!(": [logs] {error}"))?;
         let over_ssh =
@@ -195,6 +189,7 @@ impl Settings {
     pub fn files(&self, get: impl Fn(&str) -> Option<String>) -> Files {
         let views = self.path.as_deref().and_then(Path::parent).map(|folder| folder.join("views.toml"));
         Files {
+            config: self.path.clone(),
             views,
             session: folder(&get, "XDG_STATE_HOME", ".local/state").map(|folder| folder.join("session.toml")),
         }

@@ -36,7 +36,7 @@ use crate::model::text::shell_word;
 /// From so many rows on, the header has a second line.
 const TALL: u16 = 30;
 
-/// What does not change while the explorer runs.
+/// What does not change while the explorer runs, except for the keys.
 #[derive(Clone, Debug)]
 pub struct Settings {
     /// User, host and database, for the header. Never a password.
@@ -58,6 +58,8 @@ pub struct Settings {
 /// Files that are kept from session to session; nothing is kept where there is no place.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
 pub struct Files {
+    /// The configuration, which may be missing.
+    pub config: Option<PathBuf>,
     /// The saved views.
     pub views: Option<PathBuf>,
     /// The last session.

@@ -247,7 +247,8 @@ impl Effects {
                     Msg::Told(files::export(&folder, &document))
                 });
             }
-            Cmd::Copy { .. } | Cmd::CopyLink(_) | Cmd::Open(..) | Cmd::Redraw | Cmd::Suspend => {}
+            Cmd::Copy { .. } | Cmd::CopyLink(_) | Cmd::Open(..) | Cmd::EditKeys(_) => {}
+            Cmd::Performance | Cmd::Redraw | Cmd::Suspend => {}
         }
     }
 

@@ -1,5 +1,6 @@
 //! The one table of keys. The loop looks keys up in it; the help and the footer are made from it.
 
+mod file;
 mod help;
 mod notation;
 mod table;
@@ -10,6 +11,7 @@ use crossterm::event::KeyEvent;
 
 use super::msg::{Action, View};
 
+pub use file::{Section, with_template};
 pub use help::HelpLine;
 pub use notation::{Press, parse};
 pub use table::BINDINGS;

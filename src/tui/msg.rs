@@ -13,6 +13,7 @@ use serde_json::Value;
 use uuid::Uuid;
 
 use super::app::{kept, live};
+use super::keymap::Keymap;
 use crate::logs::{LogError, LogPage, LogQuery};
 use crate::model::failures::{Failures, JobStats};
 use crate::model::filter::{Filter, Known};
@@ -250,6 +251,10 @@ pub enum Msg {
     Views(Result<Vec<kept::View>, String>),
     /// A view was saved, and these are all; nothing when another one has its name.
     ViewSaved(kept::View, Result<Option<Vec<kept::View>>, String>),
+    /// The configuration was edited: its keys, or what is wrong with them.
+    Keys(Result<Keymap, String>),
+    /// How much memory is used, in bytes, where the system tells, and the least time between frames that news alone cause.
+    Performance(Option<u64>, Duration),
     /// A request took long: what was asked for, and how long.
     Slow(&'static str, Duration),
     /// Something was copied or written, or why not, in words for the message row.
@@ -411,6 +416,10 @@ pub enum Cmd {
         /// Its name.
         name: String,
     },
+    /// Let a person edit the keys in this configuration file.
+    EditKeys(PathBuf),
+    /// Tell what frames cost.
+    Performance,
     /// Draw everything again.
     Redraw,
     /// Stop this process as the shell's Ctrl-Z does.

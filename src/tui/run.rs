@@ -24,13 +24,14 @@ use tokio::sync::mpsc::{UnboundedReceiver, unbounded_channel};
 use super::app::views::{restore, session};
 use super::app::{App, Settings};
 use super::effects::{Effects, kept};
-use super::msg::{Cmd, Document, Msg, Program};
+use super::msg::{Cmd, Msg};
 use super::theme::Theme;
 use super::update::{start, update};
 use crate::clock::Clock;
 use crate::logs::{ConfigError, LokiClient};
 use crate::store::read::Reader;
 use clipboard::Between;
+use guest::Guest;
 use input::Heard;
 use keyboard::Keyboard;
 use pace::{Cause, Pace};
@@ -150,7 +151,7 @@ struct Running {
     between: Between,
     pace: Pace,
     /// What another program is to show next.
-    guest: Option<(Document, Program)>,
+    guest: Option<Guest>,
     /// When the terminal was asked for its background, until it answered.
     asked: Option<Duration>,
 }
@@ -200,8 +201,8 @@ impl Running {
                     },
                 };
             }
-            if let Some((document, program)) = self.guest.take()
-                && let Some(ended) = self.be_host(incoming, &document, program).await?
+            if let Some(guest) = self.guest.take()
+                && let Some(ended) = self.be_host(incoming, &guest).await?
             {
                 return Ok(ended);
             }
@@ -236,9 +237,13 @@ impl Running {
         }
         self.pace.drawn(now);
         let bytes = self.screen.draw(&self.app, &self.theme);
-        // The next frame tells it, where somebody looks: this one does not wait for itself.
-        self.app.traffic.add(bytes.len());
-        self.terminal.write(&bytes)
+        let drawn = self.clock.elapsed();
+        let written = self.terminal.write(&bytes);
+        let took = self.clock.elapsed().saturating_sub(drawn);
+        // The next frame tells it, where somebody looks.
+        self.app.traffic.add(bytes.len(), drawn.saturating_sub(now), took);
+        self.pace.wrote(took);
+        written
     }
 
     /// Tells the state how late it is.
@@ -326,7 +331,12 @@ impl Running {
                         link.and_then(|link| clipboard::copy(&self.terminal, &link, "link to Grafana", self.between));
                     update(&mut self.app, Msg::Told(copied));
                 }
-                Cmd::Open(document, program) => self.guest = Some((document, program)),
+                Cmd::Open(document, program) => self.guest = Some(Guest::Text(document, program)),
+                Cmd::EditKeys(file) => self.guest = Some(Guest::Keys(file)),
+                Cmd::Performance => {
+                    let told = Msg::Performance(programs::memory(), self.pace.apart());
+                    update(&mut self.app, told);
+                }
                 command => self.effects.run(command),
             }
         }

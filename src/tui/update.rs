@@ -13,8 +13,9 @@ use super::app::{
     App, Connection, charts, compare, detail, documents, filter, find, flow, groups, help, invocations, live, login,
     logs, messages, overlay, views,
 };
-use super::keymap::Lookup;
+use super::keymap::{Keymap, Lookup};
 use super::msg::{Action, Cmd, Msg, View};
+use crate::model::text::plural;
 
 /// Keys that are kept while a screen waits for its first rows.
 const MOST_TYPED_AHEAD: usize = 32;
@@ -104,6 +105,14 @@ fn answer(app: &mut App, msg: Msg) -> Vec<Cmd> {
         }
         Msg::Views(answer) => views::loaded(app, answer),
         Msg::ViewSaved(view, answer) => views::saved(app, view, answer),
+        Msg::Keys(answer) => {
+            keys_edited(app, answer);
+            Vec::new()
+        }
+        Msg::Performance(memory, apart) => {
+            messages::performance(app, memory, apart);
+            Vec::new()
+        }
         Msg::Slow(what, took) => {
             messages::slow(app, what, took);
             Vec::new()
@@ -116,6 +125,20 @@ fn answer(app: &mut App, msg: Msg) -> Vec<Cmd> {
             app.complain(why);
             Vec::new()
         }
+    }
+}
+
+/// The keys of the edited configuration are in force, if they can be used.
+fn keys_edited(app: &mut App, answer: Result<Keymap, String>) {
+    match answer {
+        Ok(keys) => {
+            app.say(match keys.changes() {
+                0 => "no key is changed".to_owned(),
+                n => format!("the keys of {} are in force as they were written", plural(n as u64, "action")),
+            });
+            app.settings.keys = keys;
+        }
+        Err(error) => app.complain(format!("{error}; the keys stay as they were, `:keys edit` opens the file again")),
     }
 }
 

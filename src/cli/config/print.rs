@@ -1,12 +1,10 @@
 //! What is in force, and the table of keys, as a configuration file.
 
-use std::collections::BTreeMap;
 use std::fmt::Write;
 
 use super::Settings;
 use crate::model::text::quote_toml;
-use crate::tui::keymap::{BINDINGS, Group, Keymap};
-use crate::tui::msg::Action;
+use crate::tui::keymap::Keymap;
 
 /// Variables whose value is not shown.
 const SECRET: [&str; 2] = ["GRAFANA_TOKEN", "LOKI_PASSWORD"];
@@ -41,7 +39,7 @@ pub fn text(settings: &Settings) -> String {
         let shown = if SECRET.contains(variable) { "***" } else { value };
         add(&mut text, &format!("{name} = {}", quote_toml(shown)));
     }
-    let changed = lines(&settings.keys, |action| settings.keys.is_changed(action));
+    let changed = settings.keys.section(|action| settings.keys.is_changed(action));
     if !changed.is_empty() {
         text.push_str("\n[keys]\n");
         text.push_str(&changed);
@@ -52,22 +50,7 @@ pub fn text(settings: &Settings) -> String {
 /// All keys as the section of a file.
 #[must_use]
 pub fn keys(keymap: &Keymap) -> String {
-    format!("[keys]\n{}", lines(keymap, |_| true))
-}
-
-fn lines(keymap: &Keymap, wanted: impl Fn(Action) -> bool) -> String {
-    let mut text = String::new();
-    let mut done = BTreeMap::new();
-    for group in Group::ALL {
-        for binding in BINDINGS.iter().filter(|binding| binding.group == group && wanted(binding.action)) {
-            if done.insert(binding.action, ()).is_none() {
-                let keys: Vec<String> = keymap.keys(binding).into_iter().map(quote_toml).collect();
-                let entry = format!("{} = [{}]", binding.action.name(), keys.join(", "));
-                add(&mut text, &format!("{entry:<40} # {}", binding.help));
-            }
-        }
-    }
-    text
+    format!("[keys]\n{}", keymap.section(|_| true))
 }
 
 fn add(text: &mut String, line: &str) {

@@ -7,7 +7,7 @@ use chrono::{DateTime, Utc};
 
 use super::App;
 use super::overlay::Overlay;
-use crate::model::text::duration;
+use crate::model::text::{bytes, duration, plural};
 use crate::tui::app::cursor::Cursor;
 use crate::tui::msg::{Action, Cmd};
 
@@ -71,12 +71,21 @@ pub struct Traffic {
     pub bytes: u64,
     /// Bytes of the largest one, the first left out: it is the whole screen.
     pub largest: usize,
+    /// How long drawing them took.
+    pub drawing: Duration,
+    /// How long the terminal took them.
+    pub writing: Duration,
+    /// The longest that it took one.
+    pub slowest: Duration,
 }
 
 impl Traffic {
-    /// A frame was written.
-    pub fn add(&mut self, bytes: usize) {
+    /// A frame was drawn and written, in so long.
+    pub fn add(&mut self, bytes: usize, drawing: Duration, writing: Duration) {
         if bytes > 0 {
+            self.drawing += drawing;
+            self.writing += writing;
+            self.slowest = self.slowest.max(writing);
             self.largest = if self.frames == 0 { 0 } else { self.largest.max(bytes) };
             self.frames += 1;
             self.bytes += bytes as u64;
@@ -93,6 +102,30 @@ pub fn slow(app: &mut App, what: &str, took: Duration) {
     let advice = "a shorter range of time, or a filter for an id or a function, is faster";
     let now = app.now;
     app.messages.add(&format!("slow: {what} took {took}; {advice}"), false, now);
+}
+
+/// Tells what frames cost, as the newest message.
+pub fn performance(app: &mut App, memory: Option<u64>, apart: Duration) {
+    let Traffic { frames, bytes: written, largest, drawing, writing, slowest } = app.traffic;
+    let size = |count: u64| bytes(usize::try_from(count).unwrap_or(usize::MAX));
+    let each = |total: Duration| total.as_secs_f64() * 1_000.0 / frames.max(1) as f64;
+    let text = format!(
+        "performance: {} of {}, {} each, largest change {}; a frame takes {:.1} ms to draw and {:.1} ms to write, \
+         {:.0} ms at the most; news are drawn every {:.1} s at the most; {} loaded, {}",
+        plural(frames, "frame"),
+        size(written),
+        size(written / frames.max(1)),
+        bytes(largest),
+        each(drawing),
+        each(writing),
+        slowest.as_secs_f64() * 1_000.0,
+        apart.as_secs_f64(),
+        plural(app.invocations.rows().len() as u64, "row"),
+        memory.map_or_else(|| "memory is not told here".to_owned(), |memory| format!("{} of memory", size(memory))),
+    );
+    let now = app.now;
+    app.messages.add(&text, false, now);
+    open(app);
 }
 
 /// Rows of the list, and of the whole text of the selected message below it.
@@ -180,9 +213,15 @@ mod tests {
         assert_eq!(app.note, None, "it does not disturb");
         let mut traffic = Traffic::default();
         for bytes in [6_800, 0, 283, 2_500] {
-            traffic.add(bytes);
+            traffic.add(bytes, Duration::from_millis(1), Duration::from_millis(bytes as u64 / 100));
         }
-        assert_eq!(traffic, Traffic { frames: 3, bytes: 9_583, largest: 2_500 });
+        let (drawing, writing) = (Duration::from_millis(3), Duration::from_millis(68 + 2 + 25));
+        let slowest = Duration::from_millis(68);
+        assert_eq!(traffic, Traffic { frames: 3, bytes: 9_583, largest: 2_500, drawing, writing, slowest });
+        app.traffic = traffic;
+        assert_eq!(press(&mut app, ":perf<Enter>"), [Cmd::Performance]);
+        update(&mut app, Msg::Performance(Some(14_200_000), Duration::from_millis(100)));
+        assert_screen_at("messages__performance", &app, &fixture::THEME, (80, 24));
     }
 
     #[test]

@@ -27,6 +27,10 @@ pub enum Run {
     Action(Action),
     /// Leaves without asking.
     Leave,
+    /// Opens the configuration for other keys.
+    EditKeys,
+    /// Tells what frames cost.
+    Performance,
     /// Filters the list.
     Filter(String),
     /// Shows a saved view.
@@ -99,6 +103,11 @@ fn run(app: &mut App, state: &State) -> Typed {
         _ if text.is_empty() && state.at == 0 => {}
         Some(Run::Action(action)) => return Typed::Act(action),
         Some(Run::Leave) => app.quit = true,
+        Some(Run::EditKeys) => match app.settings.files.config.clone() {
+            Some(file) => return Typed::Taken(vec![Cmd::EditKeys(file)]),
+            None => app.complain("there is no place for a configuration: set HOME or XDG_CONFIG_HOME"),
+        },
+        Some(Run::Performance) => return Typed::Taken(vec![Cmd::Performance]),
         Some(Run::View(view)) => return Typed::Taken(views::choose(app, view)),
         Some(Run::Filter(text)) => return Typed::Taken(filter::set(app, &text)),
         None => app.complain(format!("there is no command `{text}`")),
@@ -147,8 +156,13 @@ fn entries(app: &App) -> Vec<Entry> {
         let (name, help) = (format!("view {}", view.name), "saved view".to_owned());
         entries.push(Entry { name, help, keys: String::new(), run: Run::View(view.clone()) });
     }
-    let leave = "leave at once, without asking";
-    entries.push(Entry { name: "q!".to_owned(), help: leave.to_owned(), keys: String::new(), run: Run::Leave });
+    for (name, help, run) in [
+        ("keys edit", "other keys, in $EDITOR", Run::EditKeys),
+        ("perf", "what frames cost: bytes, time, memory", Run::Performance),
+        ("q!", "leave at once, without asking", Run::Leave),
+    ] {
+        entries.push(Entry { name: name.to_owned(), help: help.to_owned(), keys: String::new(), run });
+    }
     entries
 }
 

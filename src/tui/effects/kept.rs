@@ -7,6 +7,7 @@ use std::path::{Path, PathBuf};
 
 use crate::model::text::clean;
 use crate::tui::app::kept::{self, Session, View};
+use crate::tui::keymap::{Keymap, with_template};
 
 /// The saved views; none where there is no file.
 ///
@@ -56,6 +57,25 @@ pub(in crate::tui) fn keep_session(path: &Path, session: &Session) -> io::Result
     write(path, &kept::session_text(session))
 }
 
+/// Puts all keys into a configuration file as comments, where it has none, for a person to edit them.
+///
+/// # Errors
+/// The file cannot be read or written: in words.
+pub(in crate::tui) fn offer_keys(path: &Path) -> Result<(), String> {
+    match with_template(&text(path)?) {
+        Some(offered) => write(path, &offered).map_err(|error| format!("nothing written to {}: {error}", shown(path))),
+        None => Ok(()),
+    }
+}
+
+/// The keys of a configuration file.
+///
+/// # Errors
+/// What is wrong with it, in words.
+pub(in crate::tui) fn keys(path: &Path) -> Result<Keymap, String> {
+    Keymap::of_file(&text(path)?).map_err(|error| format!("{}, {error}", shown(path)))
+}
+
 fn text(path: &Path) -> Result<String, String> {
     match fs::read_to_string(path) {
         Ok(text) => Ok(text),
@@ -103,6 +123,20 @@ mod tests {
 
     use super::*;
     use crate::tui::app::kept::Look;
+
+    #[test]
+    fn keys_are_offered_once_and_read_again() {
+        let folder = tempfile::tempdir().unwrap();
+        let path = folder.path().join("deeper/config.toml");
+        offer_keys(&path).unwrap();
+        let offered = fs::read_to_string(&path).unwrap();
+        offer_keys(&path).unwrap();
+        assert_eq!(fs::read_to_string(&path).unwrap(), offered);
+        assert_eq!(keys(&path), Ok(Keymap::default()));
+        fs::write(&path, "[keys]\nnext_failure = [\"j\"]\n").unwrap();
+        let error = keys(&path).unwrap_err();
+        assert!(error.contains("config.toml, line 2: `j` is"), "{error}");
+    }
 
     fn view(name: &str, filter: &str) -> View {
         View { name: name.to_owned(), look: Look { filter: filter.to_owned(), ..Look::default() } }

@@ -4,36 +4,63 @@
 //! brings both back. Ctrl-C is its own. A signal that ends us ends it first.
 
 use std::io;
-use std::path::Path;
+use std::path::{Path, PathBuf};
 
 use rustix::process::{Pid, Signal, getpid, kill_process};
 
 use super::programs::{Copy, command_line, start, wait};
 use super::signals::{Caught, Signals};
 use super::{Ended, Incoming, RunError, Running};
+use crate::tui::effects::kept;
 use crate::tui::msg::{Document, Msg, Program};
 use crate::tui::update::update;
 
+/// What another program is opened for.
+#[derive(Debug)]
+pub(super) enum Guest {
+    /// To show a text.
+    Text(Document, Program),
+    /// To edit the keys in this configuration file.
+    Keys(PathBuf),
+}
+
 impl Running {
-    /// Shows a text in another program and comes back; `Some` when the explorer is to end instead.
-    pub(super) async fn be_host(
+    /// Has another program show or edit something, and comes back; `Some` when the explorer is to end instead.
+    pub(super) async fn be_host(&mut self, incoming: &mut Incoming, guest: &Guest) -> Result<Option<Ended>, RunError> {
+        match guest {
+            Guest::Text(document, program) => match Copy::write(&std::env::temp_dir(), document) {
+                Ok(copy) => self.lend(incoming, copy.path(), *program).await,
+                Err(error) => {
+                    let told = format!("nothing to read from: {}: {error}", std::env::temp_dir().display());
+                    update(&mut self.app, Msg::Told(Err(told)));
+                    Ok(None)
+                }
+            },
+            Guest::Keys(file) => {
+                if let Err(told) = kept::offer_keys(file) {
+                    update(&mut self.app, Msg::Told(Err(told)));
+                    return Ok(None);
+                }
+                let ended = self.lend(incoming, file, Program::Editor).await?;
+                if ended.is_none() {
+                    update(&mut self.app, Msg::Keys(kept::keys(file)));
+                }
+                Ok(ended)
+            }
+        }
+    }
+
+    /// Gives the terminal to a program and a file until it ends.
+    async fn lend(
         &mut self,
         incoming: &mut Incoming,
-        document: &Document,
+        file: &Path,
         program: Program,
     ) -> Result<Option<Ended>, RunError> {
-        let copy = match Copy::write(&std::env::temp_dir(), document) {
-            Ok(copy) => copy,
-            Err(error) => {
-                let told = format!("nothing to read from: {}: {error}", std::env::temp_dir().display());
-                update(&mut self.app, Msg::Told(Err(told)));
-                return Ok(None);
-            }
-        };
         let command_line = command_line(program, |name| std::env::var(name).ok());
         let paused = incoming.keyboard.pause().await;
         self.terminal.give_back();
-        let (shown, ended) = show(incoming, &command_line, copy.path()).await;
+        let (shown, ended) = show(incoming, &command_line, file).await;
         drop(paused);
         if ended.is_some() {
             return Ok(ended);

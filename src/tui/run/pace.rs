@@ -2,8 +2,12 @@
 
 use std::time::Duration;
 
-/// Time between two frames that answers alone cause.
+/// Time between two frames that answers alone cause, at the least.
 const APART: Duration = Duration::from_millis(100);
+/// That time on the slowest of lines.
+const FARTHEST: Duration = Duration::from_secs(2);
+/// Writing may take one part of so many: where the terminal does not take a frame at once, there are fewer.
+const SHARE: u32 = 4;
 
 /// Why a frame is wanted.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
@@ -15,10 +19,17 @@ pub(super) enum Cause {
 }
 
 /// When the last frame that answers alone caused was drawn, and what a frame is wanted for now.
-#[derive(Clone, Copy, Debug, Default)]
+#[derive(Clone, Copy, Debug)]
 pub(super) struct Pace {
     wanted: Option<Cause>,
     last: Option<Duration>,
+    apart: Duration,
+}
+
+impl Default for Pace {
+    fn default() -> Self {
+        Self { wanted: None, last: None, apart: APART }
+    }
 }
 
 impl Pace {
@@ -32,9 +43,19 @@ impl Pace {
     pub(super) fn wait(&self, now: Duration) -> Option<Duration> {
         let due = match self.wanted? {
             Cause::Input => Duration::ZERO,
-            Cause::Answers => self.last.map_or(Duration::ZERO, |last| last + APART),
+            Cause::Answers => self.last.map_or(Duration::ZERO, |last| last + self.apart),
         };
         Some(due.saturating_sub(now))
+    }
+
+    /// Time between two frames that answers alone cause, as the terminal takes them.
+    pub(super) fn apart(&self) -> Duration {
+        self.apart
+    }
+
+    /// Writing a frame took so long. A line that was slow is trusted again step by step.
+    pub(super) fn wrote(&mut self, took: Duration) {
+        self.apart = (took.saturating_mul(SHARE)).max(self.apart / 2).clamp(APART, FARTHEST);
     }
 
     /// The frame was drawn. What input causes does not count: the answer to a key is seen as soon as it comes.
@@ -85,6 +106,24 @@ mod tests {
             _ => None,
         });
         assert_eq!(answered, [700, 703]);
+    }
+
+    #[test]
+    fn a_slow_line_gets_fewer_frames_until_it_is_quick_again() {
+        let mut pace = Pace::default();
+        let table =
+            [(1, 100), (60, 240), (300, 1_200), (9_000, 2_000), (0, 1_000), (0, 500), (0, 250), (0, 125), (0, 100)];
+        for (took, apart) in table {
+            pace.wrote(Duration::from_millis(took));
+            assert_eq!(pace.apart().as_millis(), apart, "{took}");
+        }
+        pace.wrote(Duration::from_millis(300));
+        pace.want(Cause::Answers);
+        pace.drawn(Duration::ZERO);
+        pace.want(Cause::Answers);
+        assert_eq!(pace.wait(Duration::from_millis(200)), Some(Duration::from_millis(1_000)));
+        pace.want(Cause::Input);
+        assert_eq!(pace.wait(Duration::from_millis(200)), Some(Duration::ZERO), "a person does not wait");
     }
 
     #[test]

@@ -291,7 +291,7 @@ fn the_header_tells_a_replica_and_a_session_that_only_reads() {
 
 #[test]
 fn pasted_text_goes_into_the_line_that_is_typed() {
-    let files = Files { views: Some("/c/views.toml".into()), session: None };
+    let files = Files { views: Some("/c/views.toml".into()), ..Files::default() };
     let typed = |app: &App| match (&app.overlay, &app.filter.prompt) {
         (Some(Overlay::Palette(state)), _) => state.line.text().to_owned(),
         (Some(Overlay::SaveView(naming)), _) => naming.line.text().to_owned(),
@@ -369,7 +369,12 @@ fn one_pane_takes_the_screen() {
     ] {
         let keys = if name == "zoom__runs" { "<Tab>Z" } else { "eZ" };
         press(&mut app, keys);
-        assert_screen(name, &app);
+        let screen = fixture::screen(&app, &fixture::PLAIN, (80, 24));
+        if name == "zoom__node" {
+            assert!(screen.contains("RestException") && !screen.contains("NODE"), "{screen}");
+        } else {
+            assert_screen(name, &app);
+        }
         let before = fixture::screen(&app, &fixture::PLAIN, (40, 12));
         press(&mut app, "<Esc>");
         assert!(!app.zoomed && app.note.is_none(), "{name}");
@@ -379,4 +384,35 @@ fn one_pane_takes_the_screen() {
         press(&mut app, "Z1");
         assert!(!app.zoomed, "{name}: another screen shows all of it");
     }
+}
+
+#[test]
+fn edited_keys_are_in_force_where_they_can_be_used() {
+    let mut app = loaded();
+    press(&mut app, ":keys<Space>edit<Enter>");
+    assert!(app.note.as_ref().unwrap().text.contains("set HOME"), "{:?}", app.note);
+    app.settings.files.config = Some("/c/config.toml".into());
+    assert_eq!(press(&mut app, ":keys<Space>edit<Enter>"), [Cmd::EditKeys("/c/config.toml".into())]);
+    update(&mut app, Msg::Keys(Keymap::of_file("[keys]\nnext_failure = [\"Q\"]")));
+    assert_eq!(app.note.as_ref().unwrap().text, "the keys of 1 action are in force as they were written");
+    let before = app.invocations.selected;
+    press(&mut app, "Q");
+    assert_ne!(app.invocations.selected, before);
+    update(&mut app, Msg::Keys(Keymap::of_file("[keys]\nnext_failure = [\"j\"]")));
+    assert!(app.note.as_ref().is_some_and(|note| note.is_error), "{:?}", app.note);
+    assert_eq!(app.settings.keys.key_of(View::Invocations, Action::NextFailure), "Q");
+}
+
+#[test]
+fn the_error_of_the_last_failed_job_is_four_keys_away() {
+    let mut app = loaded();
+    let commands = press(&mut app, "e<Enter>");
+    let request = commands.iter().find_map(|cmd| match cmd {
+        Cmd::Cascade { request, .. } => Some(*request),
+        _ => None,
+    });
+    update(&mut app, Msg::Cascade(request.unwrap(), Ok(Some(fixture::rows()))));
+    let commands = press(&mut app, "ey");
+    let [Cmd::Copy { text, what }] = &commands[..] else { panic!("{commands:?}") };
+    assert!(text.starts_with("TwilioError: 21610") && what == "the error of job sendNotification", "{what}: {text}");
 }

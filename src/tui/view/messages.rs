@@ -46,7 +46,7 @@ pub(super) fn draw(app: &App, cursor: Cursor, theme: &Theme, area: Rect, buf: &m
 
 /// How much a slow line had to carry.
 fn traffic(app: &App) -> String {
-    let Traffic { frames, bytes: written, largest } = app.traffic;
+    let Traffic { frames, bytes: written, largest, .. } = app.traffic;
     let size = |count: u64| bytes(usize::try_from(count).unwrap_or(usize::MAX));
     match frames {
         0 => String::new(),
