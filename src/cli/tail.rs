@@ -165,10 +165,13 @@ pub async fn run(
                     may_listen = listener.is_some();
                 }
             }
-            // A lock and a look that takes too long pass, too.
-            Err(error @ (StoreError::Unreachable { .. } | StoreError::Timeout { .. } | StoreError::Locked { .. }))
-                if was_there =>
-            {
+            // A lock, a standby that replays and a look that takes too long pass, too.
+            Err(
+                error @ (StoreError::Unreachable { .. }
+                | StoreError::Timeout { .. }
+                | StoreError::Locked { .. }
+                | StoreError::Conflict { .. }),
+            ) if was_there => {
                 if !is_away {
                     complain(&format!("{error}. Trying again until it answers"));
                 }

@@ -184,7 +184,7 @@ pub(super) async fn connect(config: &Config, options: PgConnectOptions) -> Resul
         Ok(result) => result.map_err(|error| StoreError::at(config, error)),
         Err(elapsed) => {
             let reason = format!("no answer within {} s", CONNECT_LIMIT.as_secs());
-            Err(StoreError::Unreachable { target: config.to_string(), reason, source: elapsed.into() })
+            Err(StoreError::Unreachable { target: format!("PostgreSQL at {config}"), reason, source: elapsed.into() })
         }
     }
 }

@@ -14,9 +14,9 @@ const LONGEST_REASON: usize = 400;
 #[derive(Debug, thiserror::Error)]
 pub enum StoreError {
     /// Nobody answers, or the connection broke.
-    #[error("cannot reach PostgreSQL at {target}: {reason}. Check that the server runs, and the host and port")]
+    #[error("cannot reach {target}: {reason}. Check that the server runs, and the host and port")]
     Unreachable {
-        /// Which database.
+        /// `PostgreSQL`, and which database where that is known.
         target: String,
         /// What happened.
         reason: String,
@@ -77,6 +77,16 @@ pub enum StoreError {
         /// The error underneath.
         source: Cause,
     },
+    /// The server gave the query up for the sake of something else, as a standby does that has to replay.
+    #[error(
+        "the server gave the query up: {reason}. On a standby, replaying goes first: it is tried again, or r tries now"
+    )]
+    Conflict {
+        /// What happened.
+        reason: String,
+        /// The error underneath.
+        source: Cause,
+    },
     /// The configuration does not describe a database. The text says how to correct it.
     #[error("{reason}")]
     InvalidConfig {
@@ -105,7 +115,7 @@ impl StoreError {
     /// Names the database that an error is about.
     #[must_use]
     pub fn at(config: &Config, error: sqlx::Error) -> Self {
-        classify(config.to_string(), error)
+        classify(Some(config.to_string()), error)
     }
 
     /// Whether there was no way to get a session: nobody answers, the login is refused, the database is missing.
@@ -117,11 +127,11 @@ impl StoreError {
 
 impl From<sqlx::Error> for StoreError {
     fn from(error: sqlx::Error) -> Self {
-        classify("the database".to_owned(), error)
+        classify(None, error)
     }
 }
 
-fn classify(target: String, error: sqlx::Error) -> StoreError {
+fn classify(target: Option<String>, error: sqlx::Error) -> StoreError {
     let (state, reason) = match &error {
         sqlx::Error::Database(server) => (server.code().unwrap_or_default().into_owned(), plain(server.message())),
         sqlx::Error::Io(io) => (String::new(), plain(&io_reason(io))),
@@ -142,6 +152,11 @@ fn classify(target: String, error: sqlx::Error) -> StoreError {
         _ => Kind::Other,
     };
     let source: Cause = Box::new(error);
+    let target = match (&kind, target) {
+        (Kind::Unreachable, Some(target)) => format!("PostgreSQL at {target}"),
+        (Kind::Unreachable, None) => "PostgreSQL".to_owned(),
+        (_, target) => target.unwrap_or_else(|| "the database".to_owned()),
+    };
     match kind {
         Kind::Unreachable => StoreError::Unreachable { target, reason, source },
         Kind::Refused => StoreError::Refused { target, reason, source },
@@ -150,6 +165,7 @@ fn classify(target: String, error: sqlx::Error) -> StoreError {
         Kind::Denied => StoreError::Denied { reason, source },
         Kind::Timeout => StoreError::Timeout { reason, source },
         Kind::Locked => StoreError::Locked { reason, source },
+        Kind::Conflict => StoreError::Conflict { reason, source },
         Kind::InvalidConfig => StoreError::InvalidConfig { reason },
         Kind::Data => StoreError::Data { reason, source },
         Kind::Other => StoreError::Other { reason, source },
@@ -165,6 +181,7 @@ enum Kind {
     Denied,
     Timeout,
     Locked,
+    Conflict,
     InvalidConfig,
     Data,
     Other,
@@ -177,7 +194,8 @@ fn kind_of_state(state: &str) -> Kind {
         "42P01" | "42703" | "42883" | "3F000" => Kind::MissingTable,
         "42501" | "25006" => Kind::Denied,
         "57014" | "25P03" | "25P04" => Kind::Timeout,
-        "55P03" | "40P01" | "40001" => Kind::Locked,
+        "55P03" | "40P01" => Kind::Locked,
+        "40001" => Kind::Conflict,
         // Shutting down, crashed, starting up, all connections taken.
         "57P01" | "57P02" | "57P03" | "57P05" | "53300" => Kind::Unreachable,
         other => match other.get(..2) {
@@ -220,6 +238,7 @@ mod tests {
             ("25006", Kind::Denied),
             ("57014", Kind::Timeout),
             ("55P03", Kind::Locked),
+            ("40001", Kind::Conflict),
             ("57P03", Kind::Unreachable),
             ("08006", Kind::Unreachable),
             ("22P05", Kind::Data),

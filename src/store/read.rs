@@ -38,6 +38,9 @@ pub const MOST_JOB_LOGS: i64 = 5_000;
 const CONNECTIONS: usize = 2;
 /// How long the server may take to let a session in.
 const CONNECT_TIME: Duration = Duration::from_secs(5);
+/// How long an answer may take: longer than the server works on a statement, so that a way that is cut without a word,
+/// as by a sleeping laptop or a lost tunnel, is noticed.
+const ANSWER_TIME: Duration = Duration::from_secs(10);
 
 /// Reads one database over at most two connections, which are opened when they are needed; a [`Listener`] is one of them.
 /// Clones share them.
@@ -82,14 +85,14 @@ impl Session<'_> {
     /// Whether the server is still a standby, and how far it is behind.
     async fn lag(&mut self) -> Result<(bool, Option<TimeDelta>), StoreError> {
         // A standby that has replayed all it received from a server that it hears is not behind, however old that is.
-        let (replica, seconds): (bool, Option<f64>) = sqlx::query_as(
+        let lag = sqlx::query_as::<_, (bool, Option<f64>)>(
             "select pg_is_in_recovery(), \
                     case when pg_last_wal_receive_lsn() = pg_last_wal_replay_lsn() \
                               and exists (select from pg_stat_wal_receiver where pid is not null) then 0 \
                          else extract(epoch from clock_timestamp() - pg_last_xact_replay_timestamp()) end::float8",
         )
-        .fetch_one(&mut self.connection)
-        .await?;
+        .fetch_one(&mut self.connection);
+        let (replica, seconds) = in_time(lag).await?;
         #[expect(clippy::cast_possible_truncation, reason = "saturates")]
         let lag = seconds.and_then(|seconds| TimeDelta::try_milliseconds((seconds.max(0.0) * 1_000.0) as i64));
         Ok((replica, lag))
@@ -138,7 +141,7 @@ impl Reader {
             // The server may be another one now, or migrated: it is asked again what it holds.
             None => {
                 let mut connection = self.connect().await.map_err(at)?;
-                let capabilities = Capabilities::probe(&mut connection).await?;
+                let capabilities = in_time(Capabilities::probe(&mut connection)).await?;
                 (connection, Arc::new(capabilities))
             }
         };
@@ -147,8 +150,9 @@ impl Reader {
 
     async fn connect(&self) -> Result<PgConnection, sqlx::Error> {
         let options = self.inner.options();
-        let late = || sqlx::Error::Io(std::io::Error::new(std::io::ErrorKind::TimedOut, "no answer within 5 s"));
-        tokio::time::timeout(CONNECT_TIME, PgConnection::connect_with(&options)).await.map_err(|_| late())?
+        tokio::time::timeout(CONNECT_TIME, PgConnection::connect_with(&options))
+            .await
+            .unwrap_or_else(|_| Err(no_answer(CONNECT_TIME)))
     }
 
     /// Connects with this password from now on.
@@ -184,7 +188,7 @@ impl Reader {
             Kind::Job => "select to_jsonb(t) from job_executions t where t.id = $1",
         };
         let mut session = self.session().await?;
-        let row = sqlx::query_scalar(sql).bind(id).fetch_optional(&mut session.connection).await?;
+        let row = in_time(sqlx::query_scalar(sql).bind(id).fetch_optional(&mut session.connection)).await?;
         session.done();
         Ok(row)
     }
@@ -200,14 +204,14 @@ impl Reader {
             return Ok((Vec::new(), true));
         }
         type Row = (Option<DateTime<Utc>>, Uuid, Option<String>, Option<String>, Option<Json<Value>>, Option<String>);
-        let mut rows: Vec<Row> = sqlx::query_as(
+        let rows = sqlx::query_as(
             "select created_at, job_execution_id, level, message, data, source from job_logs \
              where job_execution_id = any($1) order by created_at, id limit $2",
         )
         .bind(jobs)
         .bind(MOST_JOB_LOGS + 1)
-        .fetch_all(&mut session.connection)
-        .await?;
+        .fetch_all(&mut session.connection);
+        let mut rows: Vec<Row> = in_time(rows).await?;
         session.done();
         let most = usize::try_from(MOST_JOB_LOGS).unwrap_or(usize::MAX);
         let complete = rows.len() <= most;
@@ -224,6 +228,11 @@ impl Reader {
             })
             .collect();
         Ok((lines, complete))
+    }
+
+    /// Leaves the connections that nobody uses at the moment.
+    pub fn forget_connections(&self) {
+        self.inner.idle().clear();
     }
 
     /// Says good-bye to the server.
@@ -245,7 +254,18 @@ async fn fetch_all<Row>(
 where
     Row: for<'r> sqlx::FromRow<'r, sqlx::postgres::PgRow> + Send + Unpin,
 {
-    Ok(sqlx::query_as_with::<_, Row, _>(AssertSqlSafe(sql), arguments).fetch_all(connection).await?)
+    in_time(sqlx::query_as_with::<_, Row, _>(AssertSqlSafe(sql), arguments).fetch_all(connection)).await
+}
+
+/// Waits for an answer no longer than one may take.
+async fn in_time<T, E: Into<StoreError>>(answer: impl Future<Output = Result<T, E>>) -> Result<T, StoreError> {
+    let late = |_| Err(no_answer(ANSWER_TIME).into());
+    tokio::time::timeout(ANSWER_TIME, answer).await.map_or_else(late, |answer| answer.map_err(Into::into))
+}
+
+fn no_answer(within: Duration) -> sqlx::Error {
+    let text = format!("no answer within {} s", within.as_secs());
+    sqlx::Error::Io(std::io::Error::new(std::io::ErrorKind::TimedOut, text))
 }
 
 /// When an unfinished row that was last written before this moment is stuck.

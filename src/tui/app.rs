@@ -84,10 +84,12 @@ pub enum Connection {
         /// When the next one is due; nothing while one is on its way.
         retry_at: Option<DateTime<Utc>>,
     },
-    /// It refuses this user; only a person's wish makes another attempt.
+    /// It lets nobody in, or not this user; only a person's wish makes another attempt.
     Refused {
         /// Its words.
         error: String,
+        /// Whether another password may help.
+        login: bool,
     },
 }
 
@@ -427,7 +429,7 @@ impl App {
         let error = failure.text.clone();
         self.messages.add(&error, true, self.now);
         self.connection = match (failure.kind, std::mem::replace(&mut self.connection, Connection::Online)) {
-            (FailureKind::Refused, _) => Connection::Refused { error },
+            (FailureKind::Refused { login }, _) => Connection::Refused { error, login },
             // Requests that fail together are one attempt.
             (FailureKind::Unreachable, Connection::Offline { since, attempt, retry_at: Some(at), .. }) => {
                 Connection::Offline { since, error, attempt, retry_at: Some(at) }

@@ -228,6 +228,8 @@ impl Effects {
                 }
             }
             Cmd::Retry { attempt } => {
+                // They are of before the outage.
+                reader.forget_connections();
                 let wait = TimeDelta::from_std(wait(attempt, fastrand::f64())).unwrap_or_default();
                 // The loop that receives it may have ended.
                 let _ = self.answers.send(Msg::RetryAt(now.checked_add_signed(wait).unwrap_or(now)));
@@ -303,7 +305,8 @@ impl Effects {
 fn answer<T>(result: Result<T, StoreError>) -> Result<T, Failure> {
     result.map_err(|error| match error {
         StoreError::Unreachable { .. } => Failure::unreachable(error.to_string()),
-        StoreError::Refused { .. } | StoreError::MissingDatabase { .. } => Failure::refused(error.to_string()),
+        StoreError::Refused { .. } => Failure::refused(error.to_string()),
+        StoreError::MissingDatabase { .. } => Failure::absent(error.to_string()),
         _ => Failure::other(error.to_string()),
     })
 }
@@ -374,11 +377,12 @@ mod tests {
     #[test]
     fn what_failed_decides_what_happens_next() {
         let refused = StoreError::Refused { target: "db".into(), reason: "password".into(), source: "x".into() };
+        let absent = StoreError::MissingDatabase { target: "db".into(), reason: "none".into(), source: "x".into() };
         let gone = StoreError::Unreachable { target: "db".into(), reason: "gone".into(), source: "x".into() };
         let slow = StoreError::Timeout { reason: "5 s".into(), source: "x".into() };
-        let kinds = [refused, gone, slow].map(|error| answer::<()>(Err(error)).unwrap_err().kind);
+        let kinds = [refused, absent, gone, slow].map(|error| answer::<()>(Err(error)).unwrap_err().kind);
         use crate::tui::msg::FailureKind::{Other, Refused, Unreachable};
-        assert_eq!(kinds, [Refused, Unreachable, Other]);
+        assert_eq!(kinds, [Refused { login: true }, Refused { login: false }, Unreachable, Other]);
     }
 
     #[test]

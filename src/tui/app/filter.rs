@@ -103,7 +103,10 @@ fn undrill(app: &mut App) -> bool {
     if filter != app.filter.applied {
         (app.filter.applied, app.filter.ahead) = (filter, ahead);
         // They are read when the list is shown again; what is on its way is given up when it is left.
-        app.invocations.rows.value = None;
+        match app.has_banner() {
+            true => invocations::keep(app),
+            false => app.invocations.rows.value = None,
+        }
         app.filter.count = Load { request: app.filter.count.request, ..Load::default() };
     }
     true

@@ -19,6 +19,7 @@ use crate::tui::msg::{Cmd, Failure, View};
 pub use keys::act;
 pub(super) use keys::follow;
 pub use merge::{Trimmed, key, merge, position, trim};
+pub(super) use search::keep;
 pub use search::{found, progress};
 
 /// Rows of a page.
@@ -75,6 +76,9 @@ pub struct State {
     pub searched: Option<DateTime<Utc>>,
     /// Rows that the last look for changes asked for by id.
     pub asked: Vec<Uuid>,
+    /// The rows that were there when the filter changed while the database is away: what passes of them is shown until it
+    /// answers.
+    pub kept: Option<Vec<Listed>>,
 }
 
 impl Default for State {
@@ -94,6 +98,7 @@ impl Default for State {
             seeking: 0,
             searched: None,
             asked: Vec::new(),
+            kept: None,
         }
     }
 }
@@ -188,6 +193,7 @@ pub fn page_loaded(app: &mut App, request: u64, answer: Result<Page, Failure>) -
             state.complete = !page.more;
             state.gap = false;
             state.rows.value = Some(page.rows);
+            state.kept = None;
             state.rows.loaded_at = Some(app.now);
             state.rows.error = None;
             state.older = Load::default();
@@ -298,7 +304,7 @@ pub fn refresh(app: &mut App) -> Vec<Cmd> {
     if app.invocations.rows.is_loading() {
         return Vec::new();
     }
-    if app.invocations.rows.value.is_none() {
+    if app.invocations.rows.value.is_none() || app.invocations.kept.is_some() {
         return first_page(app);
     }
     app.invocations.older.error = None;
@@ -347,13 +353,19 @@ fn first_page(app: &mut App) -> Vec<Cmd> {
 pub(super) fn restart(app: &mut App) -> Vec<Cmd> {
     let leave = abandon(app);
     let state = &mut app.invocations;
+    let (rows, kept) = (std::mem::take(&mut state.rows), state.kept.take());
     *state = State {
         selected: state.selected,
         follow: state.follow,
         preview: state.preview,
         preview_below: state.preview_below,
+        kept,
         ..State::default()
     };
+    if app.has_banner() {
+        app.invocations.rows = rows;
+        search::keep(app);
+    }
     columns::arrange(app);
     // Another screen does not read the list: it is read when it is shown.
     if app.view != View::Invocations {
@@ -429,7 +441,7 @@ fn page_if_near_end(app: &mut App) -> Vec<Cmd> {
 fn older_page(app: &mut App) -> Vec<Cmd> {
     let state = &app.invocations;
     let Some(last) = state.rows().last().map(key) else { return Vec::new() };
-    let searching = state.older.is_loading() || state.searched.is_some();
+    let searching = state.older.is_loading() || state.searched.is_some() || state.kept.is_some();
     if state.complete || searching || state.rows.value.is_none() {
         return Vec::new();
     }

@@ -50,7 +50,11 @@ pub fn heard(app: &mut App, hint: Hint) {
             let look_at = if awaited { at + SHORTLY } else { at };
             app.poll_at = Some(app.poll_at.map_or(look_at, |poll_at| poll_at.min(look_at)));
         }
-        Hint::Lost => app.listening = Listening::Lost(app.now + AGAIN_AFTER),
+        Hint::Lost => {
+            app.listening = Listening::Lost(app.now + AGAIN_AFTER);
+            // Often the server is gone, too.
+            app.poll_at = Some(app.now);
+        }
         Hint::Refused(why) => {
             app.listening = Listening::Refused;
             let every = crate::model::text::age(app.settings.poll_every);

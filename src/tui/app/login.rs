@@ -26,7 +26,7 @@ impl fmt::Debug for Password {
 
 /// Asks for a password, if the database refuses.
 pub fn open(app: &mut App) {
-    if matches!(app.connection, Connection::Refused { .. }) {
+    if matches!(app.connection, Connection::Refused { login: true, .. }) {
         app.login = Some(Password::default());
     } else {
         app.say("the database does not refuse the login");

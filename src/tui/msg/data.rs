@@ -50,8 +50,11 @@ pub struct Failure {
 pub enum FailureKind {
     /// The database cannot be reached: everything waits, and tries again by itself.
     Unreachable,
-    /// It refuses this user: nothing is tried again until a person asks for it.
-    Refused,
+    /// It lets nobody in, or not this user: nothing is tried again until a person asks for it.
+    Refused {
+        /// Whether another password may help.
+        login: bool,
+    },
     /// Only this request failed.
     Other,
 }
@@ -66,7 +69,13 @@ impl Failure {
     /// The database refuses this user.
     #[must_use]
     pub fn refused(text: impl Into<String>) -> Self {
-        Self { text: text.into(), kind: FailureKind::Refused }
+        Self { text: text.into(), kind: FailureKind::Refused { login: true } }
+    }
+
+    /// There is no such database.
+    #[must_use]
+    pub fn absent(text: impl Into<String>) -> Self {
+        Self { text: text.into(), kind: FailureKind::Refused { login: false } }
     }
 
     /// Only this request failed.

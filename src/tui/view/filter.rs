@@ -57,6 +57,9 @@ fn found(app: &App, theme: &Theme) -> String {
     if app.filter.applied().is_empty() {
         return String::new();
     }
+    if state.kept.is_some() {
+        return format!("{} so far, waits for the database", count(state.rows().len() as u64));
+    }
     if let Some(progress) = invocations::progress(app) {
         return format!("{} so far, searched {progress}", count(state.rows().len() as u64));
     }

@@ -162,7 +162,8 @@ fn breadcrumbs(app: &App) -> String {
 fn connection(app: &App, theme: &Theme) -> (String, Style) {
     match &app.connection {
         Connection::Offline { .. } => ("OFFLINE".to_owned(), theme.error()),
-        Connection::Refused { .. } => ("REFUSED".to_owned(), theme.error()),
+        Connection::Refused { login: true, .. } => ("REFUSED".to_owned(), theme.error()),
+        Connection::Refused { .. } => ("NO DATABASE".to_owned(), theme.error()),
         _ if !app.live => ("PAUSED".to_owned(), theme.title()),
         Connection::Connecting => ("CONNECTING".to_owned(), theme.dim()),
         Connection::Online if app.listening == Listening::Told => ("LIVE".to_owned(), theme.accent()),
@@ -203,9 +204,10 @@ pub fn banner(app: &App, theme: &Theme, area: Rect, buf: &mut Buffer) {
             };
             format!("!! DATABASE UNREACHABLE: {shown}; {next}. {}", clean(error))
         }
-        Connection::Refused { error } => {
+        Connection::Refused { error, login: true } => {
             format!("!! DATABASE REFUSES (P: another password, r: try again). {}", clean(error))
         }
+        Connection::Refused { error, .. } => format!("!! NO DATABASE (r: try again). {}", clean(error)),
         _ => return,
     };
     buf.set_style(area, theme.banner());

@@ -125,6 +125,9 @@ fn line(
 fn end(app: &App, theme: &Theme) -> String {
     let state = &app.invocations;
     let count = state.rows().len();
+    if state.kept.is_some() {
+        return "only loaded rows: the search waits for the database".to_owned();
+    }
     if let Some(error) = &state.older.error {
         return format!("older rows not loaded: {} (j tries again)", clean(error));
     }
@@ -167,13 +170,19 @@ fn wider(app: &App) -> &'static str {
 fn placeholder(app: &App, theme: &Theme, area: Rect, buf: &mut Buffer) {
     let state = &app.invocations;
     let lines: Vec<String> = match (&state.rows.error, &state.rows.value, &app.connection) {
+        _ if state.kept.is_some() => vec![
+            "none of the rows that were loaded matches".to_owned(),
+            clean(&app.filter.applied().to_string()).into_owned(),
+            String::new(),
+            "the search waits for the database; Esc takes the filter away".to_owned(),
+        ],
         (Some(error), ..) => {
             let next = match app.connection {
                 Connection::Offline { .. } => "it is tried again by itself; r tries now",
                 Connection::Online if !app.filter.applied().is_empty() => {
                     "a shorter time (t) or a function (fn:) narrows the search; r tries again, Esc takes the filter away"
                 }
-                Connection::Refused { .. } => "P asks for another password; r tries again",
+                Connection::Refused { login: true, .. } => "P asks for another password; r tries again",
                 _ => "r tries again",
             };
             vec!["the invocations cannot be read".to_owned(), clean(error).into_owned(), next.to_owned()]

@@ -1,6 +1,7 @@
 //! The list: merging, following, paging.
 
 use super::*;
+use crate::model::status::STALE_AFTER;
 use crate::tui::app::Connection;
 use crate::tui::fixture::{self, PLAIN, assert_screen, assert_screen_at, press};
 use crate::tui::msg::Msg;
@@ -267,8 +268,46 @@ fn screen_without_rows() {
     assert_screen("invocations__failed", &failed);
     let refused = "PostgreSQL refused the login to observability_readonly@db:5432/event_detector_observability: \
                    password authentication failed. Check the user and the password";
+    let mut absent = app.clone();
     update(&mut app, Msg::Page(request, Err(Failure::refused(refused))));
     assert_screen("invocations__refused", &app);
+    let none = "there is no such database: observability_readonly@db:5432/typo: database \"typo\" does not exist. \
+                Check its name, or make it with `obs-tui db create`";
+    update(&mut absent, Msg::Page(request, Err(Failure::absent(none))));
+    assert_screen("invocations__absent", &absent);
+    assert_eq!((press(&mut absent, "P"), absent.login), (vec![], None), "no password helps");
+}
+
+#[test]
+fn a_filter_shows_what_passes_of_the_rows_at_hand_while_the_database_is_away() {
+    let mut app = loaded(fixture::listed(), false, (80, 24));
+    press(&mut app, "jj");
+    let selected = app.invocations.selected;
+    let [Cmd::Changes { request, .. }] = refresh(&mut app)[..] else { panic!("no request") };
+    let gone = || Failure::unreachable("cannot reach PostgreSQL: the connection was closed");
+    update(&mut app, Msg::Changes(request, Err(gone())));
+    let fail = |app: &mut App| {
+        let request = app.invocations.rows.request.expect("an attempt");
+        update(app, Msg::Page(request, Err(gone())));
+    };
+    press(&mut app, "/st:failed<Enter>");
+    fail(&mut app);
+    let failed = |row: &Listed| row.verdict(fixture::now(), STALE_AFTER).effective == Effective::Failed;
+    let count = fixture::listed().iter().filter(|row| failed(row)).count();
+    assert!(count > 0 && app.invocations.rows().len() == count && app.invocations.rows().iter().all(failed));
+    assert_screen("invocations__offline_filter", &app);
+    // Another one begins with all rows again; one that needs what is not at hand finds nothing.
+    press(&mut app, "/C-ujob:nothing<Enter>");
+    fail(&mut app);
+    assert_screen("invocations__offline_filter_none", &app);
+    press(&mut app, "<Esc>");
+    assert_eq!((app.invocations.rows().len(), app.invocations.selected), (12, selected));
+    // The database's own answer takes their place.
+    press(&mut app, "/st:failed<Enter>");
+    fail(&mut app);
+    let [Cmd::Page { request, .. }] = press(&mut app, "r")[..] else { panic!("the list is read anew") };
+    update(&mut app, Msg::Page(request, page(fixture::listed()[..1].to_vec(), false)));
+    assert_eq!((app.invocations.rows().len(), app.invocations.kept.as_ref()), (1, None));
 }
 
 #[test]
@@ -277,7 +316,7 @@ fn screen_offline() {
     press(&mut app, "jj");
     app.now += chrono::TimeDelta::seconds(43);
     let [Cmd::Changes { request, .. }] = refresh(&mut app)[..] else { panic!("no request") };
-    let gone = "cannot reach PostgreSQL at the database: the connection was closed. Check that the server runs, and the host and port";
+    let gone = "cannot reach PostgreSQL: the connection was closed. Check that the server runs, and the host and port";
     let commands = update(&mut app, Msg::Changes(request, Err(Failure::unreachable(gone))));
     assert_eq!(commands, [Cmd::Retry { attempt: 1 }]);
     let at = app.now + chrono::TimeDelta::milliseconds(700);
