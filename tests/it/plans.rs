@@ -41,13 +41,19 @@ const EACH: f64 = 19.0;
 /// Prepared statements are planned anew five times, then perhaps once for any argument.
 const CALLS: usize = 7;
 /// What people look for, within a day.
-const FILTERS: [&str; 14] = [
+const FILTERS: [&str; 21] = [
+    "",
     "st:failed",
-    "st:stuck",
+    "st:stuck,running",
     "-st:ok",
     "fn:payments-webhook",
     "evt:move.none",
+    "-evt:move.none",
     "job:none",
+    "job:~none",
+    "jobs:>3",
+    "fails:0 fn:payments-webhook",
+    "fn:payments-webhook job:none evt:none \"none\"",
     "fails:>3",
     "user:none@company.com",
     "corr:none@company.com",
@@ -56,6 +62,7 @@ const FILTERS: [&str; 14] = [
     "payload.none:1",
     "none",
     "550e8400-e29b-41d4-a716-446655440000",
+    "driver@company.com",
 ];
 
 fn now() -> DateTime<Utc> {
@@ -345,6 +352,8 @@ async fn our_indexes_bound_every_query() {
         ("nosuchword", "event_executions_detected_name_idx"),
         ("nosuchword", "event_executions_not_ok_idx"),
         ("user:nobody@company.com", "invocations_source_user_email_idx"),
+        ("corr:none@company.com", "invocations_correlation_id_idx"),
+        ("fn:payments-webhook", "invocations_source_function_idx"),
     ] {
         let query = PageQuery { filter: Filter::parse(text).unwrap(), limit: PAGE, ..PageQuery::default() };
         let (_, executed) = filled.plans(async |reader| reader.page(&query, now(), STALE_AFTER).await).await;

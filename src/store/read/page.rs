@@ -51,25 +51,6 @@ impl PageQuery {
 }
 
 impl Reader {
-    /// How the server would find a page: the lines of its plan, for diagnosis.
-    ///
-    /// # Errors
-    /// When the database does not answer in time.
-    pub async fn plan(
-        &self,
-        query: &PageQuery,
-        now: DateTime<Utc>,
-        stale_after: TimeDelta,
-    ) -> Result<Vec<String>, StoreError> {
-        let (conditions, mut values) = page_conditions(query, now, stale_after)?;
-        let most = values.limit(query.limit)?;
-        let mut session = self.session().await?;
-        let sql = format!("explain {}", list_sql(&session.capabilities, &conditions, &most));
-        let lines: Vec<(String,)> = fetch_all(&mut session.connection, sql, values.inner).await?;
-        session.done();
-        Ok(lines.into_iter().map(|(line,)| line).collect())
-    }
-
     /// The newest rows back to a little before `known`, and the rows with these ids, in one list, newest first: those
     /// that pass the query's filter and range, whose `older_than` does not matter here. An asked-for row that is missing
     /// in the answer does not pass any more, or is gone.
