@@ -450,7 +450,7 @@ async fn failures_and_jobs_are_told_with_examples() {
     assert_eq!(
         shown,
         [
-            (Kind::Invocation, id(2), id(2), None, "f", r#"{"note":"late","password":"******"}"#),
+            (Kind::Invocation, id(2), id(2), None, "f", r#"{"note": "late", "password": "******"}"#),
             (Kind::Event, id(13), id(2), None, "e13", ""),
             (Kind::Job, id(21), id(1), Some(id(11)), "send", "code 7"),
         ]
