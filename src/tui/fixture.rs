@@ -1,5 +1,7 @@
 //! Sample states for tests of screens: a fixed clock, fixed ids, and the cascade of the design's pictures.
 
+pub mod server;
+
 use chrono::{DateTime, TimeDelta, Utc};
 use crossterm::event::KeyEvent;
 use ratatui::buffer::Buffer;

@@ -78,9 +78,11 @@ pub fn draw(app: &App, theme: &Theme, area: Rect, buf: &mut Buffer) {
     let state = &app.charts;
     ranges(app, theme, area, buf);
     let Some(hourly) = &state.hourly.value else {
-        for (row, (text, style)) in (area.y + 2..).zip(nothing_yet(app, theme)) {
-            for (row, line) in (row..).zip(wrap(&text, usize::from(area.width.saturating_sub(2)), usize::MAX).0) {
+        let mut row = area.y + 2;
+        for (text, style) in nothing_yet(app, theme) {
+            for line in wrap(&text, usize::from(area.width.saturating_sub(2)), usize::MAX).0 {
                 put(buf, area, area.x + 1, row, line, style);
+                row += 1;
             }
         }
         return;
