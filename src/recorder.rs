@@ -234,7 +234,7 @@ impl Recorder {
     }
 
     /// Like `push`, for a job.
-    #[inline]
+    #[inline(always)]
     fn push_job(&self, job: JobRef<'_>) -> bool {
         let is_end = job.status != JobStatus::Running;
         !self.is_enabled() || self.offer(Class::Job, &Frame::Job(job), is_end)
@@ -251,13 +251,14 @@ impl Recorder {
             return true;
         }
         let pushed = shared.arena.push(frame, true);
-        if let Pushed::Kept(number) = pushed {
-            shared.accepted(number);
+        let kept = matches!(pushed, Pushed::Kept(_));
+        if kept {
+            shared.accepted();
         }
-        matches!(pushed, Pushed::Kept(_))
+        kept
     }
 
-    #[inline]
+    #[inline(always)]
     fn offer(&self, class: Class, frame: &Frame<'_>, is_end: bool) -> bool {
         let shared = &self.handle.shared;
         if shared.options.connection.is_err() {
@@ -269,8 +270,8 @@ impl Recorder {
             _ => shared.arena.push(frame, is_end),
         };
         let reason = match pushed {
-            Pushed::Kept(number) => {
-                shared.accepted(number);
+            Pushed::Kept(_) => {
+                shared.accepted();
                 return true;
             }
             Pushed::Full => Reason::BufferFull,

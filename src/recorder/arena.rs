@@ -21,7 +21,7 @@ const HEADER: usize = 12;
 const FEWEST_SHARDS: usize = 8;
 const LARGEST_CHUNK: usize = 256 << 10;
 /// Chunks that are kept for the next records.
-const POOL: usize = 4;
+const POOL: usize = 8;
 /// How often a caller goes round all shards before it gives up.
 const ROUNDS: usize = 64;
 
@@ -78,18 +78,16 @@ impl Chunk {
         Self { bytes: vec![0; size].into_boxed_slice(), used: 0 }
     }
 
-    /// Adds a record of this length, for which there is room.
+    /// Adds the header of a record, for which there is room; its bytes are to be filled in.
     #[inline(always)]
-    fn add(&mut self, length: u32, number: u64, fill: impl FnOnce(&mut [u8])) {
-        let needed = HEADER + length as usize;
-        let place = self.bytes.get_mut(self.used..).and_then(|free| free.get_mut(..needed));
-        if let Some((place, rest)) = place.and_then(|place| place.split_first_chunk_mut())
-            && let Some((number_place, rest)) = rest.split_first_chunk_mut()
-        {
-            (*place, *number_place) = (length.to_le_bytes(), number.to_le_bytes());
-            fill(rest);
-            self.used += needed;
-        }
+    fn add(&mut self, length: u32, number: u64) -> &mut [u8] {
+        let (free, length_bytes) = (self.bytes.get_mut(self.used..), length as usize);
+        self.used += HEADER + length_bytes;
+        let Some((place, rest)) = free.and_then(|free| free.split_first_chunk_mut()) else { return &mut [] };
+        *place = length.to_le_bytes();
+        let Some((place, rest)) = rest.split_first_chunk_mut() else { return &mut [] };
+        *place = number.to_le_bytes();
+        rest.get_mut(..length_bytes).unwrap_or_default()
     }
 
     #[inline]
@@ -101,7 +99,11 @@ impl Chunk {
 impl Arena {
     pub(super) fn new(limit: usize) -> Self {
         let cores = std::thread::available_parallelism().map_or(1, usize::from);
-        let shards = (2 * cores).max(FEWEST_SHARDS).next_power_of_two();
+        Self::with_shards(limit, (2 * cores).max(FEWEST_SHARDS).next_power_of_two())
+    }
+
+    /// The number of shards is a power of two.
+    fn with_shards(limit: usize, shards: usize) -> Self {
         Self {
             shards: (0..shards).map(|_| Shard::default()).collect(),
             accepted: Apart::default(),
@@ -115,7 +117,7 @@ impl Arena {
     }
 
     /// Takes a record; with `reserve` also when only the reserve is left.
-    #[inline]
+    #[inline(always)]
     pub(super) fn push(&self, frame: &Frame<'_>, reserve: bool) -> Pushed {
         self.push_within(frame, if reserve { self.limit } else { self.limit - self.limit / 8 })
     }
@@ -125,7 +127,7 @@ impl Arena {
         self.push_within(frame, self.limit / 2)
     }
 
-    #[inline]
+    #[inline(always)]
     fn push_within(&self, frame: &Frame<'_>, limit: usize) -> Pushed {
         let size = frame.size();
         let Ok(length) = u32::try_from(size.total()) else { return Pushed::Full };
@@ -141,7 +143,7 @@ impl Arena {
                 if self.has_room(&mut chunks, HEADER + size.total(), limit) {
                     // Sequentially consistent: see `Shared::accepted`.
                     let before = self.accepted.0.fetch_add(1, Ordering::SeqCst);
-                    chunks.open.add(length, before, |place| frame.fill(size, place));
+                    frame.fill(size, chunks.open.add(length, before));
                     return Pushed::Kept(before + 1);
                 }
                 full = true;
@@ -217,9 +219,15 @@ impl Arena {
         self.in_use.load(Ordering::Relaxed)
     }
 
-    /// Whether so much is waiting that it should be written whatever its age: `bytes`, or half of all.
+    /// Whether so much is waiting that it should be written whatever its age: `bytes`, or a quarter of all.
     pub(super) fn is_pressed(&self, bytes: usize) -> bool {
-        self.complete.load(Ordering::Relaxed) >= bytes || self.in_use.load(Ordering::Relaxed) > self.limit / 2
+        self.complete.load(Ordering::Relaxed) >= bytes || self.is_filling()
+    }
+
+    /// Whether a quarter of the memory is in use.
+    #[inline]
+    pub(super) fn is_filling(&self) -> bool {
+        self.bytes() > self.limit / 4
     }
 
     /// No records from now on.
@@ -235,7 +243,7 @@ fn home() -> usize {
     thread_local! {
         static HOME: Cell<Option<usize>> = const { Cell::new(None) };
     }
-    static NEXT: AtomicUsize = AtomicUsize::new(0);
+    static NEXT: std::sync::atomic::AtomicUsize = std::sync::atomic::AtomicUsize::new(0);
     HOME.try_with(|home| match home.get() {
         Some(place) => place,
         None => {

@@ -232,6 +232,7 @@ impl JobContext {
     }
 
     /// So long after its start. One reading of the clock is enough, and the two times of a row fit its duration.
+    #[inline(always)]
     pub(super) fn row(&self, status: JobStatus, elapsed: Duration) -> JobRef<'_> {
         let invocation = &self.event.invocation;
         JobRef {
@@ -252,6 +253,7 @@ impl JobContext {
         }
     }
 
+    #[inline(always)]
     pub(super) fn push(&self, row: JobRef<'_>) {
         if !self.event.ensure_recorded() {
             self.recorder().lose(Class::Job);

@@ -32,6 +32,9 @@ mod report;
 const CLOSE_TIMEOUT: Duration = Duration::from_millis(500);
 const LEAST_DELAY: Duration = Duration::from_millis(50);
 const MOST_DELAY: Duration = Duration::from_secs(30);
+/// How often to look whether a batch is complete while records come, and while few do.
+const LEAST_LOOK: Duration = Duration::from_millis(20);
+const MOST_LOOK: Duration = Duration::from_millis(500);
 /// How long records stay in memory when the spool could not take them.
 const SPOOL_DELAY: Duration = Duration::from_millis(500);
 
@@ -44,6 +47,8 @@ pub(super) fn spawn(shared: &Arc<Shared>) -> std::io::Result<()> {
         kept: Vec::new(),
         kept_until: Duration::ZERO,
         opened: None,
+        look: Duration::ZERO,
+        seen: 0,
         spool: shared.options.spool.as_deref().map(|dir| Spool::new(dir, shared.options.spool_limit)),
         failures: 0,
         retry_at: Duration::ZERO,
@@ -63,6 +68,9 @@ struct Flusher {
     kept_until: Duration,
     /// The records that wait are not older than this.
     opened: Option<Duration>,
+    /// How long to sleep before the next look at the number of records, and what it was at the last one.
+    look: Duration,
+    seen: u64,
     spool: Option<Spool>,
     /// Failed attempts to write from the spool in a row, and when the next one is due.
     failures: u32,
@@ -131,7 +139,9 @@ impl Flusher {
             }
             let kept = (!self.kept.is_empty()).then_some(self.kept_until);
             if kept.is_none_or(|until| now >= until)
-                && (kept.is_some() || shared.is_complete(accepted) || waiting && state.flush_to > self.intake.read)
+                && (kept.is_some()
+                    || shared.is_complete(accepted - self.intake.read)
+                    || waiting && state.flush_to > self.intake.read)
             {
                 self.opened = None;
                 return Some(Due::Memory);
@@ -154,11 +164,25 @@ impl Flusher {
                 }
                 _ => None,
             };
-            let park = if due.is_some() { TIMED } else { IDLE };
+            let park = match due {
+                // What comes meanwhile has to wait too.
+                _ if kept.is_some() => AWAKE,
+                Some(_) => TIMED,
+                None => IDLE,
+            };
+            let few = (accepted - self.seen).saturating_mul(8) < shared.options.batch_size as u64;
+            let longer = if few { self.look.saturating_mul(2) } else { Duration::ZERO };
+            self.look = if park == IDLE { Duration::ZERO } else { longer.clamp(LEAST_LOOK, MOST_LOOK) };
+            self.seen = accepted;
+            let look = (park == TIMED).then_some(now + self.look);
             shared.parked.store(park, Ordering::SeqCst);
             let more = shared.arena.accepted();
-            if more == accepted || park == TIMED && !shared.is_complete(more) || kept.is_some() {
-                let until = [due, retry, kept].into_iter().flatten().min();
+            if match park {
+                IDLE => more == accepted,
+                TIMED => !shared.is_complete(more - self.intake.read),
+                _ => true,
+            } {
+                let until = [due, retry, kept, look].into_iter().flatten().min();
                 state = shared.sleep(state, until.map(|until| until.saturating_sub(now)));
             }
             if park == IDLE && shared.arena.accepted() > self.intake.read {
@@ -171,7 +195,6 @@ impl Flusher {
     fn next_batch(&mut self) -> Batch {
         self.kept.pop().unwrap_or_else(|| {
             let records = self.intake.take(&self.shared.arena, self.shared.options.batch_size.max(1), BATCH_BYTES);
-            self.shared.taken.store(self.intake.read, Ordering::Relaxed);
             self.rows(records)
         })
     }

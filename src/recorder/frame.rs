@@ -42,7 +42,7 @@ impl<'a> Frame<'a> {
     }
 
     /// How many bytes it needs.
-    #[inline]
+    #[inline(always)]
     pub(super) fn size(&self) -> Size {
         let mut size = Size { head: 0, texts: 0 };
         self.encode(&mut size, 0);
@@ -50,7 +50,7 @@ impl<'a> Frame<'a> {
     }
 
     /// Encodes it into exactly as many bytes as it needs.
-    #[inline]
+    #[inline(always)]
     pub(super) fn fill(&self, size: Size, bytes: &mut [u8]) {
         self.encode(&mut Place { bytes, head: 0, texts: size.head }, u16::try_from(size.head).unwrap_or(0));
     }

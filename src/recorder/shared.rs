@@ -1,6 +1,6 @@
 //! What the callers and the flusher share, and how one wakes the other.
 
-use std::sync::atomic::{AtomicBool, AtomicU8, AtomicU32, AtomicU64, Ordering};
+use std::sync::atomic::{AtomicBool, AtomicU8, AtomicU32, Ordering};
 use std::sync::{Arc, Condvar, Mutex, MutexGuard, PoisonError};
 use std::time::Duration;
 
@@ -15,7 +15,8 @@ use crate::model::redact::Words;
 
 /// The flusher is at work: it looks for new records before it parks.
 pub(super) const AWAKE: u8 = 0;
-/// It waits until a batch is due, or complete.
+/// It waits until a batch is due, and looks by itself from time to time whether one is complete: to be woken would cost
+/// the caller more than all else.
 pub(super) const TIMED: u8 = 1;
 /// It waits for any record.
 pub(super) const IDLE: u8 = 2;
@@ -37,8 +38,6 @@ pub(super) struct Shared {
     pub(super) owner: AtomicU32,
     /// What the flusher waits for.
     pub(super) parked: AtomicU8,
-    /// Records that the flusher has taken out of the arena.
-    pub(super) taken: AtomicU64,
     /// For the flusher: there may be something to do.
     pub(super) wake: Condvar,
     /// For callers that wait: something was written, or the flusher has ended.
@@ -68,7 +67,6 @@ impl Shared {
             started: AtomicBool::new(false),
             owner: AtomicU32::new(0),
             parked: AtomicU8::new(AWAKE),
-            taken: AtomicU64::new(0),
             wake: Condvar::new(),
             settled: Condvar::new(),
             interrupt: Notify::new(),
@@ -104,18 +102,18 @@ impl Shared {
         self.settled.notify_all();
     }
 
-    /// Record `number` is in the arena: wakes the flusher if it waits for that.
+    /// A record is in the arena: wakes the flusher if it waits for that.
     ///
     /// The flusher stores `parked` and then looks at the number of records, a caller draws its number and then looks at
     /// `parked`: in the one order of all these operations, one of the two sees what the other did.
     #[inline]
-    pub(super) fn accepted(self: &Arc<Self>, number: u64) {
+    pub(super) fn accepted(self: &Arc<Self>) {
         if !self.started.load(Ordering::Acquire) {
             self.start();
         }
         let due = match self.parked.load(Ordering::SeqCst) {
             AWAKE => false,
-            TIMED => self.is_complete(number),
+            TIMED => self.arena.is_filling(),
             _ => true,
         };
         self.press();
@@ -142,9 +140,8 @@ impl Shared {
         self.options.enabled && self.options.connection.is_ok() && self.options.spool.is_some()
     }
 
-    /// Whether a batch is complete when there are so many records.
-    pub(super) fn is_complete(&self, records: u64) -> bool {
-        let waiting = records.saturating_sub(self.taken.load(Ordering::Relaxed));
+    /// Whether a batch is complete when so many records wait.
+    pub(super) fn is_complete(&self, waiting: u64) -> bool {
         waiting > 0
             && (waiting >= self.options.batch_size.max(1) as u64
                 || self.arena.is_pressed(BATCH_BYTES.min(self.options.memory_limit / 4)))
