@@ -1,9 +1,12 @@
 //! `obs-tui --plain`: the explorer in lines, for screen readers and for terminals that can do nothing else. One question
 //! at a time, answered in order; no cursor movement, no colour, and words in place of marks.
 
+mod told;
+
 use std::io::{BufRead, Write};
 
 use chrono::{DateTime, TimeDelta, Utc};
+use uuid::Uuid;
 
 use super::CliError;
 use crate::clock::Clock;
@@ -15,13 +18,16 @@ use crate::store::error::StoreError;
 use crate::store::read::{PageQuery, Reader, Seed};
 use crate::tui::plain::{TRUNCATED, elapsed, notes, summary};
 use crate::tui::theme::Theme;
+use told::{Told, Topic};
 
 /// Rows that are read out at once.
 const PAGE: usize = 20;
 
 const HELP: &str = "In the list: a number opens its cascade; n older rows, r the newest rows again.
-In a cascade: a number tells all that is shown of its line; f the next failure, r read again, b back to the list.
-Everywhere: ? this help, q leave.";
+In a cascade: a number tells all that is shown of its line, d all that is recorded of it; f the next failure,
+r read again, b back.
+Everywhere: failures, jobs or hours tell of the last 24 hours, a number opens the cascade of its line, b goes back;
+? this help, q leave.";
 
 /// Asks for commands and answers them until the input ends.
 ///
@@ -33,7 +39,8 @@ pub async fn run(
     input: impl BufRead,
     out: &mut impl Write,
 ) -> Result<(), CliError> {
-    let mut plain = Plain { reader, stale_after, clock: Clock::system(), rows: Vec::new(), more: false, open: None };
+    let mut plain =
+        Plain { reader, stale_after, clock: Clock::system(), rows: Vec::new(), more: false, told: None, open: None };
     plain.read(None).await?;
     plain.list(out)?;
     writeln!(out, "? tells what can be typed.")?;
@@ -66,6 +73,8 @@ struct Plain<'a> {
     clock: Clock,
     rows: Vec<Listed>,
     more: bool,
+    /// What was told last of a range of time, while it is shown or waits behind the cascade.
+    told: Option<(Topic, Told)>,
     open: Option<Open>,
 }
 
@@ -79,11 +88,17 @@ struct Open {
 
 impl Plain<'_> {
     async fn obey(&mut self, command: &str, out: &mut impl Write) -> Result<(), CliError> {
+        if let Some(topic) = Topic::named(command) {
+            return self.tell(topic, out).await;
+        }
         match (command, self.open.as_mut()) {
+            ("r", None) if let Some((topic, _)) = self.told => self.tell(topic, out).await,
+            ("b", None) if self.told.take().is_some() => self.list(out),
             ("r", None) => {
                 self.read(None).await?;
                 self.list(out)
             }
+            ("n", None) if self.told.is_some() => Ok(writeln!(out, "That is all. b goes back to the list.")?),
             ("n", None) if !self.more => Ok(writeln!(out, "There are no older rows.")?),
             ("n", None) => {
                 let last = self.rows.last().map(|row| Key::from(&row.invocation));
@@ -92,7 +107,17 @@ impl Plain<'_> {
             }
             ("b", Some(_)) => {
                 self.open = None;
-                self.list(out)
+                match &self.told {
+                    Some((_, told)) => write_lines(&told.lines, out),
+                    None => self.list(out),
+                }
+            }
+            ("d", Some(open)) => {
+                let row = open.selected();
+                match self.reader.row(row.0, row.1).await? {
+                    Some(row) => write_lines(&told::row(row), out),
+                    None => Ok(writeln!(out, "It is no longer in the database.")?),
+                }
             }
             ("r", Some(open)) => {
                 let seed = open.seed.clone();
@@ -101,13 +126,28 @@ impl Plain<'_> {
             ("f", Some(open)) => open.next_failure(self.clock.now(), out),
             (number, open) => match (number.parse::<usize>().ok().and_then(|n| n.checked_sub(1)), open) {
                 (Some(at), Some(open)) if at < open.lines.len() => open.tell(at, self.clock.now(), out),
-                (Some(at), None) if at < self.rows.len() => {
-                    self.open(Seed::invocation(self.rows[at].invocation.id), out).await
+                (Some(at), None) => {
+                    let invocation = match &self.told {
+                        Some((_, told)) => told.opens.get(at).copied(),
+                        None => self.rows.get(at).map(|row| row.invocation.id),
+                    };
+                    match invocation {
+                        Some(id) => self.open(Seed::invocation(id), out).await,
+                        None => Ok(writeln!(out, "There is no line {number}.")?),
+                    }
                 }
-                (Some(_), _) => Ok(writeln!(out, "There is no line {number}.")?),
+                (Some(_), Some(_)) => Ok(writeln!(out, "There is no line {number}.")?),
                 (None, _) => Ok(writeln!(out, "`{}` is no command here. ? tells what can be typed.", clean(number))?),
             },
         }
+    }
+
+    async fn tell(&mut self, topic: Topic, out: &mut impl Write) -> Result<(), CliError> {
+        let told = topic.read(self.reader, self.clock.now()).await?;
+        self.open = None;
+        write_lines(&told.lines, out)?;
+        self.told = Some((topic, told));
+        Ok(())
     }
 
     async fn read(&mut self, older_than: Option<Key>) -> Result<(), StoreError> {
@@ -175,7 +215,20 @@ impl Plain<'_> {
     }
 }
 
+fn write_lines(lines: &[String], out: &mut impl Write) -> Result<(), CliError> {
+    for line in lines {
+        writeln!(out, "{line}")?;
+    }
+    Ok(())
+}
+
 impl Open {
+    /// The row of the line that was told last, or of the first one.
+    fn selected(&self) -> (Kind, Uuid) {
+        let node = &self.flow.nodes[self.lines[self.at.unwrap_or(0)].node];
+        (node.kind, node.id)
+    }
+
     /// `job sendNotification, FAIL, 912ms`.
     fn line(&self, at: usize, now: DateTime<Utc>) -> String {
         let line = &self.lines[at];
@@ -183,12 +236,8 @@ impl Open {
         if line.undetected > 0 {
             return format!("{} not detected", plural(line.undetected as u64, "event"));
         }
-        let kind = match node.kind {
-            Kind::Invocation => "invocation",
-            Kind::Event => "event",
-            Kind::Job => "job",
-        };
-        let mut parts = vec![format!("{kind} {}", clean(&node.name)), clean(&node.trigger).into_owned()];
+        let mut parts =
+            vec![format!("{} {}", told::kind(node.kind), clean(&node.name)), clean(&node.trigger).into_owned()];
         parts.push(Theme::word(node.effective).to_owned());
         parts.push(elapsed(node, now));
         if node.back_reference {

@@ -344,6 +344,52 @@ async fn plain_lines_tell_what_the_screen_shows() {
     assert_eq!(talk("").matches("> ").count(), 1, "the end of the input is the end");
 }
 
+#[tokio::test]
+async fn plain_lines_tell_of_failures_jobs_hours_and_rows() {
+    let db = common::database("cli_plain_topics").await;
+    common::session(&db.app)
+        .await
+        .execute(
+            "with i as (insert into invocations (source_function, source_event_payload, status) \
+                        values ('broken-one', '{\"token\": \"hunter2\", \"n\": 1}', 'completed') returning id), \
+                  e as (insert into event_executions (invocation_id, event_name, detected, status) \
+                        select id, 'an.event', true, 'completed' from i returning id, invocation_id) \
+             insert into job_executions (invocation_id, event_execution_id, job_name, status, error_message, duration_ms) \
+             select invocation_id, id, 'sendIt', 'failed', 'no route', 912 from e",
+        )
+        .await
+        .unwrap();
+    let typed = "failures\n1\n3\nd\n1\nd\nb\nb\njobs\n1\nb\nhours\n7\nn\nb\nq\n";
+    let mut child =
+        command(&db.readonly.url(), &["--plain"]).stdin(Stdio::piped()).stdout(Stdio::piped()).spawn().unwrap();
+    child.stdin.take().unwrap().write_all(typed.as_bytes()).unwrap();
+    let told = String::from_utf8(child.wait_with_output().unwrap().stdout).unwrap();
+    let answers: Vec<&str> = told.split("> ").collect();
+    let begins = [
+        "1 invocation, newest first.\n1. FAIL, broken-one",
+        "1 kind of failure in the last 24 hours, most frequent first.\n1. job sendIt, 1 time, last ",
+        "Cascade ",
+        "3. job sendIt, FAIL, 912ms",
+        "  ",
+        "1. invocation broken-one",
+        "  ",
+        "1 kind of failure",
+        "1 invocation, newest first.",
+        "Jobs of 1 name in the last 24 hours.\n1. sendIt, 1 run, 1 failed, half within 912ms",
+        "Cascade ",
+        "Jobs of 1 name",
+        "The last 24 hours by function.\nbroken-one, 1 invocation, 1 failed",
+        "There is no line 7.",
+        "That is all.",
+        "1 invocation, newest first.",
+    ];
+    for (answer, begin) in answers.iter().zip(begins) {
+        assert!(answer.starts_with(begin), "{begin:?}: {answer}");
+    }
+    assert!(answers.len() >= begins.len() && answers[4].contains("  error_message: no route"), "{told}");
+    assert!(answers[6].contains("  source_event_payload: {") && !told.contains("hunter2"), "{told}");
+}
+
 #[test]
 fn a_broken_configuration_is_told_before_anything_starts() {
     let folder = tempfile::tempdir().unwrap();
