@@ -9,6 +9,7 @@ mod known;
 mod listen;
 mod page;
 mod steps;
+mod values;
 
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use std::time::Duration;

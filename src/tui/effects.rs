@@ -46,6 +46,7 @@ enum Class {
     Page,
     Older,
     Inside,
+    Values,
     Count,
     Known,
     Cascade,
@@ -63,7 +64,7 @@ impl Class {
     /// What a screen asks for.
     fn of(view: View) -> &'static [Self] {
         match view {
-            View::Invocations => &[Self::Page, Self::Older, Self::Inside, Self::Count],
+            View::Invocations => &[Self::Page, Self::Older, Self::Inside, Self::Values, Self::Count],
             View::Flow => &[Self::Cascade],
             View::Logs => &[Self::Loki, Self::TableLogs],
             View::Charts => &[Self::Hourly],
@@ -82,6 +83,7 @@ impl Class {
             Self::Page => "the newest rows",
             Self::Older => "older rows",
             Self::Inside => "the preview",
+            Self::Values => "values of payloads",
             Self::Count => "counting",
             Self::Known => "names for the filter",
             Self::Cascade => "the cascade",
@@ -182,6 +184,10 @@ impl Effects {
             Cmd::Inside { request, invocation } => self.ask(Class::Inside, async move {
                 tokio::time::sleep(REST).await;
                 Msg::Inside(request, answer(reader.inside(invocation).await))
+            }),
+            Cmd::Values { request, ids, path } => self.ask(Class::Values, async move {
+                tokio::time::sleep(REST).await;
+                Msg::Values(request, answer(reader.payload_values(&ids, &path).await))
             }),
             Cmd::Cascade { request, invocation } => self.ask(Class::Cascade, async move {
                 let rows = answer(reader.cascade(Seed::invocation(invocation)).await);

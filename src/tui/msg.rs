@@ -221,6 +221,8 @@ pub enum Msg {
     Inside(u64, Result<Inside, Failure>),
     /// Text was pasted.
     Paste(String),
+    /// Values out of payloads.
+    Values(u64, Result<Vec<(Uuid, Option<String>)>, Failure>),
     /// Names that can be completed in a filter.
     Known(u64, Result<Known, Failure>),
     /// How many rows pass the filter.
@@ -281,6 +283,15 @@ pub enum Cmd {
         request: u64,
         /// Since when.
         since: DateTime<Utc>,
+    },
+    /// The values at a path of the payloads of these invocations, once nothing else was asked for a moment.
+    Values {
+        /// Number of the request.
+        request: u64,
+        /// The invocations.
+        ids: Vec<Uuid>,
+        /// The names on the way to the value.
+        path: Vec<String>,
     },
     /// Give up asking for these names, on the server too.
     LeavePrompt,

@@ -10,8 +10,8 @@ use crossterm::event::{KeyEvent, KeyEventKind};
 use super::app::login::Password;
 use super::app::overlay::Typed;
 use super::app::{
-    App, Connection, charts, compare, detail, documents, filter, find, flow, groups, help, invocations, live, login,
-    logs, messages, overlay, views,
+    App, Connection, charts, columns, compare, detail, documents, filter, find, flow, groups, help, invocations, live,
+    login, logs, messages, overlay, views,
 };
 use super::keymap::{Keymap, Lookup};
 use super::msg::{Action, Cmd, Msg, View};
@@ -50,6 +50,7 @@ pub fn update(app: &mut App, msg: Msg) -> Vec<Cmd> {
         }
     }
     commands.extend(invocations::inside::ask(app));
+    commands.extend(columns::payload::ask(app));
     if attempt(app) > before {
         commands.push(Cmd::Retry { attempt: attempt(app) });
     }
@@ -73,6 +74,7 @@ fn answer(app: &mut App, msg: Msg) -> Vec<Cmd> {
         Msg::Tick(now) => tick(app, now),
         Msg::Page(request, answer) => invocations::page_loaded(app, request, answer),
         Msg::Paste(text) => pasted(app, &text),
+        Msg::Values(request, answer) => columns::payload::loaded(app, request, answer),
         Msg::Known(request, answer) => filter::named(app, request, answer),
         Msg::Count(request, answer) => filter::counted(app, request, answer),
         Msg::Found(request, found) => {
@@ -458,7 +460,10 @@ fn refresh_now(app: &mut App) -> Vec<Cmd> {
             View::Charts => charts::act(app, Action::Refresh),
             View::Jobs | View::Failures => groups::act(app, Action::Refresh),
             View::Compare => compare::act(app, Action::Refresh),
-            View::Invocations => refresh(app),
+            View::Invocations => {
+                app.columns.payload.retry();
+                refresh(app)
+            }
         },
     };
     if commands.is_empty() && app.note.is_none() {

@@ -463,3 +463,30 @@ async fn failures_and_jobs_are_told_with_examples() {
     let earlier = reader.job_stats(from - TimeDelta::days(1), from).await.unwrap();
     assert_eq!((earlier.jobs.len(), earlier.looked.invocations), (0, 0));
 }
+
+#[tokio::test]
+async fn values_of_payloads_are_read_by_their_path() {
+    let db = common::database("read_values").await;
+    common::load_foreign(&db).await;
+    let reader = Reader::new(db.readonly.clone());
+    let mut session = common::session(&db.readonly).await;
+    let rows: Vec<(uuid::Uuid, Option<String>)> = sqlx::query_as(
+        "select id, coalesce(source_event_payload #>> '{op}', source_event_payload #>> '{event,op}') from invocations",
+    )
+    .fetch_all(&mut session)
+    .await
+    .unwrap();
+    let ids: Vec<uuid::Uuid> = rows.iter().map(|(id, _)| *id).collect();
+    let sorted = |mut rows: Vec<(uuid::Uuid, Option<String>)>| {
+        rows.sort();
+        rows
+    };
+    let path = |path: &str| path.split('.').map(str::to_owned).collect::<Vec<_>>();
+    assert!(rows.iter().any(|(_, value)| value.is_some()), "{rows:?}");
+    let found = reader.payload_values(&ids, &path("op")).await.unwrap();
+    assert_eq!(sorted(found), sorted(rows.clone()), "also below event");
+    let found = reader.payload_values(&ids[..1], &path("nowhere.at.all")).await.unwrap();
+    assert_eq!(found, [(ids[0], None)]);
+    let objects = reader.payload_values(&ids, &path("event")).await.unwrap();
+    assert!(objects.iter().any(|(_, value)| value.as_deref() == Some("{…}")), "{objects:?}");
+}

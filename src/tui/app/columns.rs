@@ -3,9 +3,10 @@
 //! Sorting concerns the rows that are loaded and nothing else: the newest are first unless a person wants otherwise, and
 //! only then the list follows. The rows stay as they came; the order is a list of their places.
 
+pub mod payload;
+
 use std::cmp::Reverse;
 
-use chrono::{DateTime, TimeDelta, Utc};
 use crossterm::event::{KeyCode, KeyEvent};
 
 use super::cursor::Cursor;
@@ -36,11 +37,13 @@ pub enum Column {
     Duration,
     /// The correlation id.
     Correlation,
+    /// A value out of the payload, by a path that a person chose.
+    Payload,
 }
 
 impl Column {
     /// All, in the order of the list.
-    pub const ALL: [Self; 9] = [
+    pub const ALL: [Self; 10] = [
         Self::Time,
         Self::Status,
         Self::Function,
@@ -50,7 +53,14 @@ impl Column {
         Self::Jobs,
         Self::Duration,
         Self::Correlation,
+        Self::Payload,
     ];
+
+    /// Whether it is shown where nobody chose.
+    #[must_use]
+    pub fn is_usual(self) -> bool {
+        self != Self::Payload
+    }
 
     /// Its head.
     #[must_use]
@@ -65,6 +75,7 @@ impl Column {
             Self::Jobs => "JOBS",
             Self::Duration => "DURATION",
             Self::Correlation => "CORRELATION",
+            Self::Payload => "PAYLOAD",
         }
     }
 
@@ -81,6 +92,7 @@ impl Column {
             Self::Jobs => "jobs",
             Self::Duration => "duration",
             Self::Correlation => "correlation",
+            Self::Payload => "payload",
         }
     }
 
@@ -103,6 +115,7 @@ impl Column {
             Self::Jobs => "ended well, then failed or running",
             Self::Duration => "from begin to end",
             Self::Correlation => "what belongs together",
+            Self::Payload => "p: which value of the payload",
         }
     }
 }
@@ -120,7 +133,10 @@ impl Sort {
     /// Whether values go down from row to row.
     #[must_use]
     pub fn descends(self) -> bool {
-        let is_text = matches!(self.column, Column::Function | Column::Trigger | Column::User | Column::Correlation);
+        let is_text = matches!(
+            self.column,
+            Column::Function | Column::Trigger | Column::User | Column::Correlation | Column::Payload
+        );
         is_text == self.reverse
     }
 
@@ -130,7 +146,7 @@ impl Sort {
         let (first, last) = match self.column {
             Column::Time => ("newest", "oldest"),
             Column::Status => ("worst", "best"),
-            Column::Function | Column::Trigger | Column::User | Column::Correlation => ("A", "Z"),
+            Column::Function | Column::Trigger | Column::User | Column::Correlation | Column::Payload => ("A", "Z"),
             Column::Events | Column::Jobs => ("most", "fewest"),
             Column::Duration => ("longest", "shortest"),
         };
@@ -148,13 +164,16 @@ pub struct State {
     pub all: Vec<(Column, bool)>,
     /// What the rows are sorted by; nothing when the newest are first.
     pub sort: Option<Sort>,
+    /// The column of a value out of the payload.
+    pub payload: payload::State,
     /// The places of the rows in the order of the sort; empty without one.
     order: Vec<usize>,
 }
 
 impl Default for State {
     fn default() -> Self {
-        Self { all: Column::ALL.map(|column| (column, true)).to_vec(), sort: None, order: Vec::new() }
+        let all = Column::ALL.map(|column| (column, column.is_usual())).to_vec();
+        Self { all, sort: None, payload: payload::State::default(), order: Vec::new() }
     }
 }
 
@@ -164,9 +183,9 @@ impl State {
         self.all.iter().filter(|(_, is_shown)| *is_shown).map(|(column, _)| *column)
     }
 
-    /// Shows these, in this order, and hides the others; shows all where there is none.
+    /// Shows these, in this order, and hides the others; shows the usual ones where there is none.
     pub fn show(&mut self, shown: &[Column]) {
-        let is_shown = |column: &Column| shown.is_empty() || shown.contains(column);
+        let is_shown = |column: &Column| if shown.is_empty() { column.is_usual() } else { shown.contains(column) };
         let mut all: Vec<Column> = Vec::new();
         for &column in shown.iter().chain(&Column::ALL) {
             if !all.contains(&column) {
@@ -200,7 +219,7 @@ pub fn place(app: &App) -> usize {
 pub(super) fn arrange(app: &mut App) {
     app.columns.order.clear();
     let Some(sort) = app.columns.sort else { return };
-    let keys = sort_keys(app.invocations.rows(), sort.column, app.data_time(), app.settings.stale_after);
+    let keys = sort_keys(app, sort.column);
     let mut order: Vec<usize> = (0..keys.len()).collect();
     // Stable: what is alike stays newest first.
     order.sort_by(|&a, &b| {
@@ -226,7 +245,8 @@ enum SortKey<'a> {
     Nothing,
 }
 
-fn sort_keys(rows: &[Listed], column: Column, now: DateTime<Utc>, stale_after: TimeDelta) -> Vec<SortKey<'_>> {
+fn sort_keys(app: &App, column: Column) -> Vec<SortKey<'_>> {
+    let (rows, now, stale_after) = (app.invocations.rows(), app.data_time(), app.settings.stale_after);
     let number = |n: i64| SortKey::Number(Reverse(n));
     let count = |n: u64| number(i64::try_from(n).unwrap_or(i64::MAX));
     let text = |text: Option<&'_ str>| match text {
@@ -243,6 +263,7 @@ fn sort_keys(rows: &[Listed], column: Column, now: DateTime<Utc>, stale_after: T
         Column::Jobs => count(row.jobs().run),
         Column::Duration => row.duration_ms(now).map_or(SortKey::Nothing, number),
         Column::Correlation => text(row.invocation.correlation_id.as_deref()),
+        Column::Payload => text(app.columns.payload.value(row.invocation.id).filter(|value| *value != "-")),
     };
     rows.iter().map(key).collect()
 }
@@ -315,6 +336,17 @@ pub(super) fn typed(app: &mut App, at: usize, key: KeyEvent) -> Option<Vec<Cmd>>
     let last = app.columns.all.len().saturating_sub(1);
     let mut to = at;
     match key.code {
+        KeyCode::Char('p') => {
+            payload::open(app);
+            return Some(commands);
+        }
+        KeyCode::Char(' ')
+            if app.columns.all.get(at).is_some_and(|(column, _)| *column == Column::Payload)
+                && app.columns.payload.path().is_empty() =>
+        {
+            payload::open(app);
+            return Some(commands);
+        }
         KeyCode::Char(' ') => {
             let is_last_one = app.columns.shown().count() == 1;
             match app.columns.all.get_mut(at) {

@@ -322,8 +322,8 @@ pub(super) fn abandon(app: &mut App) -> bool {
     state.seeking = 0;
     state.searched = None;
     let (older, inside) = (state.older.abandon(), state.inside.abandon());
-    let counting = app.filter.count.abandon();
-    app.invocations.rows.abandon() || older || inside || counting
+    let (counting, values) = (app.filter.count.abandon(), app.columns.payload.abandon());
+    app.invocations.rows.abandon() || older || inside || counting || values
 }
 
 /// Selects the row that stands in this row of the body.

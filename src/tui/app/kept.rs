@@ -24,6 +24,8 @@ pub struct Look {
     pub columns: Vec<Column>,
     /// What the loaded rows are sorted by.
     pub sort: Option<Sort>,
+    /// The path of the payload column; empty where there is none.
+    pub payload: String,
 }
 
 /// A look with a name.
@@ -64,6 +66,8 @@ struct ViewEntry {
     #[serde(default)]
     columns: Vec<String>,
     sort: Option<String>,
+    #[serde(default)]
+    payload: String,
 }
 
 #[derive(Debug, Default, Deserialize)]
@@ -72,6 +76,7 @@ struct SessionFile {
     filter: String,
     columns: Vec<String>,
     sort: Option<String>,
+    payload: String,
     view: Option<String>,
     local_time: bool,
     ages: bool,
@@ -88,7 +93,7 @@ pub fn views(text: &str) -> Result<Vec<View>, String> {
     })?;
     let mut views = Vec::<View>::new();
     for entry in file.view {
-        let look = look(entry.filter, &entry.columns, entry.sort.as_deref())
+        let look = look(entry.filter, &entry.columns, entry.sort.as_deref(), entry.payload)
             .map_err(|error| format!("view `{}`: {error}", entry.name))?;
         if views.iter().any(|view| view.name == entry.name) {
             return Err(format!("there are two views `{}`", entry.name));
@@ -98,14 +103,14 @@ pub fn views(text: &str) -> Result<Vec<View>, String> {
     Ok(views)
 }
 
-fn look(filter: String, columns: &[String], sort: Option<&str>) -> Result<Look, String> {
+fn look(filter: String, columns: &[String], sort: Option<&str>, payload: String) -> Result<Look, String> {
     let named = |name: &str| Column::named(name).ok_or_else(|| format!("there is no column `{name}`"));
     let columns = columns.iter().map(|name| named(name)).collect::<Result<Vec<_>, _>>()?;
     let sort = sort.map(|sort| match sort.strip_prefix('-') {
         Some(name) => named(name).map(|column| Sort { column, reverse: true }),
         None => named(sort).map(|column| Sort { column, reverse: false }),
     });
-    Ok(Look { filter, columns, sort: sort.transpose()? })
+    Ok(Look { filter, columns, sort: sort.transpose()?, payload })
 }
 
 /// The text of a file of views with this view in it: in the place of the one of its name, else at the end.
@@ -197,6 +202,9 @@ fn fields(look: &Look) -> String {
         let names: Vec<String> = look.columns.iter().map(|column| quote_toml(column.name())).collect();
         text.push_str(&format!("columns = [{}]\n", names.join(", ")));
     }
+    if !look.payload.is_empty() {
+        text.push_str(&format!("payload = {}\n", quote_toml(&look.payload)));
+    }
     if let Some(Sort { column, reverse }) = look.sort {
         let turned = if reverse { "-" } else { "" };
         text.push_str(&format!("sort = \"{turned}{}\"\n", column.name()));
@@ -208,8 +216,8 @@ fn fields(look: &Look) -> String {
 #[must_use]
 pub fn session(text: &str) -> Session {
     let file: SessionFile = toml::from_str(text).unwrap_or_default();
-    let SessionFile { filter, columns, sort, view, local_time, ages } = file;
-    let look = look(filter, &columns, sort.as_deref());
+    let SessionFile { filter, columns, sort, payload, view, local_time, ages } = file;
+    let look = look(filter, &columns, sort.as_deref(), payload);
     let view = view.filter(|_| look.is_ok());
     Session { look: look.unwrap_or_default(), view, local_time, ages }
 }
@@ -226,7 +234,8 @@ pub fn session_text(session: &Session) -> String {
 #[must_use]
 pub fn columns(columns: &Columns) -> Vec<Column> {
     let shown: Vec<Column> = columns.shown().collect();
-    if shown == Column::ALL { Vec::new() } else { shown }
+    let usual = Column::ALL.into_iter().filter(|column| column.is_usual());
+    if shown.iter().copied().eq(usual) { Vec::new() } else { shown }
 }
 
 #[cfg(test)]
@@ -264,6 +273,7 @@ sort = "-duration"
             filter: "dur:>5s".to_owned(),
             columns: vec![Column::Time, Column::Duration],
             sort: Some(Sort { column: Column::Duration, reverse: true }),
+            payload: String::new(),
         };
         let expected = [view("failed moves", "st:failed fn:moves at:1h"), View { name: "slow".to_owned(), look: slow }];
         assert_eq!(views(FILE).unwrap(), expected);
@@ -327,10 +337,12 @@ sort = "-duration"
         let sorts = option::of(
             (select(&Column::ALL[..]), any::<bool>()).prop_map(|(column, reverse)| Sort { column, reverse }),
         );
-        (any::<String>(), subsequence(Column::ALL.to_vec(), 0..9), sorts).prop_map(|(filter, columns, sort)| Look {
+        let columns = subsequence(Column::ALL.to_vec(), 0..9);
+        (any::<String>(), columns, sorts, any::<String>()).prop_map(|(filter, columns, sort, payload)| Look {
             filter,
             columns,
             sort,
+            payload,
         })
     }
 

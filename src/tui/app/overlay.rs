@@ -3,6 +3,7 @@
 use crossterm::event::KeyEvent;
 
 use super::cursor::Cursor;
+use super::prompt::Line;
 use super::{App, columns, filter, messages, palette, views};
 use crate::tui::msg::{Action, Cmd};
 
@@ -21,6 +22,8 @@ pub enum Overlay {
     Palette(palette::State),
     /// The values to filter by.
     Values(filter::ValueMenu),
+    /// The prompt for the path of the payload column.
+    PayloadPath(Line),
     /// The ranges of time.
     Range(filter::RangeMenu),
 }
@@ -43,6 +46,7 @@ pub fn typed(app: &mut App, key: KeyEvent) -> Typed {
         Some(Overlay::Views(choice)) => views::typed(app, choice, key),
         Some(Overlay::SaveView(naming)) => views::named(app, naming, key),
         Some(Overlay::Palette(state)) => palette::typed(app, state, key),
+        Some(Overlay::PayloadPath(line)) => columns::payload::typed(app, line, key),
         Some(Overlay::Range(menu)) => filter::typed_range(app, menu, key).map_or(Typed::Foreign, Typed::Taken),
         Some(Overlay::Messages(_) | Overlay::Values(_)) | None => Typed::Foreign,
     }
@@ -59,6 +63,7 @@ pub fn pasted(app: &mut App, text: &str) -> bool {
             naming.line.insert(text);
             naming.taken = None;
         }
+        Some(Overlay::PayloadPath(line)) => line.insert(text),
         Some(Overlay::Range(menu)) => {
             menu.line.insert(text);
             menu.error = None;
@@ -102,7 +107,7 @@ pub fn act(app: &mut App, action: Action) -> Option<Vec<Cmd>> {
         Overlay::Views(choice) => views::act(app, choice, action),
         Overlay::Palette(state) => palette::act(app, state, action),
         // It takes every key but those of the whole explorer; the wheel has no lines to pass.
-        Overlay::SaveView(_) | Overlay::Range(_) => Vec::new(),
+        Overlay::SaveView(_) | Overlay::PayloadPath(_) | Overlay::Range(_) => Vec::new(),
         Overlay::Values(menu) => filter::act_in_menu(app, menu, action),
         Overlay::Messages(cursor) => messages::act(app, cursor, action),
     };

@@ -40,7 +40,12 @@ pub struct Naming {
 /// How the list is looked at now.
 #[must_use]
 pub fn look(app: &App) -> Look {
-    Look { filter: app.filter.applied().to_string(), columns: kept::columns(&app.columns), sort: app.columns.sort }
+    Look {
+        filter: app.filter.applied().to_string(),
+        columns: kept::columns(&app.columns),
+        sort: app.columns.sort,
+        payload: app.columns.payload.path().to_owned(),
+    }
 }
 
 /// The name of the chosen view, with a star when something was changed since; empty when there is none.
@@ -167,6 +172,9 @@ pub fn choose(app: &mut App, view: View) -> Vec<Cmd> {
 fn apply(app: &mut App, look: &Look) -> Vec<Cmd> {
     let commands = filter::set(app, &look.filter);
     columns::set(app, &look.columns, look.sort);
+    if let Err(error) = columns::payload::set(app, &look.payload) {
+        app.complain(error);
+    }
     commands
 }
 

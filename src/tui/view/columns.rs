@@ -12,8 +12,9 @@ use ratatui::layout::Rect;
 
 use super::frame::{fit, put};
 use super::popup;
+use crate::model::text::clean;
 use crate::tui::app::App;
-use crate::tui::app::columns::Sort;
+use crate::tui::app::columns::{Column, Sort};
 use crate::tui::theme::Theme;
 
 /// Columns of the box.
@@ -32,6 +33,9 @@ pub(super) fn draw(app: &App, selected: usize, theme: &Theme, area: Rect, buf: &
         let shown = if *is_shown { "x" } else { " " };
         let sorted = match app.columns.sort {
             Some(sort) if sort.column == *column => format!("sorted, {}", Sort::words(sort)),
+            _ if *column == Column::Payload && !app.columns.payload.path().is_empty() => {
+                clean(app.columns.payload.path()).into_owned()
+            }
             _ => column.help().to_owned(),
         };
         let text = format!("{cursor}[{shown}] {:<12} {sorted}", column.title());

@@ -81,7 +81,7 @@ fn list(app: &App, theme: &Theme, area: Rect, buf: &mut Buffer) {
 fn head(app: &App, theme: &Theme, columns: &[(Column, u16)], row: Rect, buf: &mut Buffer) {
     let mut x = row.x + 1;
     for (column, width) in columns {
-        let title = title(*column, *width, app.columns.sort);
+        let title = title(app, *column, *width, theme);
         let at = if is_right(*column) { (x + width).saturating_sub(width_of(&title)) } else { x };
         put(buf, row, at, &title, theme.title());
         x += width + 1;

@@ -16,7 +16,7 @@ pub(super) fn draw(app: &App, theme: &Theme, area: Rect, buf: &mut Buffer) {
         Some(Overlay::Columns(at)) => columns::draw(app, *at, theme, area, buf),
         Some(Overlay::Views(choice)) => views::draw(app, *choice, theme, area, buf),
         Some(Overlay::Palette(state)) => palette::draw(app, state, theme, area, buf),
-        Some(Overlay::SaveView(_)) => {}
+        Some(Overlay::SaveView(_) | Overlay::PayloadPath(_)) => {}
         Some(Overlay::Values(menu)) => filter::draw_values(menu, theme, area, buf),
         Some(Overlay::Range(menu)) => filter::draw_ranges(menu, theme, area, buf),
         Some(Overlay::Messages(cursor)) => {
@@ -31,7 +31,7 @@ pub(super) fn name(app: &App) -> Option<&'static str> {
     match app.overlay.as_ref()? {
         Overlay::Messages(_) => Some("Messages"),
         Overlay::Columns(_) | Overlay::Views(_) | Overlay::SaveView(_) | Overlay::Palette(_) => None,
-        Overlay::Values(_) | Overlay::Range(_) => None,
+        Overlay::Values(_) | Overlay::Range(_) | Overlay::PayloadPath(_) => None,
     }
 }
 
@@ -40,6 +40,10 @@ pub(super) fn typed(app: &App, theme: &Theme, row: Rect, buf: &mut Buffer) -> bo
     match &app.overlay {
         Some(Overlay::Palette(state)) => {
             prompt::draw(&state.line, ":", ("a part of a name", theme.dim()), theme, row, buf);
+        }
+        Some(Overlay::PayloadPath(line)) => {
+            let said = ("names with dots: data.new.id", theme.dim());
+            prompt::draw(line, "value of the payload> ", said, theme, row, buf);
         }
         Some(Overlay::SaveView(naming)) => {
             let (said, style) = match &naming.taken {
@@ -73,6 +77,7 @@ pub(super) fn keys(app: &App) -> Vec<(String, &'static str)> {
             moves("choose"),
             fixed("J/K", "move"),
             fixed("s", "sort"),
+            fixed("p", "payload"),
             fixed("0", "reset"),
             fixed("Space", "show"),
             close,
@@ -82,6 +87,7 @@ pub(super) fn keys(app: &App) -> Vec<(String, &'static str)> {
             vec![fixed("Down/Up", "choose"), fixed("Enter", "run"), fixed("Esc", "close")]
         }
         Some(Overlay::SaveView(_)) => vec![fixed("Enter", "save"), fixed("Esc", "close")],
+        Some(Overlay::PayloadPath(_)) => vec![fixed("Enter", "show"), fixed("Esc", "back")],
         Some(Overlay::Messages(_)) | None => vec![moves("move"), (key_of(Action::CopyValue), "copy"), close],
     }
 }

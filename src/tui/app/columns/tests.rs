@@ -78,15 +78,16 @@ fn older_rows_come_when_they_are_asked_for_and_are_sorted_in() {
 #[test]
 fn columns_are_chosen_and_moved() {
     use Column::*;
+    let usual = &Column::ALL[..9];
     // (keys after c, shown)
     for (keys, shown) in [
-        ("", &Column::ALL[..]),
+        ("", usual),
         ("jj <Esc>", &[Time, Status, Trigger, User, Events, Jobs, Duration, Correlation]),
-        ("jj  ", &Column::ALL),
-        ("GK", &[Time, Status, Function, Trigger, User, Events, Jobs, Correlation, Duration]),
+        ("jj  ", usual),
+        ("GkK", &[Time, Status, Function, Trigger, User, Events, Jobs, Correlation, Duration]),
         ("J J", &[Status, Function, Time, Trigger, User, Events, Jobs, Duration, Correlation][..2]),
         (" j j j j j j j j ", &[Correlation]),
-        (" j j0", &Column::ALL),
+        (" j j0", usual),
     ] {
         let mut app = list(false);
         press(&mut app, "c");
@@ -122,4 +123,38 @@ fn screens() {
     let mut few = list(false);
     few.columns.show(&[Column::User, Column::Correlation]);
     assert_screen_at("invocations__two_columns", &few, &PLAIN, (40, 12));
+}
+
+#[test]
+fn a_value_of_the_payload_is_a_column() {
+    let mut app = list(false);
+    press(&mut app, "cp");
+    press(&mut app, "data..id<Enter>");
+    assert!(app.note.as_ref().unwrap().text.contains("data.new.id"), "{:?}", app.note);
+    let commands = press(&mut app, "C-upayload.data.new.id<Enter><Esc>");
+    let asked = |commands: &[Cmd]| match commands {
+        [Cmd::Values { request, ids, path }] => (*request, ids.len(), path.join(".")),
+        other => panic!("{other:?}"),
+    };
+    let (request, count, path) = asked(&commands);
+    assert_eq!((count, path.as_str()), (12, "data.new.id"));
+    let (first, second) = (fixture::listed()[0].invocation.id, fixture::listed()[2].invocation.id);
+    let values =
+        vec![(first, Some("4711".to_owned())), (second, Some("evil\u{1b}[2J {\"token\":\"hush\"}".to_owned()))];
+    assert_eq!(update(&mut app, Msg::Values(request, Ok(values))), [], "each row is asked for once");
+    assert_screen("columns__payload", &app);
+    press(&mut app, "c");
+    assert_screen_at("columns__payload_choice", &app, &fixture::THEME, (80, 24));
+    press(&mut app, "<Esc>");
+    let look = crate::tui::app::views::look(&app);
+    assert_eq!((look.payload.as_str(), look.columns.contains(&Column::Payload)), ("data.new.id", true));
+    // What looks like a secret is not even asked for.
+    assert_eq!(press(&mut app, "cpC-udata.new.apiToken<Enter><Esc>"), []);
+    assert_eq!(app.columns.payload.value(first), Some(crate::model::payload::MASK));
+    let (request, ..) = asked(&press(&mut app, "cpC-uother<Enter><Esc>"));
+    let slow = crate::tui::msg::Failure::other("the query took more than 5 s");
+    assert_eq!(update(&mut app, Msg::Values(request, Err(slow))), [], "not asked for again by itself");
+    assert!(press(&mut app, "r").iter().any(|cmd| matches!(cmd, Cmd::Values { .. })));
+    press(&mut app, "cp C-u<Enter>".replace(' ', "").as_str());
+    assert!(app.columns.shown().all(|column| column != Column::Payload));
 }

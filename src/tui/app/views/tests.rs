@@ -29,6 +29,7 @@ fn views() -> Vec<View> {
         filter: "dur:>5s at:7d".to_owned(),
         columns: vec![Column::Time, Column::Function, Column::Duration],
         sort: Some(Sort { column: Column::Duration, reverse: false }),
+        ..Look::default()
     };
     let failed = Look { filter: "st:failed fn:*moves".to_owned(), ..Look::default() };
     let hostile = Look { filter: "\u{1b}[2J".to_owned(), ..Look::default() };

@@ -9,19 +9,20 @@ use crate::model::invocation::Listed;
 use crate::model::status::{Effective, Recorded};
 use crate::model::text::{age, ago, clean, duration};
 use crate::tui::app::App;
-use crate::tui::app::columns::{Column, NEWEST_FIRST, Sort};
+use crate::tui::app::columns::{Column, NEWEST_FIRST};
 use crate::tui::theme::Theme;
-use crate::tui::view::frame::fit;
+use crate::tui::view::frame::{fit, keep_end};
 
 /// The prefix that functions of this field share; it is cut first.
 const PREFIX: &str = "event-detector-";
 
 /// What goes first where there is no room for all, with the columns that it needs at the least.
-const LEAVE: [(Column, u16); 8] = [
+const LEAVE: [(Column, u16); 9] = [
     (Column::User, 12),
     (Column::Correlation, 7),
     (Column::Events, 5),
     (Column::Trigger, 8),
+    (Column::Payload, 8),
     (Column::Jobs, 6),
     (Column::Time, 8),
     (Column::Status, 7),
@@ -41,7 +42,7 @@ pub(super) fn columns(app: &App, width: u16) -> Vec<(Column, u16)> {
     }
     let least = |(column, width): &(Column, u16)| match column {
         Column::Function => FUNCTION,
-        Column::Trigger | Column::User => {
+        Column::Trigger | Column::User | Column::Payload => {
             LEAVE.iter().find(|(other, _)| other == column).map_or(0, |(_, least)| *least)
         }
         _ => *width,
@@ -67,7 +68,7 @@ fn fixed(column: Column, width: u16) -> u16 {
         Column::Duration => 8,
         Column::Correlation if width < 100 => SHORT_ID,
         Column::Correlation => 15,
-        Column::Function | Column::Trigger | Column::User => 0,
+        Column::Function | Column::Trigger | Column::User | Column::Payload => 0,
     }
 }
 
@@ -78,7 +79,7 @@ fn share(columns: &mut [(Column, u16)], width: u16) {
     let weight = |column: Column| match column {
         Column::Function | Column::User => 20,
         Column::Trigger if width < 100 => 18,
-        Column::Trigger => 16,
+        Column::Trigger | Column::Payload => 16,
         _ => 0,
     };
     let total: u16 = columns.iter().map(|(column, _)| weight(*column)).sum();
@@ -103,11 +104,14 @@ fn share(columns: &mut [(Column, u16)], width: u16) {
 const SHORT_ID: u16 = 7;
 
 /// The head of a column; the one that the rows are sorted by says so.
-pub(super) fn title(column: Column, width: u16, sort: Option<Sort>) -> String {
-    let title = head(column, width);
-    let sort = sort.unwrap_or(NEWEST_FIRST);
+pub(super) fn title(app: &App, column: Column, width: u16, theme: &Theme) -> String {
+    let sort = app.columns.sort.unwrap_or(NEWEST_FIRST);
+    let room = usize::from(width).saturating_sub(if sort.column == column { 2 } else { 0 });
+    let path = clean(app.columns.payload.path());
+    // The last names of a path say most.
+    let title = if column == Column::Payload { keep_end(&path, room, theme) } else { head(column, width).into() };
     if sort.column != column {
-        return title.to_owned();
+        return title.into_owned();
     }
     let mark = if sort.descends() { "v" } else { "^" };
     if is_right(column) { format!("{mark} {title}") } else { format!("{title} {mark}") }
@@ -122,7 +126,7 @@ pub(super) fn is_right(column: Column) -> bool {
 }
 
 /// What stands in a column, safe for a terminal.
-pub(super) fn text<'a>(column: Column, app: &App, theme: &Theme, listed: &'a Listed, width: u16) -> Cow<'a, str> {
+pub(super) fn text<'a>(column: Column, app: &'a App, theme: &Theme, listed: &'a Listed, width: u16) -> Cow<'a, str> {
     let invocation = &listed.invocation;
     match column {
         Column::Time if width >= 12 => time(app, listed, "%H:%M:%S%.3f", "%m-%d %H:%M").into(),
@@ -140,6 +144,7 @@ pub(super) fn text<'a>(column: Column, app: &App, theme: &Theme, listed: &'a Lis
         },
         Column::Jobs => jobs(theme, listed).into(),
         Column::Duration => elapsed(app, listed).into(),
+        Column::Payload => clean(app.columns.payload.value(invocation.id).unwrap_or_default()),
         Column::Correlation => chain(invocation.correlation_id.as_deref(), width, theme),
     }
 }

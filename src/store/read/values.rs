@@ -1,0 +1,42 @@
+//! One value out of the payloads of a few invocations, for a column of the list.
+
+use uuid::Uuid;
+
+use super::Reader;
+use crate::store::error::StoreError;
+
+/// Characters of a value that are read.
+const MOST_CHARACTERS: i32 = 200;
+/// Bytes of a payload, as it is stored, above which it is not looked into.
+const MOST_PAYLOAD: i32 = 65_536;
+
+const VALUES: &str = "select id, case when pg_column_size(source_event_payload) > $4 then '(large)' \
+     else left(case jsonb_typeof(value) when 'object' then '{…}' when 'array' then '[…]' else value #>> '{}' end, $5) end \
+     from (select id, source_event_payload, coalesce(source_event_payload #> $2, source_event_payload #> $3) as value \
+           from invocations where id = any($1)) i";
+
+impl Reader {
+    /// The values at a path of the payloads of these invocations, or at the same path below `event`; nothing where there is
+    /// none. Objects and arrays are only named.
+    ///
+    /// # Errors
+    /// When the database does not answer in time.
+    pub async fn payload_values(
+        &self,
+        ids: &[Uuid],
+        path: &[String],
+    ) -> Result<Vec<(Uuid, Option<String>)>, StoreError> {
+        let below_event: Vec<String> = ["event".to_owned()].into_iter().chain(path.iter().cloned()).collect();
+        let mut session = self.session().await?;
+        let values = sqlx::query_as(VALUES)
+            .bind(ids)
+            .bind(path)
+            .bind(below_event)
+            .bind(MOST_PAYLOAD)
+            .bind(MOST_CHARACTERS)
+            .fetch_all(&mut session.connection)
+            .await?;
+        session.done();
+        Ok(values)
+    }
+}
