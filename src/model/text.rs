@@ -114,12 +114,12 @@ pub fn age(delta: TimeDelta) -> String {
     }
 }
 
-/// How long ago something was, so that it seldom changes: `just now`, `20s ago`, `3m ago`; `in 2m` for what is ahead.
+/// How long ago something was, so that it seldom changes: `just now`, `30s ago`, `3m ago`; `in 2m` for what is ahead.
 #[must_use]
 pub fn ago(delta: TimeDelta) -> String {
     match delta.num_seconds() {
-        -9..10 => "just now".to_owned(),
-        seconds @ 10..60 => format!("{}s ago", seconds / 10 * 10),
+        -29..30 => "just now".to_owned(),
+        30..60 => "30s ago".to_owned(),
         60.. => format!("{} ago", age(delta)),
         _ => format!("in {}", age(-delta)),
     }
@@ -186,7 +186,7 @@ mod tests {
         let round: Vec<_> = [500, 2_000, 1_500, 300_000, 7_200_000, 86_400_000].map(round_duration).into();
         assert_eq!(round, ["500ms", "2s", "1.5s", "5m", "2h", "1d"]);
         assert_eq!(age(TimeDelta::minutes(190)), "3h");
-        let agos = [(-200, "in 3m"), (-9, "just now"), (9, "just now"), (10, "10s ago"), (29, "20s ago")];
+        let agos = [(-200, "in 3m"), (-29, "just now"), (29, "just now"), (30, "30s ago"), (59, "30s ago")];
         for (seconds, text) in agos.into_iter().chain([(60, "1m ago"), (7_300, "2h ago"), (200_000, "2d ago")]) {
             assert_eq!(ago(TimeDelta::seconds(seconds)), text);
         }

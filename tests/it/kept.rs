@@ -56,6 +56,34 @@ async fn a_view_is_saved_and_the_next_session_begins_with_it() {
 }
 
 #[tokio::test]
+async fn keys_are_edited_from_within() {
+    let db = common::database("kept_keys").await;
+    common::load_foreign(&db).await;
+    let folder = tempfile::tempdir().unwrap();
+    let (editor, seen) = (folder.path().join("editor"), folder.path().join("seen"));
+    let script = format!("cp \"$1\" '{}'; printf '[keys]\\nnext_failure = [\"Q\"]\\n' > \"$1\"\n", seen.display());
+    fs::write(&editor, script).unwrap();
+    let (editor, home) = (format!("sh {}", editor.display()), folder.path().to_str().unwrap());
+    let environment = [
+        ("OBSERVABILITY_DB_URL", &*db.readonly.url()),
+        ("XDG_CONFIG_HOME", home),
+        ("XDG_STATE_HOME", home),
+        ("VISUAL", &editor),
+    ];
+    let mut terminal = Terminal::start(&binary(), &[], &environment, (120, 36));
+    terminal.wait_for("event-handlers");
+    terminal.press(":keys edit\r");
+    terminal.wait_for("the keys of 1 action are in force");
+    terminal.press("Q");
+    terminal.wait_until("a selected failure", |screen| {
+        screen.lines().any(|line| line.starts_with('>') && line.contains("FAIL"))
+    });
+    leave(terminal);
+    let offered = fs::read_to_string(seen).unwrap();
+    assert!(offered.starts_with("[keys]\n") && offered.contains("# next_failure = [\"e\"]"), "{offered}");
+}
+
+#[tokio::test]
 async fn a_damaged_session_is_no_obstacle() {
     let db = common::database("kept_damaged").await;
     common::load_foreign(&db).await;

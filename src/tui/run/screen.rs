@@ -75,6 +75,31 @@ mod tests {
     }
 
     #[test]
+    fn ages_at_rest_cost_little() {
+        // A screen full of rows of the last minute, looked at for two more, every two seconds.
+        let mut app = listed((120, 36));
+        let row = app.invocations.rows()[1].clone();
+        let rows = (0..30).map(|n| {
+            let mut row = row.clone();
+            row.invocation.id = fixture::id(n);
+            row.invocation.created_at = fixture::ago(2_000 * i64::try_from(n).unwrap());
+            row
+        });
+        app.invocations.rows.value = Some(rows.collect());
+        press(&mut app, "TT");
+        app.note = None;
+        let mut screen = Screen::new();
+        assert!(!screen.draw(&app, &THEME).is_empty());
+        let bytes: usize = (0..60)
+            .map(|_| {
+                app.now += chrono::TimeDelta::seconds(2);
+                screen.draw(&app, &THEME).len()
+            })
+            .sum();
+        assert!(bytes <= 20 * 120, "{bytes} bytes in two minutes");
+    }
+
+    #[test]
     fn frames_are_small() {
         for (size, first, move_by_a_line, second) in [((80, 24), 1_700, 210, 60), ((120, 36), 4_000, 650, 60)] {
             let mut app = listed(size);
