@@ -218,7 +218,7 @@ pub(crate) fn charts() -> App {
     for command in press(&mut app, "4") {
         if let Cmd::Hourly { request, from, to, step } = command {
             let (source, as_of, rows_since) = (Source::MetricsHourly, now(), None);
-            let hourly = Hourly { source, as_of, rows_since, step, from, to, buckets };
+            let hourly = Hourly { source, as_of, rows_since, back_to: None, step, from, to, buckets };
             update(&mut app, Msg::Hourly(request, Ok(hourly)));
             break;
         }

@@ -246,6 +246,12 @@ impl Filter {
         looks_through && !found_by_index
     }
 
+    /// Whether a term asks for an id.
+    #[must_use]
+    pub fn has_ids(&self) -> bool {
+        self.terms.iter().any(|term| !term.negated && matches!(term.test, Test::Id(_)))
+    }
+
     /// The moment from which on the database is searched when the caller gives none: [`SEARCH_RANGE`] ago for a filter
     /// that looks through rows, unless its times, an id or a correlation id bound it already.
     #[must_use]

@@ -1,5 +1,7 @@
 //! Invocations per hour, or per shorter step of time, and where the numbers come from.
 
+pub mod pieces;
+
 use std::collections::BTreeMap;
 
 use chrono::{DateTime, DurationRound, TimeDelta, Utc};
@@ -114,6 +116,8 @@ pub struct Hourly {
     pub as_of: DateTime<Utc>,
     /// From here on they were counted from rows, up to the time of the query, because the source did not reach so far.
     pub rows_since: Option<DateTime<Utc>>,
+    /// Counting goes on: of the steps that are counted from rows, those before this one are still missing.
+    pub back_to: Option<DateTime<Utc>>,
     /// How much time is counted together.
     pub step: Step,
     /// First step of the range.
@@ -311,16 +315,18 @@ impl Hourly {
         jobs
     }
 
-    /// Whether a step has not been aggregated yet: that it holds nothing does not say that nothing happened.
+    /// Whether a step has not been aggregated or counted yet: that it holds nothing does not say that nothing happened.
     #[must_use]
     pub fn is_missing(&self, at: DateTime<Utc>) -> bool {
+        let is_counted = self.source == Source::Rows || self.rows_since.is_some_and(|since| at >= since);
         self.source != Source::Rows && self.rows_since.is_none() && at > self.as_of
+            || is_counted && self.back_to.is_some_and(|back_to| at < back_to)
     }
 
-    /// Whether no step of the range is missing.
+    /// Whether the aggregation reaches to the end of the range.
     #[must_use]
-    pub fn is_complete(&self) -> bool {
-        !self.is_missing(self.step.start(self.to))
+    pub fn is_aggregated(&self) -> bool {
+        self.source == Source::Rows || self.rows_since.is_some() || self.step.start(self.to) <= self.as_of
     }
 
     /// The sum over everything.

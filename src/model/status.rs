@@ -212,7 +212,8 @@ pub mod sql {
         }
     }
 
-    /// What counting many invocations needs: each one's events and jobs are looked at once. See [`outcome`].
+    /// What counting many invocations needs: each one's events and jobs are looked at once. The joins also give the names
+    /// of its failed jobs, `below_j.names`. See [`outcome`].
     #[derive(Clone, Debug)]
     pub struct Outcome {
         /// Joins to `from invocations i`.
@@ -226,14 +227,15 @@ pub mod sql {
     /// The same rule for counting: how many failed, and how many ended well.
     #[must_use]
     pub fn outcome() -> Outcome {
-        let below = |table, alias, failed, ended: &str| {
+        let below = |table, alias, failed, ended: &str, names: &str| {
             format!(
-                " cross join lateral (select coalesce(bool_or({failed}), false) as failed, count(*) > 0 as unwell \
+                " cross join lateral (select coalesce(bool_or({failed}), false) as failed, count(*) > 0 as unwell{names} \
                   from {table} {alias} where {alias}.invocation_id = i.id and ({failed} or not {ended})) below_{alias}"
             )
         };
-        let joins = below("event_executions", 'e', EVENT_FAILED, &finished('e'))
-            + &below("job_executions", 'j', JOB_FAILED, &finished('j'));
+        let names = format!(", array_agg(j.job_name) filter (where {JOB_FAILED}) as names");
+        let joins = below("event_executions", 'e', EVENT_FAILED, &finished('e'), "")
+            + &below("job_executions", 'j', JOB_FAILED, &finished('j'), &names);
         let failed = format!("({INVOCATION_FAILED} or below_e.failed or below_j.failed)");
         let ok =
             format!("({} and not {INVOCATION_FAILED} and not below_e.unwell and not below_j.unwell)", finished('i'));

@@ -171,6 +171,8 @@ impl Config {
             ("idle_in_transaction_session_timeout", "30s"),
             // Compiling a plan takes longer than any query here may take.
             ("jit", "off"),
+            // Without statistics, or with old ones, a few rows look like most of a table.
+            ("enable_seqscan", "off"),
             // A plan for any range of time is one that reads the whole table.
             ("plan_cache_mode", "force_custom_plan"),
         ])

@@ -1,4 +1,5 @@
-//! SQL that counts rows per step of time and function: what charts show and what `metrics_hourly` is filled with.
+//! SQL that counts rows per step of time and function: what charts show, in pieces, and what `metrics_hourly` is filled
+//! with.
 //! `$1` is the first moment that counts, `$2` the first that does not.
 
 use crate::model::hourly::Step;
@@ -37,6 +38,28 @@ pub(super) fn invocations(step: Step) -> String {
         classes.join(", "),
         start(step, "i.created_at"),
         bounds.join(", "),
+    )
+}
+
+/// A select with the columns `at`, `function`, `name`, `total`, `ok`, `failed`, `events_detected`, `jobs_run` and
+/// `durations`: unlike medians, all of them can be added to those of another piece of the step. With a `name`, `total` is how
+/// often the job of that name failed.
+pub(super) fn pieces(step: Step) -> String {
+    let sql::Outcome { joins, failed, ok } = sql::outcome();
+    format!(
+        "with judged as materialized (\
+           select {} as at, i.source_function as function, i.total_duration_ms::bigint as ms, \
+                  i.events_detected_count as detected, i.total_jobs_run as jobs, {failed} as failed, {ok} as ok, \
+                  below_j.names as names \
+           from invocations i{joins} where i.created_at >= $1 and i.created_at < $2) \
+         select at, function, null as name, count(*) as total, count(*) filter (where ok) as ok, \
+                count(*) filter (where failed) as failed, coalesce(sum(detected), 0)::bigint as events_detected, \
+                coalesce(sum(jobs), 0)::bigint as jobs_run, array_agg(ms) filter (where ms is not null) as durations \
+         from judged group by at, function \
+         union all \
+         (select at, function, name, count(*), 0, 0, 0, 0, null from judged cross join unnest(names) as name \
+          group by at, function, name order by 4 desc, 1, 2, 3 limit {MOST_NAMES})",
+        start(step, "i.created_at"),
     )
 }
 

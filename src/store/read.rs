@@ -8,6 +8,7 @@ mod inside;
 mod known;
 mod listen;
 mod page;
+mod search;
 mod steps;
 mod values;
 
@@ -25,13 +26,14 @@ use uuid::Uuid;
 use super::capabilities::Capabilities;
 use super::config::{Config, Secret};
 use super::error::StoreError;
+use crate::clock::Clock;
 use crate::model::flow::Kind;
 use crate::model::invocation::{JobLog, Server};
 
 pub use cascade::{MOST_INVOCATIONS, Seed};
 pub use listen::Listener;
 pub use page::PageQuery;
-pub use steps::MOST_COUNTED;
+pub use search::MOST_COUNTED;
 
 /// Lines of `job_logs` that are read at the most for one node.
 pub const MOST_JOB_LOGS: i64 = 5_000;
@@ -54,6 +56,8 @@ pub struct Reader {
 #[derive(Debug)]
 struct Inner {
     config: Config,
+    /// Tells how long statements take.
+    clock: Clock,
     permits: Semaphore,
     /// With what was found when they were opened.
     idle: Mutex<Vec<(PgConnection, Arc<Capabilities>)>>,
@@ -121,9 +125,16 @@ impl Reader {
     /// A reader of this database. Does not connect yet, so it cannot fail.
     #[must_use]
     pub fn new(config: Config) -> Self {
+        Self::with_clock(config, Clock::system())
+    }
+
+    /// A reader that judges by this clock how much one statement may look at.
+    #[must_use]
+    pub fn with_clock(config: Config, clock: Clock) -> Self {
         Self {
             inner: Arc::new(Inner {
                 config,
+                clock,
                 permits: Semaphore::new(CONNECTIONS),
                 idle: Mutex::default(),
                 server: Mutex::default(),

@@ -2,9 +2,8 @@
 //!
 //! Each table is an `INSERT … SELECT … FROM UNNEST(column arrays) … ON CONFLICT (id) DO UPDATE`; the three stand in one
 //! `WITH` query, so a batch is one round trip and one transaction, and the foreign keys are checked at its end. The
-//! number of parameters does not depend on the number of rows, and writing a batch again changes nothing. The same
-//! transaction tells who listens that there is something new: once for a batch, since the commits of those who tell
-//! something wait for each other in the whole cluster.
+//! number of parameters does not depend on the number of rows, and writing a batch again changes nothing. Then whoever
+//! listens is told that there is something new.
 
 use std::borrow::Cow;
 use std::collections::BTreeSet;
@@ -99,27 +98,30 @@ impl Target {
     }
 }
 
-/// Writes the rows of a batch, all or none, and tells it on [`CHANNEL`]. Log lines are left out where [`Target::has_logs`]
-/// is false.
+/// Writes the rows of a batch, all or none. Log lines are left out where [`Target::has_logs`] is false.
 ///
 /// # Errors
 /// Whatever the connection reports; the same batch may then be written again, whole or in parts.
 pub async fn write(connection: &mut PgConnection, target: &Target, batch: &Batch) -> Result<(), sqlx::Error> {
-    let mut tells = target.tells;
-    loop {
-        let (sql, arguments) = statement(target, batch, tells)?;
-        match connection.execute(sqlx::query_with(AssertSqlSafe(sql), arguments)).await {
-            // Rows are worth more than telling of them.
-            Err(error) if tells && may_be_for_telling(&error) => tells = false,
-            written => return written.map(drop),
-        }
-    }
+    let (sql, arguments) = statement(target, batch)?;
+    connection.execute(sqlx::query_with(AssertSqlSafe(sql), arguments)).await?;
+    Ok(())
 }
 
-/// Whether an error may be one of telling: not allowed any more, not known to this server, too much that nobody took yet.
-fn may_be_for_telling(error: &sqlx::Error) -> bool {
-    let state = error.as_database_error().and_then(|error| error.code());
-    state.is_some_and(|state| ["42501", "42883", "0A000", "54000"].contains(&&*state))
+/// Tells who listens on [`CHANNEL`] that something was written, where the role may.
+///
+/// The commits of all who tell something wait for each other in the whole cluster. So a batch is told after it, and not in
+/// its own transaction, by one that does not wait for the disk.
+///
+/// # Errors
+/// Whatever the connection reports: nothing that was written depends on it.
+pub async fn tell(connection: &mut PgConnection, target: &Target) -> Result<(), sqlx::Error> {
+    if target.tells {
+        let sql =
+            format!("SELECT set_config('synchronous_commit', 'off', true), pg_catalog.pg_notify('{CHANNEL}', '')");
+        connection.execute(AssertSqlSafe(sql)).await?;
+    }
+    Ok(())
 }
 
 /// How a column of a row that is already there takes up another record; [`Merge`] is the same rule.
@@ -152,9 +154,9 @@ struct Column<'a> {
     values: Values<'a>,
 }
 
-/// The statement that writes a batch, and its parameters. The text depends on the target alone, on whether there are log
-/// lines, and on whether it is told.
-fn statement(target: &Target, batch: &Batch, tells: bool) -> Result<(String, PgArguments), sqlx::Error> {
+/// The statement that writes a batch, and its parameters. The text depends on the target alone, and on whether there
+/// are log lines.
+fn statement(target: &Target, batch: &Batch) -> Result<(String, PgArguments), sqlx::Error> {
     let (mut sql, mut arguments) = (String::with_capacity(8 << 10), PgArguments::default());
     if target.jobs_must_exist {
         let ids: Vec<Uuid> = batch.jobs.iter().map(|row| row.id).collect();
@@ -183,10 +185,7 @@ fn statement(target: &Target, batch: &Batch, tells: bool) -> Result<(String, PgA
             .map_err(sqlx::Error::Encode)?;
         }
     }
-    match tells {
-        true => _ = write!(sql, " SELECT pg_catalog.pg_notify('{CHANNEL}', '')"),
-        false => sql.push_str(" SELECT 1"),
-    }
+    sql.push_str(" SELECT 1");
     Ok((sql, arguments))
 }
 

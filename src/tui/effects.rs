@@ -197,7 +197,9 @@ impl Effects {
                 self.ask(Class::Row, async move { Msg::Row(request, answer(reader.row(kind, id).await)) });
             }
             Cmd::Hourly { request, from, to, step } => self.ask(Class::Hourly, async move {
-                Msg::Hourly(request, answer(reader.hourly(from, to, step, now).await))
+                // The loop that receives it may have ended.
+                let told = |so_far| drop(answers.send(Msg::HourlySoFar(request, so_far)));
+                Msg::Hourly(request, answer(reader.count_hours(from, to, step, now, told).await))
             }),
             Cmd::Compare { request, left, right } => self.ask(Class::Compare, async move {
                 // One after the other: the second connection stays free for what else is asked.

@@ -1,5 +1,7 @@
 //! Sample states for tests of screens: a fixed clock, fixed ids, and the cascade of the design's pictures.
 
+pub mod server;
+
 use chrono::{DateTime, TimeDelta, Utc};
 use crossterm::event::KeyEvent;
 use ratatui::buffer::Buffer;
@@ -302,7 +304,7 @@ pub fn hourly() -> Hourly {
         }
     }
     let (source, as_of) = (Source::MetricsHourly, ago(240_000));
-    Hourly { source, as_of, rows_since: Some(last), step: Step::Hour, from: first, to: last, buckets }
+    Hourly { source, as_of, rows_since: Some(last), back_to: None, step: Step::Hour, from: first, to: last, buckets }
 }
 
 /// What failed in a day: 15 rows of 4 kinds.

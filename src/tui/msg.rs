@@ -237,6 +237,8 @@ pub enum Msg {
     Row(u64, Result<Option<Value>, Failure>),
     /// Hourly numbers.
     Hourly(u64, Result<Hourly, Failure>),
+    /// Hourly numbers, as far as they have been counted.
+    HourlySoFar(u64, Hourly),
     /// What failed.
     Failures(u64, Result<Failures, Failure>),
     /// The rows of two cascades.

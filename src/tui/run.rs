@@ -21,7 +21,7 @@ use std::time::Duration;
 use rustix::process::{Signal, getpid, kill_current_process_group, kill_process};
 use tokio::sync::mpsc::{UnboundedReceiver, unbounded_channel};
 
-use super::app::views::{restore, session};
+use super::app::views::{restore, session, welcome};
 use super::app::{App, Settings};
 use super::effects::{Effects, kept};
 use super::msg::{Cmd, Msg};
@@ -108,7 +108,10 @@ pub async fn run(
     let terminal = Terminal::take(mouse)?;
     let session_file = settings.files.session.clone();
     let mut app = App::new(settings, clock.now(), terminal.size()?);
-    let mut commands = session_file.as_deref().map_or_else(Vec::new, |file| restore(&mut app, kept::session(file)));
+    let mut commands = match session_file.as_deref().and_then(kept::session) {
+        Some(session) => restore(&mut app, session),
+        None => welcome(&mut app),
+    };
     let mut screen = Screen::new();
     let mut frame = screen.draw(&app, &theme);
     // The console of Linux has no such question.

@@ -94,6 +94,10 @@ fn answer(app: &mut App, msg: Msg) -> Vec<Cmd> {
         Msg::Cascade(request, answer) => flow::loaded(app, request, answer),
         Msg::Row(request, answer) => detail::loaded(app, request, answer),
         Msg::Hourly(request, answer) => charts::loaded(app, request, answer),
+        Msg::HourlySoFar(request, hourly) => {
+            charts::counted(app, request, hourly);
+            Vec::new()
+        }
         Msg::Compared(request, answer) => compare::loaded(app, request, answer),
         Msg::Failures(request, answer) => groups::failures_loaded(app, request, answer),
         Msg::JobStats(request, answer) => groups::jobs_loaded(app, request, answer),

@@ -24,11 +24,15 @@ pub mod help;
 mod hostile;
 pub mod invocations;
 pub mod logs;
+#[cfg(test)]
+mod matrix;
 mod messages;
 mod overlay;
 mod palette;
 mod popup;
 mod prompt;
+#[cfg(test)]
+mod secrets;
 mod views;
 
 use ratatui::buffer::Buffer;

@@ -314,7 +314,7 @@ async fn hourly_numbers_come_from_the_best_source() {
     // Days behind is too much to count.
     let later = now() + TimeDelta::days(2);
     let behind = reader.hourly(now() - TimeDelta::hours(3), later, Step::Hour, later).await.unwrap();
-    assert_eq!((behind.total().total, behind.rows_since, behind.is_complete()), (7, None, false));
+    assert_eq!((behind.total().total, behind.rows_since, behind.is_aggregated()), (7, None, false));
     // A range in the past is as it was aggregated.
     let past =
         reader.hourly(now() - TimeDelta::hours(3), now() - TimeDelta::hours(2), Step::Hour, now()).await.unwrap();
@@ -450,7 +450,7 @@ async fn failures_and_jobs_are_told_with_examples() {
     assert_eq!(
         shown,
         [
-            (Kind::Invocation, id(2), id(2), None, "f", r#"{"note":"late","password":"******"}"#),
+            (Kind::Invocation, id(2), id(2), None, "f", r#"{"note": "late", "password": "******"}"#),
             (Kind::Event, id(13), id(2), None, "e13", ""),
             (Kind::Job, id(21), id(1), Some(id(11)), "send", "code 7"),
         ]

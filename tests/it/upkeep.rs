@@ -171,7 +171,6 @@ async fn hours_are_filled_with_what_the_rows_say() {
     let from = report.first.unwrap();
     let hourly = reader.hourly(from, now, Step::Hour, now).await.unwrap();
     assert_eq!(hourly.source, Source::MetricsHourly);
-    session.execute("select 1").await.unwrap();
     let mut admin = common::session(&db.admin).await;
     admin.execute("delete from metrics_hourly").await.unwrap();
     let none = hourly.to + TimeDelta::days(400);

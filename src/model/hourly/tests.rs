@@ -25,7 +25,7 @@ fn bucket(hour: i64, function: &str, total: u64, failed: u64, avg: f64) -> Bucke
 }
 
 fn hourly(from: DateTime<Utc>, to: DateTime<Utc>, buckets: Vec<Bucket>) -> Hourly {
-    Hourly { source: Source::Rows, as_of: to, rows_since: None, step: Step::Hour, from, to, buckets }
+    Hourly { source: Source::Rows, as_of: to, rows_since: None, back_to: None, step: Step::Hour, from, to, buckets }
 }
 
 #[test]
@@ -83,11 +83,20 @@ fn a_bucket_without_durations_does_not_weigh() {
 fn what_was_not_aggregated_is_missing_unless_rows_tell() {
     let mut hourly = Hourly { source: Source::MetricsHourly, as_of: at(11, 30), ..hourly(at(9, 0), at(13, 0), vec![]) };
     assert_eq!(
-        (hourly.is_missing(at(11, 0)), hourly.is_missing(at(12, 0)), hourly.is_complete()),
+        (hourly.is_missing(at(11, 0)), hourly.is_missing(at(12, 0)), hourly.is_aggregated()),
         (false, true, false)
     );
     hourly.rows_since = Some(at(11, 0));
-    assert!(hourly.is_complete());
+    assert!(hourly.is_aggregated() && !hourly.is_missing(at(12, 0)));
+}
+
+#[test]
+fn what_was_not_counted_yet_is_missing() {
+    let missing = |hourly: &Hourly| [9, 10, 11, 12, 13].map(|hour| hourly.is_missing(at(hour, 0)));
+    let rows = Hourly { back_to: Some(at(12, 0)), ..hourly(at(9, 0), at(13, 0), vec![]) };
+    assert_eq!(missing(&rows), [true, true, true, false, false]);
+    let table = Hourly { source: Source::MetricsHourly, as_of: at(11, 30), rows_since: Some(at(11, 0)), ..rows };
+    assert_eq!(missing(&table), [false, false, true, false, false]);
 }
 
 #[test]

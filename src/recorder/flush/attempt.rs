@@ -18,6 +18,8 @@ use crate::store::write::{self, Batch, Target};
 const CONNECT_TIMEOUT: Duration = Duration::from_secs(10);
 /// Longer than the session's own limit, whose error says more.
 pub(super) const WRITE_TIMEOUT: Duration = Duration::from_secs(35);
+/// How long telling who listens may hold up the next batch.
+const TELL_TIMEOUT: Duration = Duration::from_secs(1);
 
 impl Flusher {
     /// One attempt, broken off when the time of a shutdown is over. When memory fills meanwhile it goes to the spool, and
@@ -52,6 +54,14 @@ impl Flusher {
                 }
             }
         };
+        if let (Ok(()), Some((connection, target))) = (&outcome, &mut connection) {
+            let told = timeout(TELL_TIMEOUT, write::tell(connection, target));
+            // The rows are written, whatever becomes of the hint.
+            tokio::select! {
+                _ = told => {}
+                () = expiry(&shared) => {}
+            }
+        }
         self.connection = connection;
         outcome
     }

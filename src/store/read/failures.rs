@@ -1,16 +1,17 @@
 //! What failed in a range of time, and how the jobs of each name went.
 //!
 //! Both are found below the newest invocations of the range, looked up one by one: that takes no index beyond those
-//! that every database has, and the limit bounds it whatever the range is. What was not looked at is told.
+//! that every database has, and the limit bounds it whatever the range is. They are looked up in steps, so that no
+//! statement takes long. What was not looked at is told.
 
+use std::cmp::Reverse;
 use std::collections::HashMap;
 
 use chrono::{DateTime, Utc};
-use sqlx::FromRow;
-use sqlx::postgres::PgArguments;
-use sqlx::{Arguments, PgConnection};
+use sqlx::{Arguments, FromRow};
 use uuid::Uuid;
 
+use super::steps::Steps;
 use super::{Reader, fetch_all};
 use crate::model::failures::{Failed, Failures, JobStat, JobStats, Looked, Run};
 use crate::model::flow::Kind;
@@ -23,13 +24,9 @@ const MOST_LOOKED_BELOW: i64 = 10_000;
 /// Failures that are read at the most.
 const MOST_FAILURES: usize = 5_000;
 /// Names of jobs that are told of at the most.
-const MOST_NAMES: i64 = 500;
+const MOST_NAMES: usize = 500;
 /// Characters of an error that are read.
 const ERROR_CHARACTERS: i32 = 4_000;
-
-/// The newest invocations of the range `$1..$2`, at most `$3`.
-const NEWEST: &str = "from invocations i where i.created_at >= $1 and i.created_at < $2 \
-                      order by i.created_at desc, i.id desc limit $3";
 
 impl Reader {
     /// What failed by itself from one moment to another, newest first.
@@ -37,15 +34,11 @@ impl Reader {
     /// # Errors
     /// When the database does not answer in time.
     pub async fn failures(&self, from: DateTime<Utc>, to: DateTime<Utc>) -> Result<Failures, StoreError> {
-        let mut session = self.session().await?;
-        let looked = looked(&mut session.connection, from, to).await?;
-        let mut arguments = range(from, to)?;
-        let most = i64::try_from(MOST_FAILURES + 1).unwrap_or(i64::MAX);
-        arguments.add(most).and_then(|()| arguments.add(ERROR_CHARACTERS)).map_err(sqlx::Error::Encode)?;
         let sql = format!(
             "with i as materialized ( \
                select i.id, i.created_at, i.source_function, {INVOCATION_FAILED} as failed, \
-                      left(coalesce(nullif(i.error_message, ''), i.error_stack), $5) as error {NEWEST}) \
+                      left(coalesce(nullif(i.error_message, ''), i.error_stack), $4) as error \
+               from invocations i where i.created_at >= $1 and i.created_at < $2) \
              select f.* from ( \
                select 0 as kind, i.id, i.id as invocation_id, null::uuid as event_id, i.source_function as name, \
                       i.created_at, i.error from i where i.failed \
@@ -53,19 +46,32 @@ impl Reader {
                select 1, e.id, i.id, null, e.event_name, e.created_at, e.error from i cross join lateral ( \
                  select e.id, e.event_name, e.created_at, \
                         left(coalesce(nullif(e.detection_error, ''), nullif(e.handler_error, ''), \
-                             nullif(e.detection_error_stack, ''), e.handler_error_stack), $5) as error \
+                             nullif(e.detection_error_stack, ''), e.handler_error_stack), $4) as error \
                  from event_executions e where e.invocation_id = i.id and {EVENT_FAILED} offset 0) e \
                union all \
                select 2, j.id, i.id, j.event_execution_id, j.job_name, j.created_at, j.error from i cross join lateral ( \
                  select j.id, j.event_execution_id, j.job_name, j.created_at, \
-                        left(coalesce(nullif(j.error_message, ''), j.error_stack), $5) as error \
+                        left(coalesce(nullif(j.error_message, ''), j.error_stack), $4) as error \
                  from job_executions j where j.invocation_id = i.id and {JOB_FAILED} offset 0) j) f \
-             order by f.created_at desc, f.id desc limit $4"
+             order by f.created_at desc, f.id desc limit $3"
         );
-        let rows: Vec<FailedRow> = fetch_all(&mut session.connection, sql, arguments).await?;
-        session.done();
+        let mut rows: Vec<Failed> = Vec::new();
+        let mut steps = Steps::between(self, from, to, MOST_LOOKED_BELOW);
+        while rows.len() <= MOST_FAILURES
+            && let Some(mut part) = steps.next().await?
+        {
+            let mut arguments = part.arguments()?;
+            let most = i64::try_from(MOST_FAILURES + 1 - rows.len()).unwrap_or(i64::MAX);
+            arguments.add(most).and_then(|()| arguments.add(ERROR_CHARACTERS)).map_err(sqlx::Error::Encode)?;
+            let found: Vec<FailedRow> = fetch_all(&mut part.session.connection, sql.clone(), arguments).await?;
+            part.session.done();
+            rows.extend(found.into_iter().map(Failed::from));
+        }
         let more = rows.len() > MOST_FAILURES;
-        Ok(Failures { rows: rows.into_iter().take(MOST_FAILURES).map(Failed::from).collect(), more, looked })
+        // Events and jobs of an older invocation may be the newer ones.
+        rows.sort_by_key(|row| Reverse((row.at, row.id)));
+        rows.truncate(MOST_FAILURES);
+        Ok(Failures { rows, more, looked: looked(&steps, from, to) })
     }
 
     /// How the jobs of each name went below the invocations from one moment to another.
@@ -73,27 +79,35 @@ impl Reader {
     /// # Errors
     /// When the database does not answer in time.
     pub async fn job_stats(&self, from: DateTime<Utc>, to: DateTime<Utc>) -> Result<JobStats, StoreError> {
-        let mut session = self.session().await?;
-        let looked = looked(&mut session.connection, from, to).await?;
-        let mut arguments = range(from, to)?;
-        arguments.add(MOST_NAMES).map_err(sqlx::Error::Encode)?;
         let sql = format!(
-            "with i as materialized (select i.id {NEWEST}) \
-             select j.job_name as name, count(*) as runs, count(*) filter (where j.failed) as failed, \
-                    percentile_disc(0.5) within group (order by j.duration_ms)::bigint as p50_ms, \
-                    percentile_disc(0.95) within group (order by j.duration_ms)::bigint as p95_ms, \
+            "select j.job_name as name, count(*) as runs, count(*) filter (where j.failed) as failed, \
+                    array_agg(j.duration_ms::bigint) filter (where j.duration_ms is not null) as durations, \
                     (array_agg(j.id order by j.duration_ms desc nulls last, j.id))[1] as slowest, \
+                    max(j.created_at) filter (where j.failed) as last_failed_at, \
                     (array_agg(j.id order by j.created_at desc, j.id) filter (where j.failed))[1] as last_failed, \
-                    (array_agg(j.id order by j.created_at desc, j.id))[1] as last \
-             from i cross join lateral ( \
+                    max(j.created_at) as last_at, (array_agg(j.id order by j.created_at desc, j.id))[1] as last \
+             from invocations i cross join lateral ( \
                select j.id, j.job_name, j.created_at, j.duration_ms, {JOB_FAILED} as failed \
                from job_executions j where j.invocation_id = i.id offset 0) j \
-             group by j.job_name order by runs desc, name limit $4"
+             where i.created_at >= $1 and i.created_at < $2 group by j.job_name"
         );
-        let rows: Vec<StatRow> = fetch_all(&mut session.connection, sql, arguments).await?;
-        let ids: Vec<Uuid> =
-            rows.iter().flat_map(|row| [Some(row.slowest), row.last_failed, Some(row.last)]).flatten().collect();
+        let mut stats = HashMap::<String, Stat>::new();
+        let mut steps = Steps::between(self, from, to, MOST_LOOKED_BELOW);
+        while let Some(mut part) = steps.next().await? {
+            let arguments = part.arguments()?;
+            let rows: Vec<StatRow> = fetch_all(&mut part.session.connection, sql.clone(), arguments).await?;
+            part.session.done();
+            for mut row in rows {
+                stats.entry(std::mem::take(&mut row.name)).or_default().add(row);
+            }
+        }
+        let mut stats: Vec<(String, Stat)> = stats.into_iter().collect();
+        stats.sort_by(|a, b| b.1.runs.cmp(&a.1.runs).then_with(|| a.0.cmp(&b.0)));
+        stats.truncate(MOST_NAMES);
+
+        let ids: Vec<Uuid> = stats.iter().flat_map(|(_, stat)| stat.examples()).flatten().collect();
         type RunRow = (Uuid, Uuid, Option<DateTime<Utc>>, Option<i64>);
+        let mut session = self.session().await?;
         let runs: Vec<RunRow> = sqlx::query_as(
             "select id, invocation_id, created_at, duration_ms::bigint from job_executions where id = any($1)",
         )
@@ -104,33 +118,32 @@ impl Reader {
         let runs: HashMap<Uuid, Run> = (runs.into_iter())
             .map(|(job, invocation, at, ms)| (job, Run { job, invocation, at: at.unwrap_or_default(), ms }))
             .collect();
-        let stat = |row: StatRow| JobStat {
-            runs: u64::try_from(row.runs).unwrap_or(0),
-            failed: u64::try_from(row.failed).unwrap_or(0),
-            p50_ms: row.p50_ms,
-            p95_ms: row.p95_ms,
-            slowest: runs.get(&row.slowest).copied().filter(|run| run.ms.is_some()),
-            last_failed: row.last_failed.and_then(|id| runs.get(&id)).copied(),
-            last: runs.get(&row.last).copied(),
-            name: row.name,
+        let told = |(name, mut stat): (String, Stat)| {
+            let [slowest, last_failed, last] = stat.examples().map(|id| runs.get(&id?).copied());
+            stat.durations.sort_unstable();
+            JobStat {
+                name,
+                runs: stat.runs,
+                failed: stat.failed,
+                p50_ms: percentile(&stat.durations, 50),
+                p95_ms: percentile(&stat.durations, 95),
+                slowest,
+                last_failed,
+                last,
+            }
         };
-        Ok(JobStats { jobs: rows.into_iter().map(stat).collect(), looked })
+        Ok(JobStats { jobs: stats.into_iter().map(told).collect(), looked: looked(&steps, from, to) })
     }
 }
 
-fn range(from: DateTime<Utc>, to: DateTime<Utc>) -> Result<PgArguments, sqlx::Error> {
-    let mut arguments = PgArguments::default();
-    let added = arguments.add(from).and_then(|()| arguments.add(to)).and_then(|()| arguments.add(MOST_LOOKED_BELOW));
-    added.map_err(sqlx::Error::Encode)?;
-    Ok(arguments)
+fn looked(steps: &Steps<'_>, from: DateTime<Utc>, to: DateTime<Utc>) -> Looked {
+    let invocations = u64::try_from(steps.looked_through).unwrap_or(0);
+    Looked { from, to, invocations, only_since: steps.only_since() }
 }
 
-async fn looked(connection: &mut PgConnection, from: DateTime<Utc>, to: DateTime<Utc>) -> Result<Looked, StoreError> {
-    let sql = format!("select count(*), min(created_at) from (select i.created_at {NEWEST}) newest");
-    let rows: Vec<(i64, Option<DateTime<Utc>>)> = fetch_all(connection, sql, range(from, to)?).await?;
-    let (count, oldest) = rows.first().copied().unwrap_or_default();
-    let only_since = oldest.filter(|_| count >= MOST_LOOKED_BELOW);
-    Ok(Looked { from, to, invocations: u64::try_from(count).unwrap_or(0), only_since })
+/// The shortest duration that so many of a hundred do not exceed.
+fn percentile(sorted: &[i64], percent: usize) -> Option<i64> {
+    sorted.get((sorted.len() * percent).div_ceil(100).checked_sub(1)?).copied()
 }
 
 #[derive(FromRow)]
@@ -163,14 +176,57 @@ impl From<FailedRow> for Failed {
     }
 }
 
+/// The jobs of one name in one step.
 #[derive(FromRow)]
 struct StatRow {
     name: String,
     runs: i64,
     failed: i64,
-    p50_ms: Option<i64>,
-    p95_ms: Option<i64>,
+    durations: Option<Vec<i64>>,
     slowest: Uuid,
+    last_failed_at: Option<DateTime<Utc>>,
     last_failed: Option<Uuid>,
+    last_at: Option<DateTime<Utc>>,
     last: Uuid,
+}
+
+/// The jobs of one name in all steps so far.
+#[derive(Default)]
+struct Stat {
+    runs: u64,
+    failed: u64,
+    durations: Vec<i64>,
+    slowest: Option<(i64, Uuid)>,
+    last_failed: Option<(DateTime<Utc>, Uuid)>,
+    last: Option<(DateTime<Utc>, Uuid)>,
+}
+
+impl Stat {
+    fn add(&mut self, row: StatRow) {
+        let durations = row.durations.unwrap_or_default();
+        self.runs += u64::try_from(row.runs).unwrap_or(0);
+        self.failed += u64::try_from(row.failed).unwrap_or(0);
+        self.slowest = self.slowest.max(durations.iter().max().map(|&ms| (ms, row.slowest)));
+        self.last_failed = self.last_failed.max(row.last_failed_at.zip(row.last_failed));
+        self.last = self.last.max(Some((row.last_at.unwrap_or_default(), row.last)));
+        self.durations.extend(durations);
+    }
+
+    /// The slowest, the last that failed, the last.
+    fn examples(&self) -> [Option<Uuid>; 3] {
+        [self.slowest.map(|(_, id)| id), self.last_failed.map(|(_, id)| id), self.last.map(|(_, id)| id)]
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_percentile_is_one_of_the_durations() {
+        let hundred: Vec<i64> = (1..=100).collect();
+        assert_eq!((percentile(&hundred, 50), percentile(&hundred, 95)), (Some(50), Some(95)));
+        assert_eq!((percentile(&[7, 900], 50), percentile(&[7, 900], 95)), (Some(7), Some(900)));
+        assert_eq!((percentile(&[7], 50), percentile(&[], 95)), (Some(7), None));
+    }
 }

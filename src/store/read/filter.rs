@@ -8,7 +8,7 @@ use uuid::Uuid;
 
 use super::page::Values;
 use crate::model::filter::{
-    Filter, Number, NumberField, Pattern, SEARCH_RANGE, Test, Text, TextField, TimeRange, payload_text, table_name,
+    Filter, Number, NumberField, Pattern, Test, Text, TextField, TimeRange, payload_text, table_name,
 };
 use crate::model::status::sql;
 use crate::store::error::StoreError;
@@ -21,17 +21,27 @@ const JOB_ERROR: &str = "left(coalesce(nullif(j.error_message, ''), nullif(j.err
 /// The table without the schema that is left out everywhere.
 const TABLE: &str = "(case when i.source_table like 'public.%' then substr(i.source_table, 8) else i.source_table end)";
 
-/// One condition on `invocations i` for each term. `since` is the moment from which on the caller searches. The first of
-/// the values is the moment before which an untouched row is stale.
+/// What an id in a filter leads to.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(super) enum Ids {
+    /// The rows that indexes find.
+    Known,
+    /// These too, and where there are none, rows whose correlation id holds the id somewhere: each is looked at.
+    Any,
+}
+
+/// One condition on `invocations i` for each term. The first of the values is the moment before which an untouched row is
+/// stale.
 pub(super) fn conditions(
     filter: &Filter,
+    ids: Ids,
     values: &mut Values,
     now: DateTime<Utc>,
-    since: Option<DateTime<Utc>>,
 ) -> Result<Vec<String>, StoreError> {
-    let mut sql = Sql { values, now, since: since.or_else(|| filter.since(now)) };
     let mut conditions = Vec::new();
     for term in filter.terms() {
+        let ids = if term.negated() { Ids::Any } else { ids };
+        let mut sql = Sql { values: &mut *values, now, ids };
         let condition = sql.test(term.test())?;
         // Absent is not equal, so it passes where equal is refused.
         conditions.push(if term.negated() { format!("({condition}) is not true") } else { condition });
@@ -42,7 +52,7 @@ pub(super) fn conditions(
 struct Sql<'v> {
     values: &'v mut Values,
     now: DateTime<Utc>,
-    since: Option<DateTime<Utc>>,
+    ids: Ids,
 }
 
 type Condition = Result<String, StoreError>;
@@ -172,24 +182,23 @@ impl Sql<'_> {
         Ok(format!("({} or {event} or {job})", own.join(" or ")))
     }
 
-    /// Found by indexes. Only where they find nothing are correlation ids searched that hold the id somewhere.
     fn id(&mut self, id: Uuid) -> Condition {
-        let since =
-            self.since.unwrap_or_else(|| self.now.checked_sub_signed(SEARCH_RANGE).unwrap_or(DateTime::UNIX_EPOCH));
         let forms = vec![id.hyphenated().to_string(), id.simple().to_string()];
         let patterns: Vec<_> = forms.iter().map(|form| format!("%{form}%")).collect();
         let (id, forms) = (self.values.add(id)?, self.values.add(forms)?);
-        let (patterns, since) = (self.values.add(patterns)?, self.values.add(since)?);
-        Ok(format!(
-            "i.id in (with known as materialized ( \
-               select c.id from invocations c where c.id = {id} \
-               union all select e.invocation_id from event_executions e where e.id = {id} \
-               union all select j.invocation_id from job_executions j where j.id = {id} \
-               union all select c.id from invocations c where c.correlation_id = any({forms})) \
-             select id from known \
-             union all select c.id from invocations c where not exists (select 1 from known) \
-               and c.created_at >= {since} and c.correlation_id ilike any({patterns}))"
-        ))
+        let known = format!(
+            "select c.id from invocations c where c.id = {id} \
+             union all select e.invocation_id from event_executions e where e.id = {id} \
+             union all select j.invocation_id from job_executions j where j.id = {id} \
+             union all select c.id from invocations c where c.correlation_id = any({forms})"
+        );
+        Ok(match self.ids {
+            Ids::Known => format!("i.id in ({known})"),
+            Ids::Any => format!(
+                "(i.id in ({known}) or i.correlation_id ilike any({}) and not exists ({known}))",
+                self.values.add(patterns)?
+            ),
+        })
     }
 
     /// As `Listed::duration_ms`.

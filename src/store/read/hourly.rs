@@ -1,24 +1,23 @@
 //! Numbers per step of time: from `metrics_hourly`, else `dashboard_stats`, else counted from the invocations. What an
 //! aggregation does not reach yet is counted, too, when it is not too much.
 
-use std::collections::HashMap;
-
 use chrono::{DateTime, TimeDelta, Utc};
 use serde_json::Value;
 use sqlx::postgres::PgArguments;
 use sqlx::types::Json;
 use sqlx::{Arguments, FromRow, PgConnection};
 
+use super::steps::Steps;
 use super::{Reader, fetch_all};
+use crate::model::hourly::pieces::{Piece, Pieces};
 use crate::model::hourly::{Bucket, Hourly, Source, Step};
 use crate::model::spread::Spread;
 use crate::store::capabilities::Capabilities;
 use crate::store::count;
 use crate::store::error::StoreError;
 
-/// The time that is counted by one statement. Each needs all events and jobs of its invocations, so a statement over
-/// weeks would reach its time limit.
-const CHUNK: TimeDelta = TimeDelta::hours(6);
+/// Counting tells how far it has come at every such part of the range.
+const PARTS: i32 = 24;
 /// The most that is counted from rows because an aggregation has not come so far.
 const MOST_COUNTED: TimeDelta = TimeDelta::hours(24);
 
@@ -27,7 +26,7 @@ impl Reader {
     /// are read from an aggregation.
     ///
     /// # Errors
-    /// When the database does not answer in time: counting rows is bounded by the range, so a shorter one may do.
+    /// When the database does not answer in time.
     pub async fn hourly(
         &self,
         from: DateTime<Utc>,
@@ -35,13 +34,38 @@ impl Reader {
         step: Step,
         now: DateTime<Utc>,
     ) -> Result<Hourly, StoreError> {
+        self.count_hours(from, to, step, now, |_| ()).await
+    }
+
+    /// The same, and before it now and then what has been counted so far, the newest steps first.
+    ///
+    /// # Errors
+    /// When the database does not answer in time.
+    pub async fn count_hours(
+        &self,
+        from: DateTime<Utc>,
+        to: DateTime<Utc>,
+        step: Step,
+        now: DateTime<Utc>,
+        told: impl FnMut(Hourly),
+    ) -> Result<Hourly, StoreError> {
         let mut session = self.session().await?;
         let (from, to) = (step.start(from), step.start(to));
-        let empty = Hourly { source: Source::Rows, as_of: now, rows_since: None, step, from, to, buckets: Vec::new() };
+        let empty = Hourly {
+            source: Source::Rows,
+            as_of: now,
+            rows_since: None,
+            back_to: None,
+            step,
+            from,
+            to,
+            buckets: Vec::new(),
+        };
         let mut hourly = match step {
             Step::Hour => aggregated(&mut session.connection, &session.capabilities, &empty).await?,
             Step::Minute | Step::Quarter => None,
         };
+        session.done();
         let since = match &mut hourly {
             None => Some(from),
             // The hour in which the aggregation ended is counted again as a whole.
@@ -53,18 +77,53 @@ impl Reader {
             }
         };
         let mut hourly = hourly.unwrap_or(empty);
-        if let Some(mut at) = since {
-            hourly.buckets.retain(|bucket| bucket.at < at);
-            let end = to + step.length();
-            while at < end {
-                let next = end.min(at + CHUNK);
-                hourly.buckets.extend(counted(&mut session.connection, step, at, next).await?);
-                at = next;
-            }
+        if let Some(since) = since {
+            hourly.buckets.retain(|bucket| bucket.at < since);
+            self.count_since(since, &mut hourly, told).await?;
         }
-        session.done();
         Ok(hourly)
     }
+
+    /// Counts the steps from `since` on, which the numbers lack.
+    async fn count_since(
+        &self,
+        since: DateTime<Utc>,
+        hourly: &mut Hourly,
+        mut told: impl FnMut(Hourly),
+    ) -> Result<(), StoreError> {
+        let step = hourly.step;
+        let end = hourly.to + step.length();
+        let part_of_range = (end - since) / PARTS;
+        let mut tell_at = end - part_of_range;
+        let sql = count::pieces(step);
+        let mut pieces = Pieces::default();
+        let mut steps = Steps::between(self, since, end, i64::MAX);
+        while let Some(mut part) = steps.next().await? {
+            let arguments = part.arguments()?;
+            let rows: Vec<PieceRow> = fetch_all(&mut part.session.connection, sql.clone(), arguments).await?;
+            part.session.done();
+            for mut row in rows {
+                let function = std::mem::take(&mut row.function);
+                pieces.add(row.at, function, row.into());
+            }
+            // The rest of the step that it came to is in the next part.
+            let back_to = steps.only_since().map_or(since, |at| step.start(at) + step.length());
+            hourly.buckets.extend(pieces.take_since(back_to));
+            if !steps.ended && back_to <= tell_at {
+                tell_at = back_to - part_of_range;
+                hourly.back_to = Some(back_to);
+                sort(&mut hourly.buckets);
+                told(hourly.clone());
+            }
+        }
+        hourly.back_to = None;
+        sort(&mut hourly.buckets);
+        Ok(())
+    }
+}
+
+fn sort(buckets: &mut [Bucket]) {
+    buckets.sort_by(|a, b| (a.at, &a.function).cmp(&(b.at, &b.function)));
 }
 
 /// What the better of the two aggregations tells of this range, if anything.
@@ -93,7 +152,9 @@ async fn aggregated(
             optional("most_failed_jobs", "jsonb"),
             optional("created_at", "timestamptz"),
         );
-        let rows: Vec<BucketRow> = fetch_all(connection, sql, arguments(range.from, range.to)?).await?;
+        let mut arguments = PgArguments::default();
+        arguments.add(range.from).and_then(|()| arguments.add(range.to)).map_err(sqlx::Error::Encode)?;
+        let rows: Vec<BucketRow> = fetch_all(connection, sql, arguments).await?;
         // Where nothing tells when it was counted, its newest hour does.
         if let Some(as_of) = rows.iter().map(|row| row.counted_at.unwrap_or(row.at).max(row.at)).max() {
             let buckets = rows.into_iter().map(Bucket::from).collect();
@@ -103,32 +164,36 @@ async fn aggregated(
     Ok(None)
 }
 
-async fn counted(
-    connection: &mut PgConnection,
-    step: Step,
-    from: DateTime<Utc>,
-    until: DateTime<Utc>,
-) -> Result<Vec<Bucket>, StoreError> {
-    let sql = format!("{} order by 1, 2", count::invocations(step));
-    let rows: Vec<BucketRow> = fetch_all(connection, sql, arguments(from, until)?).await?;
-    let jobs: Vec<JobRow> = fetch_all(connection, count::failed_jobs(step), arguments(from, until)?).await?;
-    let mut failed = HashMap::<(DateTime<Utc>, String), Vec<(String, u64)>>::new();
-    for job in jobs {
-        failed.entry((job.at, job.function)).or_default().push((job.name, unsigned(job.count)));
-    }
-    let mut buckets: Vec<Bucket> = rows.into_iter().map(Bucket::from).collect();
-    for bucket in &mut buckets {
-        bucket.failed_jobs = failed.remove(&(bucket.at, bucket.function.clone())).unwrap_or_default();
-    }
-    Ok(buckets)
-}
-
+/// Numbers of some invocations, or how often a job failed below them.
 #[derive(FromRow)]
-struct JobRow {
+struct PieceRow {
     at: DateTime<Utc>,
     function: String,
-    name: String,
-    count: i64,
+    name: Option<String>,
+    total: i64,
+    ok: i64,
+    failed: i64,
+    events_detected: i64,
+    jobs_run: i64,
+    durations: Option<Vec<i64>>,
+}
+
+impl From<PieceRow> for Piece {
+    fn from(row: PieceRow) -> Self {
+        let total = unsigned(row.total);
+        match row.name {
+            Some(name) => Self { failed_jobs: [(name, total)].into(), ..Self::default() },
+            None => Self {
+                total,
+                ok: unsigned(row.ok),
+                failed: unsigned(row.failed),
+                events_detected: unsigned(row.events_detected),
+                jobs_run: unsigned(row.jobs_run),
+                durations: row.durations.unwrap_or_default(),
+                ..Self::default()
+            },
+        }
+    }
 }
 
 #[derive(FromRow)]
@@ -145,9 +210,7 @@ struct BucketRow {
     p50_ms: Option<f64>,
     p95_ms: Option<f64>,
     spread: Option<Vec<i32>>,
-    #[sqlx(default)]
     failed_jobs: Option<Json<Value>>,
-    #[sqlx(default)]
     counted_at: Option<DateTime<Utc>>,
 }
 
@@ -183,12 +246,6 @@ fn names(jobs: &Value) -> Vec<(String, u64)> {
 
 fn unsigned(n: i64) -> u64 {
     u64::try_from(n).unwrap_or(0)
-}
-
-fn arguments(from: DateTime<Utc>, to: DateTime<Utc>) -> Result<PgArguments, StoreError> {
-    let mut arguments = PgArguments::default();
-    arguments.add(from).and_then(|()| arguments.add(to)).map_err(sqlx::Error::Encode)?;
-    Ok(arguments)
 }
 
 #[cfg(test)]

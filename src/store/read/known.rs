@@ -1,9 +1,11 @@
 //! Names that occur in the newest rows, for the completion of filters.
 
+use std::collections::{BTreeMap, HashMap};
+
 use chrono::{DateTime, Utc};
 use sqlx::Arguments;
-use sqlx::postgres::PgArguments;
 
+use super::steps::Steps;
 use super::{Reader, fetch_all};
 use crate::model::filter::{Known, table_name};
 use crate::store::error::StoreError;
@@ -11,7 +13,7 @@ use crate::store::error::StoreError;
 /// Newest invocations that are looked at.
 const INVOCATIONS: i64 = 2_000;
 /// Names of one kind at the most.
-const NAMES: i64 = 500;
+const NAMES: usize = 500;
 /// Longer names are left out: nobody wants to complete them.
 const LONGEST: i32 = 200;
 
@@ -21,49 +23,44 @@ impl Reader {
     /// # Errors
     /// When the database does not answer in time.
     pub async fn known(&self, since: DateTime<Utc>) -> Result<Known, StoreError> {
-        let sql = "with newest as materialized ( \
-               select i.id, i.source_function, i.source_user_email, i.source_table, i.source_system from invocations i \
-               where i.created_at >= $1 order by i.created_at desc, i.id desc limit $2), \
-             named (kind, name) as ( \
-               select 'function', source_function from newest \
-               union all select 'user', source_user_email from newest \
-               union all select 'table', source_table from newest \
-               union all select 'system', source_system from newest \
-               union all select 'event', e.event_name from newest n cross join lateral \
-                 (select event_name from event_executions where invocation_id = n.id and detected offset 0) e \
-               union all select 'job', j.job_name from newest n cross join lateral \
-                 (select job_name from job_executions where invocation_id = n.id offset 0) j), \
-             ranked as ( \
-               select kind, name, row_number() over (partition by kind order by count(*) desc, name) as place \
-               from named where length(name) between 1 and $3 group by kind, name) \
-             select kind, name from ranked where place <= $4 order by kind, place";
-        let mut arguments = PgArguments::default();
-        let mut add = || {
-            arguments.add(since)?;
-            arguments.add(INVOCATIONS)?;
-            arguments.add(LONGEST)?;
-            arguments.add(NAMES)
-        };
-        add().map_err(sqlx::Error::Encode)?;
-        let mut session = self.session().await?;
-        let rows: Vec<(String, String)> = fetch_all(&mut session.connection, sql.to_owned(), arguments).await?;
-        session.done();
-        let mut known = Known::default();
-        for (kind, name) in rows {
-            match kind.as_str() {
-                "function" => known.functions.push(name),
-                "event" => known.events.push(name),
-                "job" => known.jobs.push(name),
-                "user" => known.users.push(name),
-                "system" => known.systems.push(name),
-                _ => {
-                    let table = table_name(&name).to_owned();
-                    if !known.tables.contains(&table) {
-                        known.tables.push(table);
-                    }
-                }
+        let mut counts = HashMap::<String, BTreeMap<String, i64>>::new();
+        let mut steps = Steps::new(self, Some(since), None, INVOCATIONS);
+        while let Some(mut part) = steps.next().await? {
+            let mut arguments = part.arguments()?;
+            arguments.add(LONGEST).map_err(sqlx::Error::Encode)?;
+            let sql = "with newest as materialized ( \
+                   select i.id, i.source_function, i.source_user_email, i.source_table, i.source_system \
+                   from invocations i where i.created_at >= $1 and i.created_at < coalesce($2, 'infinity')), \
+                 named (kind, name) as ( \
+                   select 'function', source_function from newest \
+                   union all select 'user', source_user_email from newest \
+                   union all select 'table', source_table from newest \
+                   union all select 'system', source_system from newest \
+                   union all select 'event', e.event_name from newest n cross join lateral \
+                     (select event_name from event_executions where invocation_id = n.id and detected offset 0) e \
+                   union all select 'job', j.job_name from newest n cross join lateral \
+                     (select job_name from job_executions where invocation_id = n.id offset 0) j) \
+                 select kind, name, count(*) from named where length(name) between 1 and $3 group by kind, name";
+            let rows: Vec<(String, String, i64)> =
+                fetch_all(&mut part.session.connection, sql.to_owned(), arguments).await?;
+            part.session.done();
+            for (kind, name, count) in rows {
+                let name = if kind == "table" { table_name(&name).to_owned() } else { name };
+                *counts.entry(kind).or_default().entry(name).or_default() += count;
             }
         }
-        Ok(known)
+        let mut names = |kind: &str| {
+            let mut names: Vec<_> = counts.remove(kind).unwrap_or_default().into_iter().collect();
+            names.sort_by_key(|(_, count)| std::cmp::Reverse(*count));
+            names.into_iter().take(NAMES).map(|(name, _)| name).collect()
+        };
+        Ok(Known {
+            functions: names("function"),
+            events: names("event"),
+            jobs: names("job"),
+            users: names("user"),
+            tables: names("table"),
+            systems: names("system"),
+        })
     }
 }

@@ -5,7 +5,8 @@ use sqlx::postgres::PgArguments;
 use sqlx::{Arguments, FromRow};
 use uuid::Uuid;
 
-use super::{Reader, fetch_all, filter, stale_before};
+use super::filter::Ids;
+use super::{Reader, Session, fetch_all, filter, stale_before};
 use crate::model::filter::Filter;
 use crate::model::invocation::{Children, Invocation, Key, Link, Listed, Page, Parent};
 use crate::model::payload;
@@ -40,10 +41,9 @@ impl PageQuery {
     }
 
     /// Everything that is asked of a row but its place in the list.
-    fn conditions(&self, values: &mut Values, now: DateTime<Utc>) -> Result<Vec<String>, StoreError> {
-        let since = self.searched_since(now);
-        let mut conditions = filter::conditions(&self.filter, values, now, since)?;
-        if let Some(since) = since {
+    fn conditions(&self, ids: Ids, values: &mut Values, now: DateTime<Utc>) -> Result<Vec<String>, StoreError> {
+        let mut conditions = filter::conditions(&self.filter, ids, values, now)?;
+        if let Some(since) = self.searched_since(now) {
             conditions.push(format!("i.created_at >= {}", values.add(since)?));
         }
         Ok(conditions)
@@ -51,25 +51,6 @@ impl PageQuery {
 }
 
 impl Reader {
-    /// How the server would find a page: the lines of its plan, for diagnosis.
-    ///
-    /// # Errors
-    /// When the database does not answer in time.
-    pub async fn plan(
-        &self,
-        query: &PageQuery,
-        now: DateTime<Utc>,
-        stale_after: TimeDelta,
-    ) -> Result<Vec<String>, StoreError> {
-        let (conditions, mut values) = page_conditions(query, now, stale_after)?;
-        let most = values.limit(query.limit)?;
-        let mut session = self.session().await?;
-        let sql = format!("explain {}", list_sql(&session.capabilities, &conditions, &most));
-        let lines: Vec<(String,)> = fetch_all(&mut session.connection, sql, values.inner).await?;
-        session.done();
-        Ok(lines.into_iter().map(|(line,)| line).collect())
-    }
-
     /// The newest rows back to a little before `known`, and the rows with these ids, in one list, newest first: those
     /// that pass the query's filter and range, whose `older_than` does not matter here. An asked-for row that is missing
     /// in the answer does not pass any more, or is gone.
@@ -88,7 +69,7 @@ impl Reader {
         stale_after: TimeDelta,
     ) -> Result<Page, StoreError> {
         let mut values = Values::new(stale_before(now, stale_after));
-        let condition = all(&query.conditions(&mut values, now)?);
+        let condition = all(&query.conditions(Ids::Any, &mut values, now)?);
         let newer = match known {
             None => "true".to_owned(),
             Some(key) => format!("i.created_at >= {}", values.add(key.created_at - LOOK_BACK)?),
@@ -100,17 +81,17 @@ impl Reader {
              order by i.created_at desc, i.id desc limit {most}) newest \
              union all select i.id from invocations i where i.id = any({ids}) and {condition})"
         );
-        self.listed(&[condition], values, query.limit + unfinished.len()).await
+        self.listed(self.session().await?, &[condition], values, query.limit + unfinished.len()).await
     }
 
     pub(super) async fn listed(
         &self,
+        mut session: Session<'_>,
         conditions: &[String],
         mut values: Values,
         limit: usize,
     ) -> Result<Page, StoreError> {
         let most = values.limit(limit)?;
-        let mut session = self.session().await?;
         let sql = list_sql(&session.capabilities, conditions, &most);
         let rows: Vec<ListRow> = fetch_all(&mut session.connection, sql, values.inner).await?;
         session.look_at_server().await?;
@@ -122,14 +103,20 @@ impl Reader {
 
 pub(super) fn page_conditions(
     query: &PageQuery,
+    ids: Ids,
     now: DateTime<Utc>,
     stale_after: TimeDelta,
 ) -> Result<(Vec<String>, Values), StoreError> {
     let mut values = Values::new(stale_before(now, stale_after));
-    let mut conditions = query.conditions(&mut values, now)?;
+    let mut conditions = query.conditions(ids, &mut values, now)?;
     if let Some(key) = query.older_than {
-        let (at, id) = (values.add(key.created_at)?, values.add(key.id)?);
-        conditions.push(format!("(i.created_at, i.id) < ({at}, {id})"));
+        let at = values.add(key.created_at)?;
+        // The server cannot tell how few rows lie between a moment and a pair of values.
+        conditions.push(if key.id.is_nil() {
+            format!("i.created_at < {at}")
+        } else {
+            format!("i.created_at <= {at} and (i.created_at, i.id) < ({at}, {})", values.add(key.id)?)
+        });
     }
     Ok((conditions, values))
 }
@@ -190,26 +177,24 @@ fn list_sql(capabilities: &Capabilities, conditions: &[String], limit: &str) -> 
            select {columns} from invocations i where {condition} \
            order by i.created_at desc, i.id desc limit {limit}) \
          select i.*, ev.*, jb.* from i \
-         left join lateral ( \
-           select count(*) as events_checked, count(*) filter (where e.detected) as events_detected, \
-                  count(*) filter (where {event_failed} or f.event_execution_id is not null) as events_failed, \
-                  count(*) filter (where {event_failed}) as events_failed_themselves, \
-                  count(*) filter (where not {event_failed} and not {event_finished}) as events_unfinished, \
-                  max(e.updated_at) as events_touched_at \
-           from event_executions e \
-           left join (select distinct j.event_execution_id from job_executions j \
-                      where j.invocation_id = i.id and {job_failed}) f on f.event_execution_id = e.id \
-           where e.invocation_id = i.id) ev on true \
-         left join lateral ( \
+         cross join lateral ( \
            select count(*) as jobs_run, count(*) filter (where {job_failed}) as jobs_failed, \
                   count(*) filter (where not {job_failed} and not {job_finished}) as jobs_unfinished, \
                   count(*) filter (where not {job_failed} and not {job_finished} \
                     and (j.updated_at < $1 or exists (select 1 from event_executions e \
                          where e.id = j.event_execution_id and {event_finished}))) as jobs_stuck_themselves, \
                   max(j.updated_at) as jobs_touched_at, \
+                  array_agg(j.event_execution_id) filter (where {job_failed}) as failed_of, \
                   (array_agg(j.job_name order by j.created_at, j.id) filter (where {job_failed}))[1] as failed_job, \
                   (array_agg(left(j.error_message, 500) order by j.created_at, j.id) filter (where {job_failed}))[1] as failed_error \
-           from job_executions j where j.invocation_id = i.id) jb on true \
+           from job_executions j where j.invocation_id = i.id) jb \
+         cross join lateral ( \
+           select count(*) as events_checked, count(*) filter (where e.detected) as events_detected, \
+                  count(*) filter (where {event_failed} or e.id = any(jb.failed_of)) as events_failed, \
+                  count(*) filter (where {event_failed}) as events_failed_themselves, \
+                  count(*) filter (where not {event_failed} and not {event_finished}) as events_unfinished, \
+                  max(e.updated_at) as events_touched_at \
+           from event_executions e where e.invocation_id = i.id) ev \
          order by i.created_at desc, i.id desc"
     )
 }

@@ -1,164 +1,148 @@
-//! Searching in steps: what no index answers is looked for among the newest rows first, then among more and more older
-//! ones, with a statement for each step. So the first hits are there at once, no statement takes long however rare the
-//! hits are, and whoever waits can be told how far the search has come.
+//! Looking through invocations in steps: the newest first, then more and more older ones, with a statement for each step.
+//!
+//! So the first results are there at once, no statement takes long however rare the hits are and however slow the server
+//! is, and whoever waits can be told how far it has come. A step is as long as about [`WANTED`] allows, judged by how long
+//! the one before took beyond the way to the server and back, which a shorter step would not save.
 
-use chrono::{DateTime, TimeDelta, Utc};
+use std::time::Duration;
+
+use chrono::{DateTime, Utc};
+use sqlx::Arguments;
+use sqlx::postgres::PgArguments;
 use uuid::Uuid;
 
-use super::page::{PageQuery, Values, page_conditions};
-use super::{Reader, fetch_all};
-use crate::model::invocation::{Count, Found, Key, Page};
+use super::page::Values;
+use super::{Reader, Session, fetch_all};
+use crate::model::invocation::Key;
 use crate::store::error::StoreError;
 
-/// Invocations that the first step looks through.
-const FIRST: i64 = 2_000;
-/// Invocations that a step looks through at the most; each step is twice as long as the one before.
+/// Invocations that the first step looks through, and each one at the least.
+const FIRST: i64 = 500;
+/// Invocations that a step looks through at the most.
 const LONGEST: i64 = 16_000;
-/// Invocations that are looked through for a count.
-const MOST_LOOKED_THROUGH: i64 = 50_000;
-/// Invocations that are counted at the most.
-pub const MOST_COUNTED: u32 = 10_000;
+/// So many times as long as the one before a step is at the most: the rows before may be cheaper ones.
+const GROWTH: i64 = 4;
+/// How much shorter than the one before a step is at the most: that one may just have been unlucky.
+const SHRINKING: i64 = 2;
+/// How long a step shall take. Twice as long is what nobody notices.
+const WANTED: Duration = Duration::from_millis(25);
 
-impl Reader {
-    /// A page, newest first. `now` and `stale_after` decide which unfinished rows are stuck.
-    ///
-    /// # Errors
-    /// When the database does not answer in time.
-    pub async fn page(
-        &self,
-        query: &PageQuery,
-        now: DateTime<Utc>,
-        stale_after: TimeDelta,
-    ) -> Result<Page, StoreError> {
-        self.search(query, now, stale_after, |_| ()).await
-    }
-
-    /// The same page, and before it each step that brings it nearer; none where an index leads to the rows.
-    ///
-    /// # Errors
-    /// When the database does not answer in time.
-    pub async fn search(
-        &self,
-        query: &PageQuery,
-        now: DateTime<Utc>,
-        stale_after: TimeDelta,
-        mut told: impl FnMut(Found),
-    ) -> Result<Page, StoreError> {
-        if !query.filter.looks_through_rows() {
-            let (conditions, values) = page_conditions(query, now, stale_after)?;
-            return self.listed(&conditions, values, query.limit).await;
-        }
-        let mut rows = Vec::new();
-        let mut steps = Steps::new(query, now);
-        while let Some(part) = steps.next(self, query.limit - rows.len()).await? {
-            let (conditions, values) = page_conditions(&part, now, stale_after)?;
-            let page = self.listed(&conditions, values, part.limit).await?;
-            let more = page.more || rows.len() + page.rows.len() >= query.limit && !steps.ended;
-            rows.extend(page.rows.iter().cloned());
-            if more {
-                return Ok(Page { rows, more });
-            }
-            if let Some(back_to) = part.since.filter(|_| !steps.ended) {
-                told(Found { rows: page.rows, back_to });
-            }
-        }
-        Ok(Page { rows, more: false })
-    }
-
-    /// How many rows there are, wherever the list stands and whatever its limit is. Counts up to [`MOST_COUNTED`], and
-    /// where no index answers only those among the newest 50,000 rows: the count is not exact then.
-    ///
-    /// # Errors
-    /// When the database does not answer in time.
-    pub async fn count(
-        &self,
-        query: &PageQuery,
-        now: DateTime<Utc>,
-        stale_after: TimeDelta,
-    ) -> Result<Count, StoreError> {
-        let most = i64::from(MOST_COUNTED);
-        let all = PageQuery { older_than: None, ..query.clone() };
-        let mut found = 0;
-        if all.filter.looks_through_rows() {
-            let mut steps = Steps::new(&all, now);
-            while found <= most && steps.looked_through < MOST_LOOKED_THROUGH {
-                let Some(part) = steps.next(self, 0).await? else { break };
-                found += self.counted(&part, most + 1 - found, now, stale_after).await?;
-            }
-            let exact = found <= most && steps.ended;
-            return Ok(Count { at_least: u64::try_from(found.min(most)).unwrap_or(0), exact });
-        }
-        found += self.counted(&all, most + 1, now, stale_after).await?;
-        Ok(Count { at_least: u64::try_from(found.min(most)).unwrap_or(0), exact: found <= most })
-    }
-
-    async fn counted(
-        &self,
-        query: &PageQuery,
-        most: i64,
-        now: DateTime<Utc>,
-        stale_after: TimeDelta,
-    ) -> Result<i64, StoreError> {
-        let (conditions, mut values) = page_conditions(query, now, stale_after)?;
-        let condition = super::page::all(&conditions);
-        let sql = format!(
-            "select count(*) from (select 1 from invocations i where {condition} limit {}) counted",
-            values.add(most)?
-        );
-        let mut session = self.session().await?;
-        let rows: Vec<(i64,)> = fetch_all(&mut session.connection, sql, values.inner).await?;
-        session.done();
-        Ok(rows.first().map_or(0, |(found,)| *found))
-    }
-}
-
-/// Pieces of a range of time, newest first, by the number of rows in them.
-struct Steps<'q> {
-    query: &'q PageQuery,
+/// Pieces of a range of time, newest first, by the number of invocations in them.
+pub(super) struct Steps<'r> {
+    reader: &'r Reader,
     /// From where on rows are looked for.
     since: Option<DateTime<Utc>>,
-    /// What is newer has been looked through.
+    /// What is not older has been looked through.
     older_than: Option<Key>,
     length: i64,
-    looked_through: i64,
-    ended: bool,
+    /// When the last step began, and how long a small statement took before it.
+    began: Option<(Duration, Duration)>,
+    /// Invocations that are looked through at the most.
+    most: i64,
+    /// Invocations that have been looked through.
+    pub(super) looked_through: i64,
+    /// Whether the end of the range has been reached.
+    pub(super) ended: bool,
 }
 
-impl<'q> Steps<'q> {
-    fn new(query: &'q PageQuery, now: DateTime<Utc>) -> Self {
-        let until = query.filter.until(now).map(|created_at| Key { created_at, id: Uuid::nil() });
-        let older_than = query.older_than.into_iter().chain(until).min();
-        let since = query.searched_since(now).max(query.filter.since(now));
-        Self { query, since, older_than, length: FIRST, looked_through: 0, ended: false }
+/// One of them, and the connection to look it through with.
+pub(super) struct Part<'r> {
+    /// The first moment of it; absent at the beginning of all time.
+    pub(super) since: Option<DateTime<Utc>>,
+    /// Where it ends.
+    pub(super) older_than: Option<Key>,
+    /// To be given back before the next step.
+    pub(super) session: Session<'r>,
+}
+
+impl Part<'_> {
+    /// Its first moment and the one where it ends, as `$1` and `$2`.
+    pub(super) fn arguments(&self) -> Result<PgArguments, sqlx::Error> {
+        let mut arguments = PgArguments::default();
+        let added = arguments.add(self.since).and_then(|()| arguments.add(self.older_than.map(|key| key.created_at)));
+        added.map_err(sqlx::Error::Encode)?;
+        Ok(arguments)
+    }
+}
+
+impl<'r> Steps<'r> {
+    /// The invocations of a range, at most about so many.
+    pub(super) fn new(reader: &'r Reader, since: Option<DateTime<Utc>>, older_than: Option<Key>, most: i64) -> Self {
+        Self { reader, since, older_than, length: FIRST, began: None, most, looked_through: 0, ended: false }
     }
 
-    /// The query for the next piece.
-    async fn next(&mut self, reader: &Reader, limit: usize) -> Result<Option<PageQuery>, StoreError> {
-        if self.ended {
+    /// All invocations from one moment to another, the second not included, at most about so many.
+    pub(super) fn between(reader: &'r Reader, from: DateTime<Utc>, to: DateTime<Utc>, most: i64) -> Self {
+        Self::new(reader, Some(from), Some(Key { created_at: to, id: Uuid::nil() }), most)
+    }
+
+    /// The next piece; none when all has been looked through.
+    pub(super) async fn next(&mut self) -> Result<Option<Part<'r>>, StoreError> {
+        let clock = &self.reader.inner.clock;
+        if let Some((began, way)) = self.began.take() {
+            self.length = next_length(self.length, clock.elapsed().saturating_sub(began).saturating_sub(way));
+        }
+        let left = self.most - self.looked_through;
+        if self.ended || left <= 0 {
             return Ok(None);
         }
+        let length = self.length.min(left);
         let mut values = Values::default();
         let mut conditions = vec!["true".to_owned()];
         if let Some(since) = self.since {
             conditions.push(format!("created_at >= {}", values.add(since)?));
         }
         if let Some(key) = self.older_than {
-            conditions.push(format!("(created_at, id) < ({}, {})", values.add(key.created_at)?, values.add(key.id)?));
+            // The id would have to be looked up where no index holds it.
+            let sign = if key.id.is_nil() { "<" } else { "<=" };
+            conditions.push(format!("created_at {sign} {}", values.add(key.created_at)?));
         }
         let sql = format!(
-            "select created_at from invocations where {} order by created_at desc offset {} limit 1",
+            "select count(*), min(created_at) from (select created_at from invocations where {} \
+             order by created_at desc limit {}) newest",
             conditions.join(" and "),
-            values.add(self.length)?
+            values.add(length + 1)?
         );
-        let mut session = reader.session().await?;
-        let edge: Vec<(DateTime<Utc>,)> = fetch_all(&mut session.connection, sql, values.inner).await?;
-        session.done();
-        let edge = edge.first().map(|(at,)| *at);
-        let part = PageQuery { older_than: self.older_than, since: edge.or(self.since), limit, ..self.query.clone() };
-        self.ended = edge.is_none();
-        self.older_than = edge.map(|created_at| Key { created_at, id: Uuid::nil() });
-        self.looked_through += self.length;
-        self.length = (self.length * 2).min(LONGEST);
-        Ok(Some(part))
+        let mut session = self.reader.session().await?;
+        let asked = clock.elapsed();
+        let found: Vec<(i64, Option<DateTime<Utc>>)> = fetch_all(&mut session.connection, sql, values.inner).await?;
+        let (count, oldest) = found.first().copied().unwrap_or_default();
+        let older_than = self.older_than;
+        self.ended = count <= length;
+        self.looked_through += count.min(length);
+        let since = if self.ended { self.since } else { oldest };
+        self.older_than = since.map(|created_at| Key { created_at, id: Uuid::nil() });
+        let began = clock.elapsed();
+        self.began = Some((began, began.saturating_sub(asked)));
+        Ok(Some(Part { since, older_than, session }))
+    }
+
+    /// The oldest moment that has been looked at, unless that is all.
+    pub(super) fn only_since(&self) -> Option<DateTime<Utc>> {
+        self.older_than.filter(|_| !self.ended).map(|key| key.created_at)
+    }
+}
+
+/// How many invocations to look through next, after so many took so long.
+fn next_length(length: i64, took: Duration) -> i64 {
+    let micros = |duration: Duration| i64::try_from(duration.as_micros()).unwrap_or(i64::MAX).max(1);
+    let fitting = length.saturating_mul(micros(WANTED)) / micros(took);
+    fitting.clamp(length / SHRINKING, length * GROWTH).clamp(FIRST, LONGEST)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn after(length: i64, ms: u64) -> i64 {
+        next_length(length, Duration::from_millis(ms))
+    }
+
+    #[test]
+    fn steps_become_as_long_as_time_allows() {
+        assert_eq!((after(500, 0), after(500, 1), after(2_000, 5)), (2_000, 2_000, 8_000));
+        assert_eq!((after(2_000, 20), after(2_000, 25), after(2_000, 40)), (2_500, 2_000, 1_250));
+        assert_eq!((after(8_000, 5_000), after(600, 5_000), after(9_000, 1)), (4_000, FIRST, LONGEST));
+        assert_eq!(next_length(LONGEST, Duration::MAX), LONGEST / SHRINKING);
     }
 }

@@ -9,7 +9,7 @@ use chrono::{DateTime, TimeDelta, Utc};
 
 use super::{App, Load, filter};
 use crate::model::filter::{Field, Filter, Period, Test, TextField, TimeRange};
-use crate::model::hourly::{Column, Hourly, Sum, columns};
+use crate::model::hourly::{Column, Hourly, Source, Sum, columns};
 use crate::tui::msg::{Action, Cmd, Failure, FailureKind, View};
 
 pub use range::Range;
@@ -103,13 +103,14 @@ impl State {
         columns.iter().position(|column| at < column.to).unwrap_or(last)
     }
 
-    /// How many hours of the range are over.
+    /// How many hours of the range are over, and counted.
     #[must_use]
     #[expect(clippy::cast_precision_loss, reason = "a divisor")]
     pub fn hours(&self, now: DateTime<Utc>) -> f64 {
         let Some(hourly) = &self.hourly.value else { return 0.0 };
         let end = (hourly.to + hourly.step.length()).min(now);
-        (end - hourly.from).num_seconds().max(0) as f64 / 3_600.0
+        let from = hourly.back_to.filter(|_| hourly.source == Source::Rows).unwrap_or(hourly.from);
+        (end - from).num_seconds().max(0) as f64 / 3_600.0
     }
 
     /// Whether the numbers of a column were not aggregated yet.
@@ -192,6 +193,31 @@ pub fn loaded(app: &mut App, request: u64, answer: Result<Hourly, Failure>) -> V
         Err(text) => app.charts.hourly.error = Some(text),
     }
     Vec::new()
+}
+
+/// The numbers have been counted so far. What is on the screen stays while it shows the same range, at most a step older:
+/// it would lose its older half for a while.
+pub fn counted(app: &mut App, request: u64, hourly: Hourly) {
+    let state = &mut app.charts;
+    if state.hourly.request != Some(request) {
+        return;
+    }
+    // It is not lost.
+    state.asked_at = Some(app.now);
+    let same = |shown: &Hourly| {
+        let step = hourly.step.length();
+        shown.back_to.is_none()
+            && shown.step == hourly.step
+            && shown.to <= hourly.to
+            && shown.from <= hourly.from
+            && hourly.from - shown.from <= step
+            && hourly.to - shown.to <= step
+    };
+    if !state.hourly.value.as_ref().is_some_and(same) {
+        state.hourly.value = Some(hourly);
+        state.hourly.loaded_at = Some(app.now);
+        state.derive();
+    }
 }
 
 /// Gives up what is on its way; tells whether something was. It is asked for again when the screen is shown again.

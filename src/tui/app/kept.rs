@@ -226,8 +226,8 @@ pub fn session(text: &str) -> Session {
 #[must_use]
 pub fn session_text(session: &Session) -> String {
     let view = session.view.as_ref().map_or_else(String::new, |view| format!("view = {}\n", quote_toml(view)));
-    let Session { local_time, ages, .. } = session;
-    format!("{}{view}local_time = {local_time}\nages = {ages}\n", fields(&session.look))
+    let ages = if session.ages { "ages = true\n" } else { "" };
+    format!("{}{view}local_time = {}\n{ages}", fields(&session.look), session.local_time)
 }
 
 /// The shown columns as they are kept: none where they are those of the beginning.

@@ -178,6 +178,14 @@ fn apply(app: &mut App, look: &Look) -> Vec<Cmd> {
     commands
 }
 
+/// Says what to begin with where no session was before this one.
+pub fn welcome(app: &mut App) -> Vec<Cmd> {
+    let keys = |action| app.settings.keys.key_of(app.view, action);
+    let [open, failure, find, help] = [Action::Open, Action::NextFailure, Action::Find, Action::Help].map(keys);
+    app.say(format!("to begin: {failure} next failure, {open} its cascade, {find} filter, {help} all keys"));
+    Vec::new()
+}
+
 /// Goes on where the last session ended. What it asks for is to be sent after the first frame.
 pub fn restore(app: &mut App, session: Session) -> Vec<Cmd> {
     if session == Session::default() {

@@ -43,10 +43,10 @@ fn edit(path: &Path, change: impl Fn(&str) -> Result<String, String>) -> Result<
     views(path)
 }
 
-/// What the last session left. Nothing where there is no file, or none that can be read.
+/// What the last session left; nothing where there was none, or where it cannot be read.
 #[must_use]
-pub(in crate::tui) fn session(path: &Path) -> Session {
-    fs::read_to_string(path).map(|text| kept::session(&text)).unwrap_or_default()
+pub(in crate::tui) fn session(path: &Path) -> Option<Session> {
+    fs::read_to_string(path).map(|text| kept::session(&text)).ok()
 }
 
 /// Keeps a session for the next one.
@@ -193,7 +193,7 @@ mod tests {
     fn a_session_is_kept_and_a_damaged_one_is_none() {
         let folder = tempfile::tempdir().unwrap();
         let path = folder.path().join("state/obs-tui/session.toml");
-        assert_eq!(session(&path), Session::default());
+        assert_eq!(session(&path), None);
         let left = Session {
             look: view("", "st:failed at:1h").look,
             view: Some("x".to_owned()),
@@ -201,11 +201,11 @@ mod tests {
             ages: true,
         };
         keep_session(&path, &left).unwrap();
-        assert_eq!(session(&path), left);
+        assert_eq!(session(&path).as_ref(), Some(&left));
         fs::write(&path, [0xff, 0x00, b'[']).unwrap();
-        assert_eq!(session(&path), Session::default());
+        assert_eq!(session(&path), None);
         keep_session(&path, &left).unwrap();
-        assert_eq!(session(&path), left, "and it is written anew");
+        assert_eq!(session(&path).as_ref(), Some(&left), "and it is written anew");
         assert!(keep_session(&path.join("x/y"), &left).is_err());
     }
 }

@@ -83,9 +83,13 @@ pub fn with_template(text: &str) -> Option<String> {
     if table.contains_key("keys") {
         return None;
     }
-    let gap = if text.is_empty() || text.ends_with('\n') { "" } else { "\n" };
+    let gap = match text {
+        "" => "",
+        text if text.ends_with('\n') => "\n",
+        _ => "\n\n",
+    };
     let lines: String = Keymap::default().section(|_| true).lines().map(|line| format!("# {line}\n")).collect();
-    Some(format!("{text}{gap}\n[keys]\n{HEAD}{lines}"))
+    Some(format!("{text}{gap}[keys]\n{HEAD}{lines}"))
 }
 
 #[cfg(test)]

@@ -402,17 +402,3 @@ fn edited_keys_are_in_force_where_they_can_be_used() {
     assert!(app.note.as_ref().is_some_and(|note| note.is_error), "{:?}", app.note);
     assert_eq!(app.settings.keys.key_of(View::Invocations, Action::NextFailure), "Q");
 }
-
-#[test]
-fn the_error_of_the_last_failed_job_is_four_keys_away() {
-    let mut app = loaded();
-    let commands = press(&mut app, "e<Enter>");
-    let request = commands.iter().find_map(|cmd| match cmd {
-        Cmd::Cascade { request, .. } => Some(*request),
-        _ => None,
-    });
-    update(&mut app, Msg::Cascade(request.unwrap(), Ok(Some(fixture::rows()))));
-    let commands = press(&mut app, "ey");
-    let [Cmd::Copy { text, what }] = &commands[..] else { panic!("{commands:?}") };
-    assert!(text.starts_with("TwilioError: 21610") && what == "the error of job sendNotification", "{what}: {text}");
-}

@@ -78,9 +78,11 @@ pub fn draw(app: &App, theme: &Theme, area: Rect, buf: &mut Buffer) {
     let state = &app.charts;
     ranges(app, theme, area, buf);
     let Some(hourly) = &state.hourly.value else {
-        for (row, (text, style)) in (area.y + 2..).zip(nothing_yet(app, theme)) {
-            for (row, line) in (row..).zip(wrap(&text, usize::from(area.width.saturating_sub(2)), usize::MAX).0) {
+        let mut row = area.y + 2;
+        for (text, style) in nothing_yet(app, theme) {
+            for line in wrap(&text, usize::from(area.width.saturating_sub(2)), usize::MAX).0 {
                 put(buf, area, area.x + 1, row, line, style);
+                row += 1;
             }
         }
         return;
@@ -193,6 +195,7 @@ fn ranges(app: &App, theme: &Theme, area: Rect, buf: &mut Buffer) {
         let room = area.right().saturating_sub(x + 2);
         let short = match hourly.rows_since {
             Some(_) => format!("{} + rows", hourly.source.name()),
+            None if hourly.back_to.is_some() => "counting rows".to_owned(),
             None => format!("{}, {} old", hourly.source.name(), age_of(app, hourly)),
         };
         put_right(buf, area, x, area.y, if columns(&full) <= room { &full } else { &short }, Style::new());
@@ -215,6 +218,9 @@ fn source(app: &App, hourly: &Hourly) -> String {
         format!("{}{}", local.format(if local.date() == today { "%H:%M" } else { "%d %b %H:%M" }), app.zone())
     };
     let (name, time, age) = (hourly.source.name(), short(hourly.as_of), age_of(app, hourly));
+    if let Some(back_to) = hourly.back_to {
+        return format!("counting rows, back to {} so far", short(back_to));
+    }
     match (hourly.source, hourly.rows_since) {
         (Source::Rows, _) => format!("counted from rows {time} ({age} old), effective status"),
         (_, Some(since)) => format!("{name} as of {time}, from {} on counted from rows", short(since)),
@@ -282,11 +288,15 @@ fn title(app: &App, theme: &Theme, area: Rect, buf: &mut Buffer, columns: &[Colu
             put(buf, area, x, y, &functions, theme.dim())
         }
     };
-    let is_slow = |hourly: &&Hourly| hourly.source == Source::Rows && state.range.is_long();
-    if state.hourly.value.as_ref().filter(is_slow).is_some() {
-        put_right(buf, area, x, y, "`obs-tui db refresh` keeps the hours", theme.dim());
-    } else if let Some(hourly) = state.hourly.value.as_ref().filter(|hourly| !hourly.is_complete()) {
-        put_right(buf, area, x, y, &format!("? not in {} yet", hourly.source.name()), theme.dim());
+    let told = state.hourly.value.as_ref().and_then(|hourly| match hourly.back_to {
+        Some(_) => Some("? not counted yet".to_owned()),
+        None if hourly.source == Source::Rows && state.range.is_long() => {
+            Some("`obs-tui db refresh` keeps the hours".to_owned())
+        }
+        None => (!hourly.is_aggregated()).then(|| format!("? not in {} yet", hourly.source.name())),
+    });
+    if let Some(told) = told {
+        put_right(buf, area, x, y, &told, theme.dim());
     }
 }
 

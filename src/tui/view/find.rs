@@ -48,7 +48,11 @@ fn draw_found(app: &App, find: &Find, theme: &Theme, area: Rect, buf: &mut Buffe
     let x = put(buf, area, x, &found, style);
     let round = if find.wrapped { ", round the end" } else { "" };
     let x = put(buf, area, x, round, Style::new());
-    let keys = if find.hits.is_empty() { "   Esc ends" } else { "   n/N next, before   Esc ends" };
+    let keys = match find.hits.len() {
+        0 => "   Esc ends",
+        _ if area.width < 60 => "   n/N   Esc ends",
+        _ => "   n/N next, before   Esc ends",
+    };
     put(buf, area, x, keys, theme.dim());
     true
 }

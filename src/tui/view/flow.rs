@@ -261,11 +261,14 @@ impl Shown {
     }
 }
 
-/// What the bars mean, and which part of the time they show.
+/// What the bars mean, and which part of the time they show; where there is no room for them, the selected node.
 pub(super) fn summary(app: &App, theme: &Theme) -> String {
     let state = &app.flow;
     if let Some(replay) = &state.replay {
         return replay_bar(app, replay, theme);
+    }
+    if Layout::of(app.body_rows(), state.path_on).pane == 0 {
+        return selected(app);
     }
     if state.flow.value.is_none() || state.waterfall_off || app.size.0 < 70 {
         return String::new();
@@ -275,6 +278,15 @@ pub(super) fn summary(app: &App, theme: &Theme) -> String {
     let end = duration(zoom.from_ms.saturating_add(zoom.span_ms));
     let whole = duration(state.overview.axis_ms(app.data_time()));
     format!("{}-{end} of {whole}   {legend}", duration(zoom.from_ms))
+}
+
+/// `job sendNotification: TwilioError: 21610`, where nothing else tells it.
+fn selected(app: &App) -> String {
+    let Some((flow, node)) = app.flow.node() else { return String::new() };
+    let node = &flow.nodes[node];
+    let error = node.error.as_deref().and_then(|error| error.lines().find(|line| !line.trim().is_empty()));
+    let why = error.or(node.reason.as_deref()).map(|why| format!(": {}", clean(why))).unwrap_or_default();
+    format!("{} {}{why}", node.kind.short(), clean(&node.name))
 }
 
 /// Columns of the bar that tells how far a replay is, where there is room.

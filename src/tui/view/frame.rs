@@ -202,10 +202,12 @@ pub fn banner(app: &App, theme: &Theme, area: Rect, buf: &mut Buffer) {
                 Some(at) => format!("data as of {}", time(at)),
                 None => format!("since {}", time(*since)),
             };
-            format!("!! DATABASE UNREACHABLE: {shown}; {next}. {}", clean(error))
+            let what = if area.width < 60 { "OFFLINE" } else { "DATABASE UNREACHABLE" };
+            format!("!! {what}: {shown}; {next}. {}", clean(error))
         }
         Connection::Refused { error, login: true } => {
-            format!("!! DATABASE REFUSES (P: another password, r: try again). {}", clean(error))
+            let what = if area.width < 60 { "REFUSED" } else { "DATABASE REFUSES" };
+            format!("!! {what} (P: another password, r: try again). {}", clean(error))
         }
         Connection::Refused { error, .. } => format!("!! NO DATABASE (r: try again). {}", clean(error)),
         _ => return,

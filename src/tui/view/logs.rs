@@ -81,13 +81,29 @@ fn query(app: &App, theme: &Theme, row: Rect, buf: &mut Buffer) {
     put(buf, row, row.x + 1, &fit(&text, room, theme), theme.accent());
 }
 
-/// `[node] cascade  E2 W1 I14 D0  Loki 17  job_logs 3  all levels`, and the kind of time.
+/// `[node] cascade  E2 W1 I14 D0  Loki 17  job_logs 3  all levels`, and the kind of time. Where not all has room, what is
+/// hidden is told first.
 fn counts(app: &App, theme: &Theme, row: Rect, buf: &mut Buffer) {
     let state = &app.logs;
     let (node, cascade) = if state.cascade { ("node", "[cascade]") } else { ("[node]", "cascade") };
     let chosen = |is: bool| if is { theme.title() } else { theme.dim() };
-    let mut x = put(buf, row, row.x + 1, node, chosen(!state.cascade));
-    x = put(buf, row, x + 1, cascade, chosen(state.cascade)) + 2;
+    let narrow = row.width < 60;
+    let mut x = row.x + 1;
+    for (text, is) in [(node, !state.cascade), (cascade, state.cascade)] {
+        if is || !narrow {
+            x = put(buf, row, x, text, chosen(is)) + 1;
+        }
+    }
+    x += 1;
+    let least = match state.least {
+        _ if state.only_hits => format!("only hits, {} hidden", state.hidden()),
+        None => "all levels".to_owned(),
+        Some(least) => format!("{}+, {} hidden", least.name(), state.hidden()),
+    };
+    let hides = state.least.is_some() || state.only_hits;
+    if narrow && hides {
+        x = put(buf, row, x, &least, chosen(hides)) + 2;
+    }
     for level in [Level::Error, Level::Warn, Level::Info, Level::Debug, Level::Other] {
         let count = state.count(level);
         if level == Level::Other && count == 0 {
@@ -101,15 +117,14 @@ fn counts(app: &App, theme: &Theme, row: Rect, buf: &mut Buffer) {
     for origin in [Origin::Loki, Origin::Table] {
         let count = state.count_of(origin);
         let style = if count == 0 { theme.dim() } else { Style::new() };
-        x = put(buf, row, x, &format!("{} {count}", origin.name()), style) + 2;
+        let text = format!("{} {count}", origin.name());
+        if x + frame::columns(&text) <= row.right() {
+            x = put(buf, row, x, &text, style) + 2;
+        }
     }
-    let least = match state.least {
-        _ if state.only_hits => format!("only hits, {} hidden", state.hidden()),
-        None => "all levels".to_owned(),
-        Some(least) => format!("{}+, {} hidden", least.name(), state.hidden()),
-    };
-    x = put(buf, row, x, &least, if state.least.is_some() || state.only_hits { theme.title() } else { theme.dim() })
-        + 2;
+    if !narrow {
+        x = put(buf, row, x, &least, chosen(hides)) + 2;
+    }
     let kind = match (state.absolute, app.local_time, state.cascade) {
         (false, _, false) => "from node start",
         (false, _, true) => "from cascade start",

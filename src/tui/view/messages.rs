@@ -58,7 +58,7 @@ fn head(app: &App) -> String {
     let messages = &app.messages;
     let count = |n: usize, noun: &str| crate::model::text::plural(n as u64, noun);
     match messages.kept.len() {
-        0 => "no messages yet: notes and errors of this run appear here".to_owned(),
+        0 => "no messages in this run yet".to_owned(),
         n => {
             let dropped =
                 if messages.dropped > 0 { format!(", {} older ones dropped", messages.dropped) } else { String::new() };

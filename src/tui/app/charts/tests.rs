@@ -49,7 +49,7 @@ fn many_steps(source: Source, range: Range, functions: u64) -> Hourly {
         }
     };
     let buckets = (0..range.steps()).flat_map(|i| (0..functions).map(move |f| bucket(i, f))).collect();
-    Hourly { source, as_of: fixture::now(), rows_since: None, step, from, to, buckets }
+    Hourly { source, as_of: fixture::now(), rows_since: None, back_to: None, step, from, to, buckets }
 }
 
 #[test]
@@ -415,4 +415,50 @@ fn every_size_can_be_drawn() {
             assert_eq!(fixture::screen(&app, &PLAIN, (width, height)).lines().count(), usize::from(height));
         }
     }
+}
+
+#[test]
+fn hours_are_shown_while_they_are_counted() {
+    let mut app = fixture::app((120, 36));
+    app.charts.range = Range::Week;
+    let asked = open(&mut app);
+    let [Cmd::Hourly { request, .. }] = asked[..] else { panic!("one request for hours, not {asked:?}") };
+    let whole = many_steps(Source::Rows, Range::Week, 3);
+    let back_to = whole.to - TimeDelta::hours(60);
+    let mut part = Hourly { back_to: Some(back_to), ..whole.clone() };
+    part.buckets.retain(|bucket| bucket.at >= back_to);
+    update(&mut app, Msg::HourlySoFar(request + 1, part.clone()));
+    assert!(app.charts.hourly.value.is_none(), "nobody asked for that one");
+    update(&mut app, Msg::HourlySoFar(request, part.clone()));
+    assert!(app.charts.hourly.is_loading());
+    assert_screen("charts__counting", &app);
+    press(&mut app, "0");
+    assert!(words(&app, &app.charts.columns(120)[0], "<=", 80).ends_with("not counted yet"));
+
+    answer(&mut app, &asked, Ok(whole.clone()));
+    assert_eq!(app.charts.steps.len(), 168);
+    // Counted again: what is there stays until all is counted.
+    let again = press(&mut app, "r");
+    let [Cmd::Hourly { request, .. }] = again[..] else { panic!("one request for hours, not {again:?}") };
+    update(&mut app, Msg::HourlySoFar(request, part.clone()));
+    assert_eq!(app.charts.hourly.value, Some(whole));
+    // Of another range they are shown at once.
+    part.from -= TimeDelta::days(23);
+    update(&mut app, Msg::HourlySoFar(request, part.clone()));
+    assert_eq!(app.charts.hourly.value, Some(part));
+}
+
+#[test]
+fn counting_that_goes_on_is_not_begun_again() {
+    let mut app = fixture::app((120, 36));
+    let asked = open(&mut app);
+    let [Cmd::Hourly { request, .. }] = asked[..] else { panic!("one request for hours, not {asked:?}") };
+    let part = Hourly { back_to: Some(fixture::now()), ..many_steps(Source::Rows, Range::Day, 1) };
+    for _ in 0..10 {
+        app.now += TimeDelta::seconds(20);
+        assert_eq!(refresh(&mut app), []);
+        update(&mut app, Msg::HourlySoFar(request, part.clone()));
+    }
+    app.now += RELOAD_AFTER;
+    assert_eq!(refresh(&mut app).len(), 1, "its end was lost");
 }

@@ -63,7 +63,8 @@ pub fn words(app: &App, column: &Column, at_most: &str, width: usize) -> String 
     let hours = time_of(app, column, span > TimeDelta::days(1));
     let so_far = if column.to > app.now { " so far" } else { "" };
     if state.is_missing(column) {
-        return format!("{hours}  not aggregated yet");
+        let counting = state.hourly.value.as_ref().is_some_and(|hourly| hourly.back_to.is_some());
+        return format!("{hours}  not {} yet", if counting { "counted" } else { "aggregated" });
     }
     if sum.total == 0 {
         return format!("{hours}  no invocations{so_far}");

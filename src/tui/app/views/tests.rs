@@ -165,3 +165,10 @@ fn screens() {
     app.note = None;
     assert_screen_at("views__damaged", &app, &fixture::THEME, (80, 24));
 }
+
+#[test]
+fn the_first_session_is_told_what_to_begin_with() {
+    let mut app = fixture::app((80, 24));
+    assert_eq!(welcome(&mut app), []);
+    assert_eq!(app.note.unwrap().text, "to begin: e next failure, Enter its cascade, / filter, ? all keys");
+}

@@ -167,7 +167,13 @@ fn draw_selected(row: &DiffRow, theme: &Theme, foot: Rect, buf: &mut Buffer) {
     let line = |y: u16| Rect { y: foot.y + y, height: 1, ..foot }.intersection(foot);
     let path = clean(&row.path);
     let x = put(buf, line(0), foot.x + 1, "path ", theme.dim());
-    let x = put(buf, line(0), x, &keep_end(&path, width.saturating_sub(32), theme), theme.title());
+    let x = put(
+        buf,
+        line(0),
+        x,
+        &keep_end(&path, width.saturating_sub(if width < 54 { 17 } else { 32 }), theme),
+        theme.title(),
+    );
     put(buf, line(0), x + 2, row.delta.as_deref().unwrap_or_default(), theme.title());
     let rows = foot.height.saturating_sub(1) / 2;
     let (old_changes, new_changes) = changes(row);
