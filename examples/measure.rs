@@ -269,7 +269,7 @@ async fn measure(reader: &Reader, meter: &mut Meter<'_>) -> Result<(), Box<dyn E
     meter.run("preview", async || reader.inside(chained).await).await;
     meter.run("cascade, a chain", async || reader.cascade(Seed::invocation(chained)).await).await;
     if let Some(person) = found.iter().find_map(|row| row.invocation.source_user_email.clone()) {
-        let seed = Seed { correlations: vec![person.clone()], ..Seed::default() };
+        let seed = Seed { correlations: vec![person.to_string()], ..Seed::default() };
         meter.run("cascade, a person", async || reader.cascade(seed.clone()).await).await;
         meter.run("find a person", async || reader.find(&person).await).await;
     }

@@ -31,6 +31,7 @@ pub mod outline;
 pub mod payload;
 pub mod redact;
 pub mod report;
+pub mod shared;
 pub mod spread;
 pub mod status;
 pub mod text;

@@ -3,7 +3,7 @@
 use chrono::{DateTime, TimeDelta, Utc};
 use obs_tui::model::flow::{Kind, Rows};
 use obs_tui::model::hourly::{Bucket, Hourly, Source};
-use obs_tui::model::invocation::{Children, Event, Invocation, Job, Link, Listed, Page, Parent};
+use obs_tui::model::invocation::{Children, Event, FailedJob, Invocation, Job, Link, Listed, Page, Parent};
 use obs_tui::model::spread::Spread;
 use obs_tui::tui::app::{App, Connection, Settings, flow};
 use obs_tui::tui::keymap::{Keymap, parse};
@@ -78,15 +78,15 @@ fn invocation(row: &rows::Invocation) -> Invocation {
         id: row.id,
         created_at: time(row.at),
         updated_at: ended(row),
-        correlation_id: row.correlation.clone(),
-        source_function: function.name.to_owned(),
-        source_table: Some(function.table.to_owned()),
-        source_operation: Some(row.operation.to_owned()),
+        correlation_id: row.correlation.as_deref().map(Into::into),
+        source_function: function.name.into(),
+        source_table: Some(function.table.into()),
+        source_operation: Some(row.operation.into()),
         source_system: None,
-        source_user_email: Some(email(row.user)),
+        source_user_email: Some(email(row.user).into()),
         parent: row.parent.map(|(job, _)| Parent { job, link: Link::Recorded }),
         total_duration_ms: Some(row.took_ms.into()),
-        status: if running { "running" } else { "completed" }.to_owned(),
+        status: if running { "running" } else { "completed" }.into(),
         error_message: None,
         has_error_stack: false,
     }
@@ -100,11 +100,11 @@ fn add(rows: &mut Rows, row: &rows::Invocation) {
         invocation_id: row.id,
         created_at: time(row.at),
         updated_at: ended,
-        name: format!("{entity}.{happening}"),
+        name: format!("{entity}.{happening}").into(),
         detected: event.detected,
         detection_duration_ms: Some(3),
         handler_duration_ms: event.detected.then_some(row.took_ms.into()),
-        status: if event.detected { "completed" } else { "not_detected" }.to_owned(),
+        status: if event.detected { "completed" } else { "not_detected" }.into(),
         error: None,
     }));
     rows.jobs.extend(row.jobs.iter().enumerate().map(|(nth, job)| Job {
@@ -113,10 +113,10 @@ fn add(rows: &mut Rows, row: &rows::Invocation) {
         event_execution_id: row.events[job.event].id,
         created_at: time(job.at),
         updated_at: ended,
-        name: JOBS[job.name].to_owned(),
+        name: JOBS[job.name].into(),
         duration_ms: Some(job.took_ms.into()),
-        status: if failed && nth == 1 { "failed" } else { "completed" }.to_owned(),
-        error: (failed && nth == 1).then(|| ERRORS[1].to_owned()),
+        status: if failed && nth == 1 { "failed" } else { "completed" }.into(),
+        error: (failed && nth == 1).then(|| ERRORS[1].into()),
     }));
 }
 
@@ -131,7 +131,8 @@ pub(crate) fn listed(count: u64) -> Vec<Listed> {
             jobs_run: row.jobs.len() as u64,
             jobs_failed: failed.into(),
             touched_at: Some(ended(&row)),
-            first_failure: failed.then(|| (JOBS[row.jobs[1].name].to_owned(), Some(ERRORS[1].to_owned()))),
+            first_failure: failed
+                .then(|| Box::new(FailedJob { name: JOBS[row.jobs[1].name].into(), error: Some(ERRORS[1].into()) })),
             ..Children::default()
         };
         Listed { invocation: invocation(&row), children }

@@ -243,7 +243,7 @@ mod tests {
         assert_eq!(take(&rows), rows.len());
         assert_eq!(take(&rows), 0);
         let mut ended = rows.clone();
-        ended[0].invocation.status = "completed".to_owned();
+        ended[0].invocation.status = "completed".into();
         ended[0].children.jobs_unfinished = 0;
         assert_eq!((take(&ended), take(&ended)), (1, 0));
     }

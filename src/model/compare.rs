@@ -45,7 +45,7 @@ pub enum Change {
 pub fn other_trigger(left: &Node, right: &Node) -> Vec<&'static str> {
     let parts = |node: &Node| {
         let (operation, table) = node.trigger.split_once(' ').unwrap_or(("", &node.trigger));
-        [node.name.clone(), operation.to_owned(), table.to_owned()]
+        [node.name.to_string(), operation.to_owned(), table.to_owned()]
     };
     let (left, right) = (parts(left), parts(right));
     let names = ["function", "operation", "table"].into_iter().zip(left.iter().zip(&right));
@@ -78,12 +78,12 @@ fn children(
     let of_right = below(after);
     for &child in of_right.iter().rev() {
         let node = &right.nodes[child];
-        others.entry((node.kind, node.name.as_str())).or_default().push(child);
+        others.entry((node.kind, &*node.name)).or_default().push(child);
     }
     let mut pairs = Vec::new();
     for child in below(before) {
         let node = &left.nodes[child];
-        let other = others.get_mut(&(node.kind, node.name.as_str())).and_then(Vec::pop);
+        let other = others.get_mut(&(node.kind, &*node.name)).and_then(Vec::pop);
         let nowhere = node.is_undetected() && other.is_none_or(|other| right.nodes[other].is_undetected());
         if !nowhere {
             pairs.push((Some(child), other));
@@ -143,20 +143,20 @@ mod tests {
             created_at: at(),
             updated_at: at(),
             correlation_id: None,
-            source_function: "f".to_owned(),
+            source_function: "f".into(),
             source_table: None,
             source_operation: None,
             source_system: None,
             source_user_email: None,
             parent: None,
             total_duration_ms: Some(10),
-            status: "completed".to_owned(),
+            status: "completed".into(),
             error_message: None,
             has_error_stack: false,
         };
         let mut rows = Rows::default();
         for (name, jobs) in events {
-            let (name, detected) = (name.trim_start_matches('-').to_owned(), !name.starts_with('-'));
+            let (name, detected) = (name.trim_start_matches('-').into(), !name.starts_with('-'));
             let event = Event {
                 id: id(),
                 invocation_id: invocation.id,
@@ -166,7 +166,7 @@ mod tests {
                 detected,
                 detection_duration_ms: Some(1),
                 handler_duration_ms: None,
-                status: if detected { "completed" } else { "not_detected" }.to_owned(),
+                status: if detected { "completed" } else { "not_detected" }.into(),
                 error: None,
             };
             rows.jobs.extend(jobs.iter().map(|&(name, ms)| Job {
@@ -175,9 +175,9 @@ mod tests {
                 event_execution_id: event.id,
                 created_at: at(),
                 updated_at: at(),
-                name: name.to_owned(),
+                name: name.into(),
                 duration_ms: Some(ms.abs()),
-                status: if ms < 0 { "failed" } else { "completed" }.to_owned(),
+                status: if ms < 0 { "failed" } else { "completed" }.into(),
                 error: None,
             }));
             rows.events.push(event);

@@ -13,6 +13,7 @@ mod replay;
 mod times;
 
 use std::collections::BTreeMap;
+use std::sync::Arc;
 
 use chrono::{DateTime, Utc};
 use serde::Serialize;
@@ -72,13 +73,13 @@ pub struct Node {
     /// Row id.
     pub id: Uuid,
     /// Function, event or job name.
-    pub name: String,
+    pub name: Arc<str>,
     /// What triggered an invocation, such as `UPDATE moves`; empty for others.
-    pub trigger: String,
+    pub trigger: Box<str>,
     /// The chain that the invocation carries.
-    pub correlation_id: Option<String>,
+    pub correlation_id: Option<Arc<str>>,
     /// The status column.
-    pub status: String,
+    pub status: Arc<str>,
     /// The derived status.
     pub effective: Effective,
     /// Why they differ, if they do.
@@ -92,7 +93,7 @@ pub struct Node {
     /// Recorded duration, milliseconds.
     pub duration_ms: Option<i64>,
     /// Its error text, secrets masked.
-    pub error: Option<String>,
+    pub error: Option<Arc<str>>,
     /// Invocations only: how its link to the parent job is known.
     pub link: Option<Link>,
     /// Invocations only: the parent job, when it is not among the rows.

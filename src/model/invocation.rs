@@ -1,6 +1,7 @@
 //! The rows a reader meets, as the explorer and the command line need them.
 
 use std::fmt;
+use std::sync::Arc;
 
 use chrono::{DateTime, TimeDelta, Utc};
 use serde::Serialize;
@@ -37,25 +38,25 @@ pub struct Invocation {
     /// When the row was last written.
     pub updated_at: DateTime<Utc>,
     /// The chain that it belongs to, free text.
-    pub correlation_id: Option<String>,
+    pub correlation_id: Option<Arc<str>>,
     /// The function that was called.
-    pub source_function: String,
+    pub source_function: Arc<str>,
     /// Table of the database event, with schema.
-    pub source_table: Option<String>,
+    pub source_table: Option<Arc<str>>,
     /// INSERT, UPDATE, DELETE, MANUAL or another word.
-    pub source_operation: Option<String>,
+    pub source_operation: Option<Arc<str>>,
     /// The system that sent the event.
-    pub source_system: Option<String>,
+    pub source_system: Option<Arc<str>>,
     /// Who changed the row.
-    pub source_user_email: Option<String>,
+    pub source_user_email: Option<Arc<str>>,
     /// The job that caused it.
     pub parent: Option<Parent>,
     /// The writer's claim of the time from start to end, milliseconds.
     pub total_duration_ms: Option<i64>,
     /// The status column.
-    pub status: String,
+    pub status: Arc<str>,
     /// The error of the invocation itself.
-    pub error_message: Option<String>,
+    pub error_message: Option<Arc<str>>,
     /// Whether there is a stack trace (which alone counts as an error, too).
     pub has_error_stack: bool,
 }
@@ -72,7 +73,7 @@ pub struct Event {
     /// When the row was last written.
     pub updated_at: DateTime<Utc>,
     /// For example `move.pickup.successful`.
-    pub name: String,
+    pub name: Arc<str>,
     /// Whether the event applied.
     pub detected: bool,
     /// Time of the detector, milliseconds.
@@ -80,9 +81,9 @@ pub struct Event {
     /// Time of the handler, milliseconds.
     pub handler_duration_ms: Option<i64>,
     /// The status column.
-    pub status: String,
+    pub status: Arc<str>,
     /// The error of the detector or of the handler.
-    pub error: Option<String>,
+    pub error: Option<Arc<str>>,
 }
 
 /// A job that a handler ran.
@@ -99,13 +100,13 @@ pub struct Job {
     /// When the row was last written.
     pub updated_at: DateTime<Utc>,
     /// The job's name.
-    pub name: String,
+    pub name: Arc<str>,
     /// Its duration, milliseconds.
     pub duration_ms: Option<i64>,
     /// The status column.
-    pub status: String,
+    pub status: Arc<str>,
     /// Its error.
-    pub error: Option<String>,
+    pub error: Option<Arc<str>>,
 }
 
 /// What is counted of the events and jobs below one invocation. The counts are taken from the rows themselves, never
@@ -132,8 +133,17 @@ pub struct Children {
     pub jobs_stuck_themselves: u64,
     /// The last time any of the rows was written.
     pub touched_at: Option<DateTime<Utc>>,
-    /// The first failed job's name and error, for a preview.
-    pub first_failure: Option<(String, Option<String>)>,
+    /// The first failed job, for a preview; most rows have none.
+    pub first_failure: Option<Box<FailedJob>>,
+}
+
+/// What is told of a failed job in a few words.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct FailedJob {
+    /// Its name.
+    pub name: Arc<str>,
+    /// The beginning of its error.
+    pub error: Option<Arc<str>>,
 }
 
 /// What is directly below one invocation, as far as a preview shows it.
@@ -230,7 +240,7 @@ impl Invocation {
         let table = self.source_table.as_deref().unwrap_or_default();
         let table = table.strip_prefix("public.").unwrap_or(table);
         match (operation, table) {
-            ("", "") => self.source_system.clone().unwrap_or_default(),
+            ("", "") => self.source_system.as_deref().unwrap_or_default().to_owned(),
             (_, "") => operation.to_owned(),
             ("", _) => table.to_owned(),
             _ => format!("{operation} {table}"),
@@ -314,4 +324,17 @@ pub struct JobLog {
     pub data: serde_json::Value,
     /// Where in the writer it came from.
     pub source: Option<String>,
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::model::flow::Node;
+
+    #[test]
+    fn what_is_kept_by_the_hundred_thousand_is_small() {
+        assert!(size_of::<Listed>() <= 320, "{}", size_of::<Listed>());
+        assert!(size_of::<Node>() <= 232, "{}", size_of::<Node>());
+        assert!(size_of::<Event>().max(size_of::<Job>()) <= 144, "{} {}", size_of::<Event>(), size_of::<Job>());
+    }
 }

@@ -16,6 +16,7 @@ use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use std::time::Duration;
 
 use chrono::{DateTime, TimeDelta, Utc};
+use futures_util::TryStreamExt;
 use serde_json::Value;
 use sqlx::postgres::PgConnectOptions;
 use sqlx::types::Json;
@@ -29,6 +30,7 @@ use super::error::StoreError;
 use crate::clock::Clock;
 use crate::model::flow::Kind;
 use crate::model::invocation::{JobLog, Server};
+use crate::model::shared::Texts;
 
 pub use cascade::{MOST_INVOCATIONS, Seed};
 pub use listen::Listener;
@@ -278,6 +280,27 @@ async fn in_time<T, E: Into<StoreError>>(answer: impl Future<Output = Result<T, 
 fn no_answer(within: Duration) -> sqlx::Error {
     let text = format!("no answer within {} s", within.as_secs());
     sqlx::Error::Io(std::io::Error::new(std::io::ErrorKind::TimedOut, text))
+}
+
+/// As [`fetch_all`], each row made into what is kept of it as soon as it comes.
+async fn fetch_kept<Row, Kept>(
+    connection: &mut PgConnection,
+    sql: String,
+    arguments: sqlx::postgres::PgArguments,
+    keep: impl Fn(Row, &mut Texts) -> Kept,
+) -> Result<Vec<Kept>, StoreError>
+where
+    Row: for<'r> sqlx::FromRow<'r, sqlx::postgres::PgRow> + Send + Unpin,
+{
+    let kept = async {
+        let mut rows = sqlx::query_as_with::<_, Row, _>(AssertSqlSafe(sql), arguments).fetch(connection);
+        let (mut texts, mut kept) = (Texts::default(), Vec::new());
+        while let Some(row) = rows.try_next().await? {
+            kept.push(keep(row, &mut texts));
+        }
+        Ok::<_, sqlx::Error>(kept)
+    };
+    in_time(kept).await
 }
 
 /// When an unfinished row that was last written before this moment is stuck.

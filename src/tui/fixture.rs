@@ -20,7 +20,7 @@ use crate::logs::{Level, LogLine, LogPage, Origin};
 use crate::model::failures::{Failed, Failures, JobStat, JobStats, Looked, Run};
 use crate::model::flow::{Kind, Rows};
 use crate::model::hourly::{Bucket, Hourly, Source, Step};
-use crate::model::invocation::{Children, Event, Invocation, Job, Link, Listed, Parent};
+use crate::model::invocation::{Children, Event, FailedJob, Invocation, Job, Link, Listed, Parent};
 use crate::model::spread::Spread;
 
 /// Colours and Unicode.
@@ -125,15 +125,15 @@ pub fn invocation(n: u128, milliseconds_ago: i64, function: &str, trigger: (&str
         id: id(n),
         created_at: ago(milliseconds_ago),
         updated_at: ago(milliseconds_ago),
-        correlation_id: Some(format!("{}.{}", trigger.1, id(n))),
-        source_function: format!("event-detector-{function}"),
-        source_table: Some(format!("public.{}", trigger.1)),
-        source_operation: Some(trigger.0.to_owned()),
-        source_system: Some("event-handlers".to_owned()),
-        source_user_email: Some("admin@hopdrive.com".to_owned()),
+        correlation_id: Some(format!("{}.{}", trigger.1, id(n)).into()),
+        source_function: format!("event-detector-{function}").into(),
+        source_table: Some(format!("public.{}", trigger.1).into()),
+        source_operation: Some(trigger.0.into()),
+        source_system: Some("event-handlers".into()),
+        source_user_email: Some("admin@hopdrive.com".into()),
         parent: None,
         total_duration_ms: Some(96),
-        status: "completed".to_owned(),
+        status: "completed".into(),
         error_message: None,
         has_error_stack: false,
     }
@@ -159,14 +159,14 @@ pub fn listed() -> Vec<Listed> {
     ];
     let row = |(n, (age, function, operation, user, events, jobs, duration)): (usize, Sample)| {
         let mut invocation = invocation(n as u128 + 1, age, function, (operation, function));
-        invocation.source_user_email = Some(user.to_owned());
+        invocation.source_user_email = Some(user.into());
         invocation.total_duration_ms = (duration > 0).then_some(duration);
         let unfinished = u64::from(duration == 0);
         if unfinished > 0 {
-            invocation.status = "running".to_owned();
+            invocation.status = "running".into();
         }
         if n == 3 {
-            invocation.correlation_id = Some(format!("moves.{}", id(3)));
+            invocation.correlation_id = Some(format!("moves.{}", id(3)).into());
             invocation.parent = Some(Parent { job: id(42), link: Link::Inferred });
         }
         let children = Children {
@@ -180,7 +180,7 @@ pub fn listed() -> Vec<Listed> {
             touched_at: Some(invocation.created_at),
             first_failure: (jobs.1 > 0).then(|| {
                 let error = "TwilioError: 21610 Attempt to send to unsubscribed recipient";
-                ("sendNotification".to_owned(), Some(error.to_owned()))
+                Box::new(FailedJob { name: "sendNotification".into(), error: Some(error.into()) })
             }),
             ..Children::default()
         };
@@ -197,11 +197,11 @@ pub fn event(n: u128, of: u128, milliseconds_ago: i64, name: &str, status: &str)
         invocation_id: id(of),
         created_at: ago(milliseconds_ago),
         updated_at: ago(milliseconds_ago),
-        name: name.to_owned(),
+        name: name.into(),
         detected,
         detection_duration_ms: Some(9),
         handler_duration_ms: (detected && status != "handling").then_some(1_200),
-        status: status.to_owned(),
+        status: status.into(),
         error: None,
     }
 }
@@ -214,9 +214,9 @@ pub fn job(n: u128, of: (u128, u128), milliseconds_ago: i64, name: &str, duratio
         event_execution_id: id(of.1),
         created_at: ago(milliseconds_ago),
         updated_at: ago(milliseconds_ago),
-        name: name.to_owned(),
+        name: name.into(),
         duration_ms: duration,
-        status: if duration.is_some() { "completed" } else { "running" }.to_owned(),
+        status: if duration.is_some() { "completed" } else { "running" }.into(),
         error: None,
     }
 }
@@ -224,7 +224,7 @@ pub fn job(n: u128, of: (u128, u128), milliseconds_ago: i64, name: &str, duratio
 /// A cascade of four invocations: `moves UPDATE` detects `move.pickup.successful`, whose three jobs change further rows.
 /// One job fails, one is running, one is stuck below an ended event, one link is inferred, 12 events are not detected.
 pub fn rows() -> Rows {
-    let chain = Some(format!("moves.{}", id(3)));
+    let chain = Some(format!("moves.{}", id(3)).into());
     let child = |n, ago, function, trigger, job: u128, link| Invocation {
         parent: Some(Parent { job: id(job), link }),
         correlation_id: chain.clone(),
@@ -232,11 +232,11 @@ pub fn rows() -> Rows {
     };
     let root = Invocation { total_duration_ms: Some(1_800), ..invocation(3, 3_560, "moves", ("UPDATE", "moves")) };
     let mut running = child(103, 2_900, "analytics", ("INSERT", "facts"), 42, Link::Inferred);
-    running.status = "running".to_owned();
+    running.status = "running".into();
     running.total_duration_ms = None;
     let mut failed = job(41, (3, 21), 3_480, "sendNotification", Some(912));
-    failed.status = "failed".to_owned();
-    failed.error = Some(TWILIO.to_owned());
+    failed.status = "failed".into();
+    failed.error = Some(TWILIO.into());
     let mut events = vec![
         event(21, 3, 3_545, "move.pickup.successful", "completed"),
         event(22, 101, 3_100, "move.sla.changed", "completed"),
@@ -314,7 +314,7 @@ pub fn failures() -> Failures {
         id: id(n),
         invocation: id(if n == 41 { 3 } else { 500 + n }),
         event: None,
-        name: name.to_owned(),
+        name: name.into(),
         at: ago(ago_ms),
         error,
     };
@@ -350,7 +350,7 @@ pub fn job_stats() -> JobStats {
         let run = |job: u128, ms| Some(Run { job: id(job), invocation: id(3), at: ago(3_480), ms });
         let known = name != "aggregateHour";
         JobStat {
-            name: name.to_owned(),
+            name: name.into(),
             runs,
             failed,
             p50_ms: known.then_some(p50),

@@ -172,7 +172,7 @@ async fn a_preview_holds_what_the_tree_shows_below_a_row() {
             ids
         };
         let own = rows.events.iter().filter(|event| event.invocation_id == row.invocation.id);
-        let telling = own.filter(|event| event.detected || event.status != "not_detected");
+        let telling = own.filter(|event| event.detected || *event.status != *"not_detected");
         assert_eq!(sorted(&mut inside.events.iter().map(|event| event.id)), sorted(&mut telling.map(|event| event.id)));
         let own = rows.jobs.iter().filter(|job| job.invocation_id == row.invocation.id);
         assert_eq!(sorted(&mut inside.jobs.iter().map(|job| job.id)), sorted(&mut own.map(|job| job.id)));
@@ -359,9 +359,9 @@ async fn a_large_payload_and_a_hostile_name_are_read() {
         format!("update job_executions set job_name = E'evil\\x1b[2J', error_message = repeat('e', 1000000) where id = '{}'", id(3))]).await;
     let reader = Reader::new(db.readonly.clone());
     let page = reader.page(&PageQuery { limit: 10, ..PageQuery::default() }, now(), STALE_AFTER).await.unwrap();
-    let (name, error) = page.rows[0].children.first_failure.clone().unwrap();
-    assert_eq!(name, "evil\u{1b}[2J");
-    assert_eq!(error.unwrap().len(), 500);
+    let failed = page.rows[0].children.first_failure.as_deref().unwrap();
+    assert_eq!(&*failed.name, "evil\u{1b}[2J");
+    assert_eq!(failed.error.as_deref().unwrap().len(), 500);
     let row = reader.row(Kind::Invocation, id(1)).await.unwrap().unwrap();
     assert_eq!(row["source_event_payload"]["text"].as_str().unwrap().len(), 5_000_000);
 }

@@ -67,7 +67,7 @@ async fn naive(db: &TestDb, now: DateTime<Utc>) -> Numbers {
     let (mut numbers, mut durations) = (Numbers::new(), BTreeMap::<_, Vec<i64>>::new());
     for row in &page.rows {
         let invocation = &row.invocation;
-        let key = (start_of_hour(invocation.created_at), invocation.source_function.clone());
+        let key = (start_of_hour(invocation.created_at), invocation.source_function.to_string());
         let counted = numbers.entry(key.clone()).or_default();
         let effective = row.verdict(now, STALE_AFTER).effective;
         counted.counts[0] += 1;

@@ -1,5 +1,7 @@
 //! A filter decided on rows that are at hand. The store's SQL must say the same; a server test compares them.
 
+use std::sync::Arc;
+
 use chrono::{DateTime, Offset, TimeDelta, Utc};
 use serde_json::Value;
 use uuid::Uuid;
@@ -58,11 +60,9 @@ impl Test {
         match self {
             Self::Text(TextField::Evt, texts) => {
                 let events = below.as_ref()?.events.iter().filter(|event| event.detected);
-                Some(any(texts, events.map(|event| event.name.as_str())))
+                Some(any(texts, events.map(|event| &*event.name)))
             }
-            Self::Text(TextField::Job, texts) => {
-                Some(any(texts, below.as_ref()?.jobs.iter().map(|job| job.name.as_str())))
-            }
+            Self::Text(TextField::Job, texts) => Some(any(texts, below.as_ref()?.jobs.iter().map(|job| &*job.name))),
             Self::Text(field, texts) => {
                 let subject = subject(*field, invocation);
                 Some(texts.iter().any(|text| text.fits(*field, subject)))
@@ -86,7 +86,7 @@ impl Test {
             }
             Self::Words(text) => {
                 let own = [
-                    Some(invocation.source_function.as_str()),
+                    Some(&*invocation.source_function),
                     invocation.correlation_id.as_deref(),
                     invocation.source_table.as_deref(),
                     invocation.source_user_email.as_deref(),
@@ -94,7 +94,7 @@ impl Test {
                 ];
                 let more = |Below { events, jobs, .. }: &Below<'_>| {
                     let detected = |event: &Event| event.detected && text.is_in(&event.name);
-                    let error = |error: &Option<String>| error.as_deref().is_some_and(|error| text.is_in(error));
+                    let error = |error: &Option<Arc<str>>| error.as_deref().is_some_and(|error| text.is_in(error));
                     events.iter().any(|event| detected(event) || error(&event.error))
                         || jobs.iter().any(|job| text.is_in(&job.name) || error(&job.error))
                 };
@@ -109,7 +109,8 @@ impl Test {
                 or_below(own, below.as_ref().map(more))
             }
             Self::Person(address) => {
-                Some([&invocation.correlation_id, &invocation.source_user_email].contains(&&Some(address.clone())))
+                let own = [&invocation.correlation_id, &invocation.source_user_email];
+                Some(own.iter().any(|text| text.as_deref() == Some(address)))
             }
         }
     }

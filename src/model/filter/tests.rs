@@ -197,20 +197,20 @@ fn times_are_resolved_against_now_and_the_zone() {
 
 fn listed() -> Listed {
     let at = now() - TimeDelta::minutes(2);
-    let text = |text: &str| Some(text.to_owned());
+    let text = |text: &str| Some(text.into());
     let invocation = Invocation {
         id: Uuid::from_u128(1),
         created_at: at,
         updated_at: at,
         correlation_id: text("moves.550e8400-e29b-41d4-a716-446655440000"),
-        source_function: "event-detector-moves".to_owned(),
+        source_function: "event-detector-moves".into(),
         source_table: text("public.moves"),
         source_operation: text("UPDATE"),
         source_system: None,
         source_user_email: text("Driver_7@hopdrive.com"),
         parent: None,
         total_duration_ms: Some(1800),
-        status: "completed".to_owned(),
+        status: "completed".into(),
         error_message: None,
         has_error_stack: false,
     };
@@ -223,11 +223,11 @@ fn events_and_jobs() -> (Vec<Event>, Vec<Job>) {
         invocation_id: Uuid::from_u128(1),
         created_at: now(),
         updated_at: now(),
-        name: name.to_owned(),
+        name: name.into(),
         detected,
         detection_duration_ms: None,
         handler_duration_ms: None,
-        status: "completed".to_owned(),
+        status: "completed".into(),
         error: None,
     };
     let job = Job {
@@ -236,10 +236,10 @@ fn events_and_jobs() -> (Vec<Event>, Vec<Job>) {
         event_execution_id: Uuid::from_u128(10),
         created_at: now(),
         updated_at: now(),
-        name: "sendNotification".to_owned(),
+        name: "sendNotification".into(),
         duration_ms: Some(912),
-        status: "failed".to_owned(),
-        error: Some("TwilioError 21610: 100% unsubscribed".to_owned()),
+        status: "failed".into(),
+        error: Some("TwilioError 21610: 100% unsubscribed".into()),
     };
     (vec![event(10, "move.pickup.successful", true), event(11, "move.cancel.pending", false)], vec![job])
 }

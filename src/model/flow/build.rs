@@ -1,5 +1,7 @@
 //! Rows → tree.
 
+use std::sync::Arc;
+
 use chrono::{DateTime, TimeDelta, Utc};
 use uuid::Uuid;
 
@@ -52,8 +54,8 @@ struct Builder {
 impl Builder {
     fn add_nodes(&mut self, invocations: &[Invocation], events: &[Event], jobs: &[Job]) {
         let mut below = IdMap::<Below>::default();
-        let finished: IdMap<bool> = (invocations.iter().map(|row| (row.id, row.status.as_str())))
-            .chain(events.iter().map(|row| (row.id, row.status.as_str())))
+        let finished: IdMap<bool> = (invocations.iter().map(|row| (row.id, &*row.status)))
+            .chain(events.iter().map(|row| (row.id, &*row.status)))
             .map(|(id, status)| (id, Recorded::parse(status).is_finished()))
             .collect();
         let ended = |id: Uuid| finished.get(&id).copied().unwrap_or(false);
@@ -78,14 +80,13 @@ impl Builder {
             let mut node = self.node(
                 Kind::Invocation,
                 row.id,
-                &row.status,
+                (&row.source_function, &row.status),
                 row.has_error(),
                 (row.created_at, row.updated_at),
                 false,
                 below(&row.id),
             );
-            node.name.clone_from(&row.source_function);
-            node.trigger = row.trigger();
+            node.trigger = row.trigger().into();
             node.correlation_id.clone_from(&row.correlation_id);
             node.duration_ms = row.total_duration_ms;
             node.error = shown(row.error_message.as_deref());
@@ -97,8 +98,15 @@ impl Builder {
             let has_error = has_text(row.error.as_deref());
             let times = (row.created_at, row.updated_at);
             let parent_ended = ended(row.invocation_id);
-            let mut node = self.node(Kind::Event, row.id, &row.status, has_error, times, parent_ended, below(&row.id));
-            node.name.clone_from(&row.name);
+            let mut node = self.node(
+                Kind::Event,
+                row.id,
+                (&row.name, &row.status),
+                has_error,
+                times,
+                parent_ended,
+                below(&row.id),
+            );
             node.detected = Some(row.detected);
             node.detection_ms = row.detection_duration_ms;
             node.duration_ms = event_ms(row);
@@ -109,8 +117,15 @@ impl Builder {
             let has_error = has_text(row.error.as_deref());
             let times = (row.created_at, row.updated_at);
             let parent_ended = ended(row.invocation_id) || ended(row.event_execution_id);
-            let mut node = self.node(Kind::Job, row.id, &row.status, has_error, times, parent_ended, Below::default());
-            node.name.clone_from(&row.name);
+            let mut node = self.node(
+                Kind::Job,
+                row.id,
+                (&row.name, &row.status),
+                has_error,
+                times,
+                parent_ended,
+                Below::default(),
+            );
             node.duration_ms = row.duration_ms;
             node.error = shown(row.error.as_deref());
             self.nodes.push(node);
@@ -122,7 +137,7 @@ impl Builder {
         &self,
         kind: Kind,
         id: Uuid,
-        status: &str,
+        (name, status): (&Arc<str>, &Arc<str>),
         has_error: bool,
         (started_at, updated_at): (DateTime<Utc>, DateTime<Utc>),
         parent_finished: bool,
@@ -141,10 +156,10 @@ impl Builder {
         Node {
             kind,
             id,
-            name: String::new(),
-            trigger: String::new(),
+            name: name.clone(),
+            trigger: Box::default(),
             correlation_id: None,
-            status: status.to_owned(),
+            status: status.clone(),
             effective: verdict.effective,
             reason: verdict.reason,
             detected: None,
@@ -230,8 +245,8 @@ impl Builder {
 }
 
 /// An error text as it may be shown: without secrets. All that draws, copies or prints a tree relies on it.
-fn shown(error: Option<&str>) -> Option<String> {
-    error.map(|error| plain_text(error, false).0)
+fn shown(error: Option<&str>) -> Option<Arc<str>> {
+    error.map(|error| plain_text(error, false).0.into())
 }
 
 fn has_text(text: Option<&str>) -> bool {

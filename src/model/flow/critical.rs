@@ -143,7 +143,7 @@ mod tests {
     #[test]
     fn a_cascade_without_any_end_has_no_path() {
         let mut stuck = invocation(1, None);
-        (stuck.status, stuck.total_duration_ms) = ("running".to_owned(), None);
+        (stuck.status, stuck.total_duration_ms) = ("running".into(), None);
         let (_, path) = path(Rows { invocations: vec![stuck], ..Rows::default() });
         assert_eq!((path.chain.len(), path.took_ms), (1, 99_000), "it still runs");
         assert_eq!(

@@ -161,7 +161,7 @@ mod tests {
         let mut jobs = vec![job(20, 1, 10, "failed"), job(21, 1, 10, "completed"), job(22, 1, 11, "failed")];
         jobs[1].duration_ms = Some(5_000);
         let mut running = invocation(2, Some(21));
-        running.status = "running".to_owned();
+        running.status = "running".into();
         let rows = Rows {
             invocations: vec![invocation(1, None), running],
             events: vec![event(10, 1, "completed"), event(11, 1, "completed"), event(12, 1, "not_detected")],

@@ -14,7 +14,7 @@ impl Rows {
         for row in self.invocations.iter().filter(|row| row.created_at <= at) {
             let mut row = row.clone();
             if end(row.created_at, row.updated_at, row.total_duration_ms, &row.status).is_some_and(|end| end > at) {
-                (row.status, row.total_duration_ms) = ("running".to_owned(), None);
+                (row.status, row.total_duration_ms) = ("running".into(), None);
                 (row.error_message, row.has_error_stack) = (None, false);
             }
             row.updated_at = row.updated_at.min(at);
@@ -25,7 +25,7 @@ impl Rows {
             let detected_at = later(row.created_at, row.detection_duration_ms.unwrap_or(0));
             if end(row.created_at, row.updated_at, event_ms(&row), &row.status).is_some_and(|end| end > at) {
                 let is_detecting = detected_at > at;
-                row.status = if is_detecting { "detecting" } else { "handling" }.to_owned();
+                row.status = if is_detecting { "detecting" } else { "handling" }.into();
                 row.detection_duration_ms = row.detection_duration_ms.filter(|_| !is_detecting);
                 (row.handler_duration_ms, row.error) = (None, None);
                 row.detected &= !is_detecting;
@@ -36,7 +36,7 @@ impl Rows {
         for row in self.jobs.iter().filter(|row| row.created_at <= at) {
             let mut row = row.clone();
             if end(row.created_at, row.updated_at, row.duration_ms, &row.status).is_some_and(|end| end > at) {
-                (row.status, row.duration_ms, row.error) = ("running".to_owned(), None, None);
+                (row.status, row.duration_ms, row.error) = ("running".into(), None, None);
             }
             row.updated_at = row.updated_at.min(at);
             rows.jobs.push(row);
@@ -96,7 +96,7 @@ mod tests {
         (handled.created_at, handled.detection_duration_ms, handled.handler_duration_ms) =
             (at(1), Some(1_000), Some(3_000));
         let mut failing = job(3, 1, 2, "failed");
-        (failing.created_at, failing.duration_ms, failing.error) = (at(2), Some(2_000), Some("broken".to_owned()));
+        (failing.created_at, failing.duration_ms, failing.error) = (at(2), Some(2_000), Some("broken".into()));
         Rows { invocations: vec![root], events: vec![handled], jobs: vec![failing], truncated: false }
     }
 

@@ -21,15 +21,15 @@ pub(super) fn invocation(n: u128, parent_job: Option<u128>) -> Invocation {
         id: id(n),
         created_at: at(n as i64),
         updated_at: at(n as i64),
-        correlation_id: Some("moves".to_owned()),
-        source_function: format!("function-{n}"),
-        source_table: Some("public.moves".to_owned()),
-        source_operation: Some("UPDATE".to_owned()),
+        correlation_id: Some("moves".into()),
+        source_function: format!("function-{n}").into(),
+        source_table: Some("public.moves".into()),
+        source_operation: Some("UPDATE".into()),
         source_system: None,
         source_user_email: None,
         parent: parent_job.map(|job| Parent { job: id(job), link: Link::Recorded }),
         total_duration_ms: Some(10),
-        status: "completed".to_owned(),
+        status: "completed".into(),
         error_message: None,
         has_error_stack: false,
     }
@@ -41,11 +41,11 @@ pub(super) fn event(n: u128, invocation: u128, status: &str) -> Event {
         invocation_id: id(invocation),
         created_at: at(n as i64),
         updated_at: at(n as i64),
-        name: format!("event-{n}"),
+        name: format!("event-{n}").into(),
         detected: status != "not_detected",
         detection_duration_ms: Some(1),
         handler_duration_ms: None,
-        status: status.to_owned(),
+        status: status.into(),
         error: None,
     }
 }
@@ -57,9 +57,9 @@ pub(super) fn job(n: u128, invocation: u128, event: u128, status: &str) -> Job {
         event_execution_id: id(event),
         created_at: at(n as i64),
         updated_at: at(n as i64),
-        name: format!("job-{n}"),
+        name: format!("job-{n}").into(),
         duration_ms: Some(5),
-        status: status.to_owned(),
+        status: status.into(),
         error: None,
     }
 }
@@ -113,9 +113,9 @@ fn errors_are_kept_without_their_secrets() {
         jobs: vec![job(3, 1, 2, "failed")],
         truncated: false,
     };
-    rows.invocations[0].error_message = Some(error.to_owned());
+    rows.invocations[0].error_message = Some(error.into());
     (rows.events[0].error, rows.jobs[0].error) =
-        (Some(error.to_owned()), Some(format!("{{\"_raw_string\":{error:?}}}")));
+        (Some(error.into()), Some(format!("{{\"_raw_string\":{error:?}}}").into()));
     let flow = Flow::build(rows, at(100), STALE_AFTER);
     let masked = r#"{"error":"refused","headers":{"authorization":"******"}}"#;
     assert!(flow.nodes.iter().all(|node| node.error.as_deref() == Some(masked)), "{:?}", flow.nodes);
@@ -197,7 +197,7 @@ pub(super) fn any_rows() -> impl Strategy<Value = Rows> {
         for (n, (parent, (from, took, status))) in (0..).zip(invocations) {
             let row = invocation(100 + n, parent.map(|job| 300 + job));
             let (created_at, status) = (at(from), status.to_owned());
-            rows.invocations.push(Invocation { created_at, total_duration_ms: took, status, ..row });
+            rows.invocations.push(Invocation { created_at, total_duration_ms: took, status: status.into(), ..row });
         }
         for (n, (of, (from, took, status))) in (0..).zip(events) {
             let row = event(200 + n, 100 + of, status);

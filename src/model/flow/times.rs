@@ -214,12 +214,12 @@ mod tests {
     #[test]
     fn running_nodes_grow_and_stuck_ones_have_no_end() {
         let mut rows = rows();
-        rows.invocations[0].status = "running".to_owned();
+        rows.invocations[0].status = "running".into();
         rows.invocations[0].total_duration_ms = None;
-        rows.jobs[1].status = "running".to_owned();
+        rows.jobs[1].status = "running".into();
         rows.jobs[1].duration_ms = None;
         rows.jobs[1].updated_at = at(99);
-        rows.events[0].status = "handling".to_owned();
+        rows.events[0].status = "handling".into();
         rows.events[0].updated_at = at(99);
         rows.invocations[0].updated_at = at(99);
         assert_eq!(shown(&rows, 30, 1), (Some(25_000), Some(29_000)));
@@ -242,7 +242,7 @@ mod tests {
         let mut caused = invocation(6, Some(3));
         (caused.created_at, caused.total_duration_ms) = (at(8), Some(500));
         rows.invocations.push(caused);
-        rows.jobs[1].status = "failed".to_owned();
+        rows.jobs[1].status = "failed".into();
         let flow = Flow::build(rows, at(100), STALE_AFTER);
         let overview = Overview::of(&flow);
         let times = Times::of(&flow, &overview, at(100));
@@ -259,9 +259,9 @@ mod tests {
     #[test]
     fn a_handler_that_runs_has_no_end_though_its_detection_has_one() {
         let mut rows = rows();
-        (rows.events[0].status, rows.events[0].handler_duration_ms) = ("handling".to_owned(), None);
+        (rows.events[0].status, rows.events[0].handler_duration_ms) = ("handling".into(), None);
         rows.events[0].updated_at = at(20);
-        rows.invocations[0].status = "running".to_owned();
+        rows.invocations[0].status = "running".into();
         rows.jobs.clear();
         assert_eq!(shown(&rows, 21, 2), (Some(19_000), Some(19_000)));
     }

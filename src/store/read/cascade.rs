@@ -12,10 +12,11 @@ use sqlx::{Arguments, FromRow, PgConnection};
 use uuid::Uuid;
 
 use super::page::{InvocationRow, invocation_columns};
-use super::{Reader, Session, fetch_all};
+use super::{Reader, Session, fetch_kept};
 use crate::model::correlation;
 use crate::model::flow::Rows;
 use crate::model::invocation::{Event, Invocation, Job, Link};
+use crate::model::shared::Texts;
 use crate::store::capabilities::Capabilities;
 use crate::store::error::StoreError;
 
@@ -105,7 +106,8 @@ impl Reader {
                     continue;
                 }
                 // Unique ids only: a person's address would gather everything that they ever did.
-                let chain = invocation.correlation_id.clone().filter(|id| correlation::is_unique(id));
+                let chain =
+                    invocation.correlation_id.as_deref().filter(|id| correlation::is_unique(id)).map(str::to_owned);
                 seed.correlations.extend(chain.filter(|id| seen_correlations.insert(id.clone())));
                 // Recorded links were followed by the server.
                 let inferred = invocation.parent.filter(|parent| parent.link == Link::Inferred);
@@ -166,8 +168,7 @@ async fn members(
         arguments.add(known)
     };
     add().map_err(sqlx::Error::Encode)?;
-    let rows: Vec<InvocationRow> = fetch_all(connection, sql, arguments).await?;
-    Ok(rows.into_iter().map(Invocation::from).collect())
+    fetch_kept(connection, sql, arguments, InvocationRow::keep).await
 }
 
 /// Columns of [`EventRow`]; `$2` is how many characters of an error text are read.
@@ -191,28 +192,28 @@ pub(super) struct EventRow {
     error: Option<String>,
 }
 
-impl From<EventRow> for Event {
-    fn from(row: EventRow) -> Self {
-        let created_at = row.created_at.unwrap_or_default();
-        Self {
-            id: row.id,
-            invocation_id: row.invocation_id,
+impl EventRow {
+    /// What is kept of it.
+    pub(super) fn keep(self, texts: &mut Texts) -> Event {
+        let created_at = self.created_at.unwrap_or_default();
+        Event {
+            id: self.id,
+            invocation_id: self.invocation_id,
             created_at,
-            updated_at: row.updated_at.unwrap_or(created_at),
-            name: row.event_name,
-            detected: row.detected,
-            detection_duration_ms: row.detection_duration_ms,
-            handler_duration_ms: row.handler_duration_ms,
-            status: row.status.unwrap_or_default(),
-            error: row.error,
+            updated_at: self.updated_at.unwrap_or(created_at),
+            name: texts.share(self.event_name),
+            detected: self.detected,
+            detection_duration_ms: self.detection_duration_ms,
+            handler_duration_ms: self.handler_duration_ms,
+            status: texts.share(self.status.unwrap_or_default()),
+            error: self.error.map(Into::into),
         }
     }
 }
 
 async fn events(connection: &mut PgConnection, invocations: &[Uuid]) -> Result<Vec<Event>, StoreError> {
     let sql = format!("select {EVENT_COLUMNS} from event_executions where invocation_id = any($1)");
-    let rows: Vec<EventRow> = fetch_all(connection, sql, of(invocations)?).await?;
-    Ok(rows.into_iter().map(Event::from).collect())
+    fetch_kept(connection, sql, of(invocations)?, EventRow::keep).await
 }
 
 /// Columns of [`JobRow`]; `$2` is how many characters of an error text are read.
@@ -233,27 +234,27 @@ pub(super) struct JobRow {
     error: Option<String>,
 }
 
-impl From<JobRow> for Job {
-    fn from(row: JobRow) -> Self {
-        let created_at = row.created_at.unwrap_or_default();
-        Self {
-            id: row.id,
-            invocation_id: row.invocation_id,
-            event_execution_id: row.event_execution_id,
+impl JobRow {
+    /// What is kept of it.
+    pub(super) fn keep(self, texts: &mut Texts) -> Job {
+        let created_at = self.created_at.unwrap_or_default();
+        Job {
+            id: self.id,
+            invocation_id: self.invocation_id,
+            event_execution_id: self.event_execution_id,
             created_at,
-            updated_at: row.updated_at.unwrap_or(created_at),
-            name: row.job_name,
-            duration_ms: row.duration_ms,
-            status: row.status.unwrap_or_default(),
-            error: row.error,
+            updated_at: self.updated_at.unwrap_or(created_at),
+            name: texts.share(self.job_name),
+            duration_ms: self.duration_ms,
+            status: texts.share(self.status.unwrap_or_default()),
+            error: self.error.map(Into::into),
         }
     }
 }
 
 async fn jobs(connection: &mut PgConnection, invocations: &[Uuid]) -> Result<Vec<Job>, StoreError> {
     let sql = format!("select {JOB_COLUMNS} from job_executions where invocation_id = any($1)");
-    let rows: Vec<JobRow> = fetch_all(connection, sql, of(invocations)?).await?;
-    Ok(rows.into_iter().map(Job::from).collect())
+    fetch_kept(connection, sql, of(invocations)?, JobRow::keep).await
 }
 
 /// The invocations, and how many characters of an error text are read.

@@ -4,8 +4,8 @@ use serde_json::Value;
 use uuid::Uuid;
 
 use super::cascade::{EVENT_COLUMNS, EventRow, JOB_COLUMNS, JobRow};
-use super::{Reader, fetch_all};
-use crate::model::invocation::{Event, Inside, Job};
+use super::{Reader, fetch_kept};
+use crate::model::invocation::Inside;
 use crate::store::error::StoreError;
 
 /// Events and jobs that are read at the most, each.
@@ -35,11 +35,11 @@ impl Reader {
              where invocation_id = $1 and (detected or status is distinct from 'not_detected') \
              order by created_at, id limit $3"
         );
-        let events: Vec<EventRow> = fetch_all(connection, events, arguments()?).await?;
+        let events = fetch_kept(connection, events, arguments()?, EventRow::keep).await?;
         let jobs = format!(
             "select {JOB_COLUMNS} from job_executions where invocation_id = $1 order by created_at, id limit $3"
         );
-        let jobs: Vec<JobRow> = fetch_all(connection, jobs, arguments()?).await?;
+        let jobs = fetch_kept(connection, jobs, arguments()?, JobRow::keep).await?;
         let payload: Option<Option<Value>> = sqlx::query_scalar(
             "select jsonb_build_object('table', source_event_payload->'table', 'event', source_event_payload->'event') \
              from invocations where id = $1 and pg_column_size(source_event_payload) <= $2",
@@ -49,10 +49,6 @@ impl Reader {
         .fetch_optional(connection)
         .await?;
         session.done();
-        Ok(Inside {
-            events: events.into_iter().map(Event::from).collect(),
-            jobs: jobs.into_iter().map(Job::from).collect(),
-            payload: payload.flatten(),
-        })
+        Ok(Inside { events, jobs, payload: payload.flatten() })
     }
 }

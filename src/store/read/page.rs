@@ -6,10 +6,11 @@ use sqlx::{Arguments, FromRow};
 use uuid::Uuid;
 
 use super::filter::Ids;
-use super::{Reader, Session, fetch_all, filter, stale_before};
+use super::{Reader, Session, fetch_kept, filter, stale_before};
 use crate::model::filter::Filter;
-use crate::model::invocation::{Children, Invocation, Key, Link, Listed, Page, Parent};
+use crate::model::invocation::{Children, FailedJob, Invocation, Key, Link, Listed, Page, Parent};
 use crate::model::payload;
+use crate::model::shared::Texts;
 use crate::model::status::sql;
 use crate::store::capabilities::Capabilities;
 use crate::store::error::StoreError;
@@ -93,11 +94,12 @@ impl Reader {
     ) -> Result<Page, StoreError> {
         let most = values.limit(limit)?;
         let sql = list_sql(&session.capabilities, conditions, &most);
-        let rows: Vec<ListRow> = fetch_all(&mut session.connection, sql, values.inner).await?;
+        let mut rows = fetch_kept(&mut session.connection, sql, values.inner, ListRow::keep).await?;
         session.look_at_server().await?;
         session.done();
         let more = rows.len() > limit;
-        Ok(Page { rows: rows.into_iter().take(limit).map(Listed::from).collect(), more })
+        rows.truncate(limit);
+        Ok(Page { rows, more })
     }
 }
 
@@ -220,28 +222,31 @@ pub(super) struct InvocationRow {
     row_hint: Option<String>,
 }
 
-impl From<InvocationRow> for Invocation {
-    fn from(row: InvocationRow) -> Self {
-        let recorded = row.source_job_id.map(|job| Parent { job, link: Link::Recorded });
+impl InvocationRow {
+    /// What is kept of it.
+    pub(super) fn keep(self, texts: &mut Texts) -> Invocation {
+        let recorded = self.source_job_id.map(|job| Parent { job, link: Link::Recorded });
         let inferred = || {
-            payload::source_job(row.own_hint.as_deref(), row.row_hint.as_deref())
+            payload::source_job(self.own_hint.as_deref(), self.row_hint.as_deref())
                 .map(|job| Parent { job, link: Link::Inferred })
         };
-        Self {
-            id: row.id,
-            created_at: row.created_at,
-            updated_at: row.updated_at.unwrap_or(row.created_at),
-            parent: recorded.or_else(inferred),
-            correlation_id: row.correlation_id.filter(|text| !text.is_empty()),
-            source_function: row.source_function,
-            source_table: row.source_table,
-            source_operation: row.source_operation,
-            source_system: row.source_system,
-            source_user_email: row.source_user_email,
-            total_duration_ms: row.total_duration_ms,
-            status: row.status.unwrap_or_default(),
-            error_message: row.error_message,
-            has_error_stack: row.has_error_stack,
+        let parent = recorded.or_else(inferred);
+        let mut share = |text: Option<String>| text.map(|text| texts.share(text));
+        Invocation {
+            id: self.id,
+            created_at: self.created_at,
+            updated_at: self.updated_at.unwrap_or(self.created_at),
+            parent,
+            correlation_id: share(self.correlation_id.filter(|text| !text.is_empty())),
+            source_table: share(self.source_table),
+            source_operation: share(self.source_operation),
+            source_system: share(self.source_system),
+            source_user_email: share(self.source_user_email),
+            source_function: texts.share(self.source_function),
+            total_duration_ms: self.total_duration_ms,
+            status: texts.share(self.status.unwrap_or_default()),
+            error_message: self.error_message.map(Into::into),
+            has_error_stack: self.has_error_stack,
         }
     }
 }
@@ -265,22 +270,24 @@ struct ListRow {
     failed_error: Option<String>,
 }
 
-impl From<ListRow> for Listed {
-    fn from(row: ListRow) -> Self {
+impl ListRow {
+    fn keep(self, texts: &mut Texts) -> Listed {
         let count = |n: i64| u64::try_from(n).unwrap_or(0);
+        let failed_job = self.failed_job.map(|name| texts.share(name));
         let children = Children {
-            events_checked: count(row.events_checked),
-            events_detected: count(row.events_detected),
-            events_failed: count(row.events_failed),
-            events_failed_themselves: count(row.events_failed_themselves),
-            events_unfinished: count(row.events_unfinished),
-            jobs_run: count(row.jobs_run),
-            jobs_failed: count(row.jobs_failed),
-            jobs_unfinished: count(row.jobs_unfinished),
-            jobs_stuck_themselves: count(row.jobs_stuck_themselves),
-            touched_at: row.events_touched_at.max(row.jobs_touched_at),
-            first_failure: row.failed_job.map(|name| (name, row.failed_error)),
+            events_checked: count(self.events_checked),
+            events_detected: count(self.events_detected),
+            events_failed: count(self.events_failed),
+            events_failed_themselves: count(self.events_failed_themselves),
+            events_unfinished: count(self.events_unfinished),
+            jobs_run: count(self.jobs_run),
+            jobs_failed: count(self.jobs_failed),
+            jobs_unfinished: count(self.jobs_unfinished),
+            jobs_stuck_themselves: count(self.jobs_stuck_themselves),
+            touched_at: self.events_touched_at.max(self.jobs_touched_at),
+            first_failure: failed_job
+                .map(|name| Box::new(FailedJob { name, error: self.failed_error.map(Into::into) })),
         };
-        Self { invocation: row.invocation.into(), children }
+        Listed { invocation: self.invocation.keep(texts), children }
     }
 }

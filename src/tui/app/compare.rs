@@ -198,7 +198,7 @@ fn copy(app: &App, action: Action) -> Option<Cmd> {
     let compared = app.compare.compared.value.as_ref()?;
     let pair = compared.pairs.get(app.compare.cursor.at)?;
     if action == Action::CopyValue {
-        let name = compared.nodes(pair).0.or(compared.nodes(pair).1)?.name.clone();
+        let name = compared.nodes(pair).0.or(compared.nodes(pair).1)?.name.to_string();
         return Some(Cmd::Copy { text: name, what: "the name".to_owned() });
     }
     let text = format!("{:#}", compared.json(pair));

@@ -173,7 +173,7 @@ fn fingerprint_of(app: &App, node: usize) -> Option<(Name, DateTime<Utc>)> {
         if has_error(node) { node } else { Some(node).filter(|_| failed).and_then(|node| cause().or(Some(node)))? };
     let node = &flow.nodes[found];
     let error = node.error.as_deref().unwrap_or_default();
-    let name = Name { kind: node.kind, name: node.name.clone(), fingerprint: fingerprint(error) };
+    let name = Name { kind: node.kind, name: node.name.to_string(), fingerprint: fingerprint(error) };
     Some((name, node.started_at))
 }
 

@@ -458,7 +458,7 @@ fn subject(app: &App) -> Option<logs::Subject> {
     let window = (start, start.checked_add_signed(length).unwrap_or(start));
     Some(logs::Subject {
         name: format!("inv {}", row.invocation.source_function),
-        correlation_id: row.invocation.correlation_id.clone(),
+        correlation_id: row.invocation.correlation_id.as_deref().map(str::to_owned),
         job: None,
         jobs: Vec::new(),
         cascade_jobs: Vec::new(),

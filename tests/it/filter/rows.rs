@@ -1,5 +1,7 @@
 //! Random rows that hold what real ones do not, and random filters that ask for it.
 
+use std::sync::Arc;
+
 use chrono::{DateTime, TimeDelta, Utc};
 use fastrand::Rng;
 use obs_tui::model::invocation::{Event, Job, Listed};
@@ -173,7 +175,7 @@ pub(super) fn filter(rng: &mut Rng, listed: &[Listed], events: &[Event], jobs: &
 
 fn term(rng: &mut Rng, listed: &[Listed], events: &[Event], jobs: &[Job]) -> String {
     let one = listed[rng.usize(..listed.len())].invocation.clone();
-    let own = |text: Option<String>| text.unwrap_or_default();
+    let own = |text: Option<Arc<str>>| text.as_deref().unwrap_or_default().to_owned();
     let (event, job) = (&events[rng.usize(..events.len())], &jobs[rng.usize(..jobs.len())]);
     match rng.u8(..18) {
         0 => format!("fn:{}", texts(rng, &one.source_function)),
@@ -202,7 +204,7 @@ fn term(rng: &mut Rng, listed: &[Listed], events: &[Event], jobs: &[Job]) -> Str
         }
         13 | 14 => payload_term(rng),
         15 => {
-            one.source_user_email.filter(|text| text.contains('@')).unwrap_or_else(|| "nobody@company.com".to_owned())
+            own(one.source_user_email.filter(|text| text.contains('@')).or_else(|| Some("nobody@company.com".into())))
         }
         _ => {
             let texts = [
@@ -210,7 +212,7 @@ fn term(rng: &mut Rng, listed: &[Listed], events: &[Event], jobs: &[Job]) -> Str
                 own(one.error_message),
                 own(event.error.clone()),
                 own(job.error.clone()),
-                job.name.clone(),
+                job.name.to_string(),
             ];
             let text = texts[rng.usize(..texts.len())].clone();
             match rng.u8(..3) {

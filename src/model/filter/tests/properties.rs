@@ -72,11 +72,11 @@ proptest! {
         let fields = [TextField::Fn, TextField::User, TextField::Op, TextField::Sys, TextField::Corr, TextField::Table];
         let mut listed = listed();
         let own = &mut listed.invocation;
-        own.source_function.clone_from(&value);
+        own.source_function = value.as_str().into();
         for text in [&mut own.source_user_email, &mut own.source_operation, &mut own.source_system, &mut own.correlation_id] {
-            *text = Some(value.clone());
+            *text = Some(value.as_str().into());
         }
-        own.source_table = Some(format!("public.{value}"));
+        own.source_table = Some(format!("public.{value}").into());
         let candidate = Candidate { listed: &listed, below: None };
         for field in fields {
             let test = Test::exact(Field::Text(field), &value).unwrap();
@@ -101,7 +101,7 @@ proptest! {
         let pattern = Pattern::new(&format!("^{}$", glob.replace('*', ".*"))).ok();
         let glob = Text::Glob(glob);
         let mut listed = listed();
-        listed.invocation.source_function.clone_from(&text);
+        listed.invocation.source_function = text.as_str().into();
         let filter = Filter::default().with(Test::Text(TextField::Fn, vec![glob]));
         let expected = pattern.map(|pattern| pattern.is_match(&text));
         let found = filter.matches(&Candidate { listed: &listed, below: None }, now(), STALE_AFTER);

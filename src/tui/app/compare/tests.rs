@@ -9,13 +9,13 @@ use crate::tui::update::update;
 /// The sample cascade, half of which went otherwise.
 pub(in crate::tui) fn other_rows() -> Rows {
     let mut other = rows();
-    other.jobs.retain(|job| job.name != "rebuildLane" && job.name != "updateAnalytics");
+    other.jobs.retain(|job| *job.name != *"rebuildLane" && *job.name != *"updateAnalytics");
     other.invocations.truncate(2);
-    other.events.retain(|event| event.name != "fact.added");
+    other.events.retain(|event| *event.name != *"fact.added");
     let mut archived = other.jobs[0].clone();
-    (archived.id, archived.name) = (id(49), "archiveDriver".to_owned());
+    (archived.id, archived.name) = (id(49), "archiveDriver".into());
     other.jobs.push(archived);
-    (other.jobs[0].duration_ms, other.jobs[1].status) = (Some(2_450), "completed".to_owned());
+    (other.jobs[0].duration_ms, other.jobs[1].status) = (Some(2_450), "completed".into());
     other.jobs[1].error = None;
     other.invocations[0].id = id(1_000);
     for event in &mut other.events {
@@ -94,8 +94,8 @@ fn another_trigger_is_told_and_all_is_taken_away() {
     assert!(text.text.contains("job archiveDriver") && text.text.contains("only in B"), "{}", text.text);
     press(&mut app, "r");
     let mut other = other_rows();
-    other.invocations[0].source_operation = Some("INSERT".to_owned());
-    other.invocations[0].source_table = Some("public.rides".to_owned());
+    other.invocations[0].source_operation = Some("INSERT".into());
+    other.invocations[0].source_table = Some("public.rides".into());
     let request = app.requests;
     update(&mut app, Msg::Compared(request, Ok((rows(), other))));
     assert_eq!(other_trigger(&app), ["operation", "table"]);

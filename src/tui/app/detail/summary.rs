@@ -151,7 +151,7 @@ pub fn link(node: &Node) -> Option<String> {
 /// The effective status: of the tree, which knows what is below, as long as it knows the same row; else of the row alone.
 fn verdict(app: &App, row: &Value, node: Option<&Node>) -> Verdict {
     let status = row.get("status").and_then(Value::as_str).unwrap_or_default();
-    if let Some(node) = node.filter(|node| node.status == status) {
+    if let Some(node) = node.filter(|node| *node.status == *status) {
         return Verdict { effective: node.effective, reason: node.reason.clone() };
     }
     let has_text = |column| row.get(column).and_then(Value::as_str).is_some_and(|text| !text.is_empty());

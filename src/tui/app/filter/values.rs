@@ -77,7 +77,7 @@ fn of_row(app: &App, row: &Listed) -> Vec<(&'static str, Test)> {
     text(&mut values, "operation", TextField::Op, invocation.source_operation.as_deref());
     text(&mut values, "system", TextField::Sys, invocation.source_system.as_deref());
     text(&mut values, "correlation", TextField::Corr, invocation.correlation_id.as_deref());
-    let failed = row.children.first_failure.as_ref().map(|(job, _)| job.as_str());
+    let failed = row.children.first_failure.as_ref().map(|job| &*job.name);
     text(&mut values, "failed job", TextField::Job, failed);
     values
 }

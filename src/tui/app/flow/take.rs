@@ -32,7 +32,7 @@ pub fn subject_of(flow: &Flow, overview: &Overview, index: usize, now: DateTime<
     Some(Subject {
         name: format!("{} {}", node.kind.short(), node.name),
         correlation_id: invocation
-            .and_then(|invocation| invocation.correlation_id.clone())
+            .and_then(|invocation| invocation.correlation_id.as_deref().map(str::to_owned))
             .or_else(|| overview.correlation_id.clone()),
         job: (node.kind == Kind::Job).then_some(node.id),
         jobs: jobs(&mut flow.within_invocation(index).into_iter().map(|index| &flow.nodes[index])),
@@ -77,7 +77,7 @@ fn copy_node(node: &Node, action: Action) -> Option<(String, String)> {
     match action {
         Action::CopyValue => Some(match node.error.as_deref().filter(|error| !error.is_empty()) {
             Some(error) => (error.to_owned(), format!("the error of {name}")),
-            None => (node.name.clone(), "the name".to_owned()),
+            None => (node.name.to_string(), "the name".to_owned()),
         }),
         Action::CopyRow => Some((as_json(node), format!("{name} as JSON"))),
         _ => None,
@@ -87,7 +87,7 @@ fn copy_node(node: &Node, action: Action) -> Option<(String, String)> {
 fn correlation_id(app: &App) -> Option<String> {
     let own = app.flow.line().and_then(|line| {
         let flow: &Flow = app.flow.flow.value.as_ref()?;
-        flow.nodes[flow.invocation_of(line.node)?].correlation_id.clone()
+        flow.nodes[flow.invocation_of(line.node)?].correlation_id.as_deref().map(str::to_owned)
     });
     own.or_else(|| app.flow.overview.correlation_id.clone())
 }
@@ -95,7 +95,7 @@ fn correlation_id(app: &App) -> Option<String> {
 fn undetected_names(app: &App) -> Option<String> {
     let (flow, line) = (app.flow.flow.value.as_ref()?, app.flow.line()?);
     let children = flow.nodes[line.node].children.iter().map(|&child| &flow.nodes[child]);
-    let names: Vec<_> = children.filter(|node| node.is_undetected()).map(|node| node.name.as_str()).collect();
+    let names: Vec<_> = children.filter(|node| node.is_undetected()).map(|node| &*node.name).collect();
     Some(names.join("\n"))
 }
 

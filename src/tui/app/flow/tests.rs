@@ -82,7 +82,7 @@ fn keys_go_through_the_tree() {
 #[test]
 fn failures_are_stepped_through_and_counted() {
     let mut rows = rows();
-    rows.jobs[3].status = "failed".to_owned();
+    rows.jobs[3].status = "failed".into();
     let table = [
         ("e", "43", "failure 1 of 2"),
         ("ee", "41", "failure 2 of 2"),
@@ -239,7 +239,7 @@ fn a_hundred_thousand_nodes_are_walked_quickly() {
     let mut rows = Rows { invocations: vec![invocation(3, 100_000, "moves", ("UPDATE", "moves"))], ..Rows::default() };
     rows.events = (0..25_000).map(|n| event(1_000_000 + n, 3, 90_000, "e", "completed")).collect();
     rows.jobs = (0..75_000).map(|n| job(2_000_000 + n, (3, 1_000_000 + n / 3), 80_000, "j", Some(5))).collect();
-    rows.jobs[74_999].status = "failed".to_owned();
+    rows.jobs[74_999].status = "failed".into();
     let mut app = opened(rows);
     assert_eq!(app.flow.lines.len(), 25_004, "only the way to the failure is open");
     assert!(app.note.as_ref().unwrap().text.starts_with("100001 nodes: what went well is folded"));

@@ -215,8 +215,8 @@ mod tests {
         let (request, _) = *asked(&press(&mut app, "jj")).last().unwrap();
         let mut many = inside();
         many.jobs.extend((0..40).map(|n| fixture::job(200 + n, (3, 24), 3_400, &format!("resend{n:02}"), Some(20))));
-        many.jobs[30].status = "failed".to_owned();
-        many.jobs[30].error = Some("late failure".to_owned());
+        many.jobs[30].status = "failed".into();
+        many.jobs[30].error = Some("late failure".into());
         update(&mut app, Msg::Inside(request, Ok(many)));
         assert_screen_at("invocations__preview-many", &app, &fixture::THEME, (120, 36));
     }

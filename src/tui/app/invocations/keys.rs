@@ -116,8 +116,8 @@ fn act_on_row(app: &mut App, action: Action) -> Vec<Cmd> {
             // Strings, numbers and times always have a JSON form.
             copy(serde_json::to_string_pretty(&listing).unwrap_or_default(), "row as JSON")
         }
-        Action::CopyCorrelation => match row.invocation.correlation_id.clone() {
-            Some(chain) => copy(chain, "correlation id"),
+        Action::CopyCorrelation => match row.invocation.correlation_id.as_deref() {
+            Some(chain) => copy(chain.to_owned(), "correlation id"),
             None => {
                 app.say("this invocation carries no correlation id");
                 Vec::new()

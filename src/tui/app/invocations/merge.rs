@@ -115,7 +115,7 @@ mod tests {
     fn a_row_that_came_again_replaces_the_old_one() {
         let mut rows = vec![row(1, 1), row(2, 2)];
         let mut again = row(2, 2);
-        again.invocation.status = "failed".to_owned();
+        again.invocation.status = "failed".into();
         merge(&mut rows, vec![again.clone()]);
         assert_eq!(rows, [row(1, 1), again]);
     }

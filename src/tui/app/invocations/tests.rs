@@ -136,7 +136,7 @@ fn a_burst_is_only_counted_where_the_list_does_not_follow() {
     let row = selected(&app);
     let mut answer = rows(9_000, NEWEST as u128);
     let mut known = rows(1_000, 1);
-    known[0].invocation.status = "failed".to_owned();
+    known[0].invocation.status = "failed".into();
     answer.extend(known.clone());
     answer_changes(&mut app, answer);
     assert_eq!((app.invocations.rows().len(), selected(&app)), (200, row));
@@ -205,7 +205,7 @@ fn e_goes_to_the_next_failure_and_reads_on_to_find_one() {
     };
     let request = app.invocations.older.request.unwrap();
     let mut older = rows(600, 200);
-    older[150].invocation.status = "failed".to_owned();
+    older[150].invocation.status = "failed".into();
     update(&mut app, Msg::Page(request, page(older, true)));
     assert_eq!(place(&app), 550);
 }
@@ -329,11 +329,14 @@ fn screen_hostile() {
     let mut hostile = fixture::listed();
     for (n, row) in hostile.iter_mut().enumerate() {
         row.invocation.source_function =
-            ["\u{1b}[2J\u{1b}]0;owned\u{7}evil", "関数の名前はとても長い", "x".repeat(300).as_str()][n % 3].to_owned();
-        row.invocation.source_table = Some("\u{202e}elbat\nnew\tline".to_owned());
-        row.invocation.source_user_email = Some("a\u{200b}b\u{0}c@例え.jp".to_owned());
-        row.invocation.correlation_id = Some("\u{9b}31m".repeat(40));
-        row.children.first_failure = Some(("\u{1b}c".to_owned(), Some("e\u{301}\u{1b}[31m".repeat(60))));
+            ["\u{1b}[2J\u{1b}]0;owned\u{7}evil", "関数の名前はとても長い", "x".repeat(300).as_str()][n % 3].into();
+        row.invocation.source_table = Some("\u{202e}elbat\nnew\tline".into());
+        row.invocation.source_user_email = Some("a\u{200b}b\u{0}c@例え.jp".into());
+        row.invocation.correlation_id = Some("\u{9b}31m".repeat(40).into());
+        row.children.first_failure = Some(Box::new(crate::model::invocation::FailedJob {
+            name: "\u{1b}c".into(),
+            error: Some("e\u{301}\u{1b}[31m".repeat(60).into()),
+        }));
         row.children.events_checked = u64::MAX / 2;
     }
     hostile[2].invocation.created_at = chrono::DateTime::<chrono::Utc>::MAX_UTC;

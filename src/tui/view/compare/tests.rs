@@ -38,8 +38,8 @@ fn hostile() {
     app.marks = vec![id(3), id(3)];
     press(&mut app, "=");
     let mut evil = rows();
-    evil.invocations[0].source_function = "evil\u{1b}[2J\u{7}\u{202e}name".to_owned();
-    evil.jobs[1].name = "長い関数名".repeat(40);
+    evil.invocations[0].source_function = "evil\u{1b}[2J\u{7}\u{202e}name".into();
+    evil.jobs[1].name = "長い関数名".repeat(40).into();
     evil.jobs[2].duration_ms = Some(i64::MIN);
     let request = app.requests;
     update(&mut app, Msg::Compared(request, Ok((evil, rows()))));

@@ -96,7 +96,7 @@ fn draw_node(app: &App, node: &Node, rows: &mut Rows<'_>, buf: &mut Buffer) {
             other => other.name(),
         };
         let x = put(buf, status, status.x + 1, word, theme.status(node.effective)) + 2;
-        let recorded = if node.status.is_empty() { "nothing" } else { &node.status };
+        let recorded = if node.status.is_empty() { "nothing" } else { &*node.status };
         let said = node.reason.clone().unwrap_or_else(|| format!("recorded {recorded}"));
         let like = same_error(app, node);
         let room = status.right().saturating_sub(x + columns(&like) + 2);

@@ -85,14 +85,14 @@ fn running_and_stuck() {
 #[test]
 fn hostile() {
     let mut rows = rows();
-    rows.invocations[0].source_function = "evil\u{1b}[2J\u{7}\u{202e}name".to_owned();
-    rows.invocations[0].correlation_id = Some("chain\u{1b}]0;title\u{7}".to_owned());
-    rows.invocations[1].source_function = "長い関数名".repeat(40);
+    rows.invocations[0].source_function = "evil\u{1b}[2J\u{7}\u{202e}name".into();
+    rows.invocations[0].correlation_id = Some("chain\u{1b}]0;title\u{7}".into());
+    rows.invocations[1].source_function = "長い関数名".repeat(40).into();
     rows.invocations[2].total_duration_ms = Some(i64::MAX);
-    rows.invocations[3].source_table = Some("public.\u{0}tab\nle".to_owned());
-    rows.jobs[1].name = "job\u{9b}31m \u{200b}зелёный ✓ 🚚".to_owned();
-    rows.jobs[1].error = Some(format!("line one\u{1b}[31m\r\n{}", "語".repeat(3_000)));
-    rows.jobs[2].status = "paus\u{1b}ed".to_owned();
+    rows.invocations[3].source_table = Some("public.\u{0}tab\nle".into());
+    rows.jobs[1].name = "job\u{9b}31m \u{200b}зелёный ✓ 🚚".into();
+    rows.jobs[1].error = Some(format!("line one\u{1b}[31m\r\n{}", "語".repeat(3_000)).into());
+    rows.jobs[2].status = "paus\u{1b}ed".into();
     let mut app = opened(rows);
     press(&mut app, "e");
     assert_screen("flow__hostile", &app);

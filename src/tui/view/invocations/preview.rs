@@ -9,7 +9,7 @@ use ratatui::layout::Rect;
 use ratatui::style::Style;
 
 use super::columns::{elapsed, status};
-use crate::model::invocation::{Link, Listed};
+use crate::model::invocation::{FailedJob, Link, Listed};
 use crate::model::outline::plain_text;
 use crate::model::text::{clean, plural};
 use crate::tui::app::App;
@@ -92,12 +92,12 @@ fn fields(
         plural(children.jobs_run, "job")
     );
     let mut fields = vec![("why", format!("{}; {counts}", clean(&reason)), Style::new())];
-    let error = match (&invocation.error_message, &children.first_failure) {
+    let error = match (&invocation.error_message, children.first_failure.as_deref()) {
         // It stands beside its job.
         (None, Some(_)) if inside.is_some() => None,
-        (None, Some((job, error))) => {
+        (None, Some(FailedJob { name, error })) => {
             let error = error.as_deref().map_or("no error text".to_owned(), |error| plain_text(error, false).0);
-            Some(format!("{}: {}", clean(job), clean(&error)))
+            Some(format!("{}: {}", clean(name), clean(&error)))
         }
         (Some(error), _) => Some(clean(&plain_text(error, false).0).into_owned()),
         (None, None) => None,
