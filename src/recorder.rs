@@ -36,6 +36,7 @@ mod event;
 mod failure;
 mod flush;
 mod frame;
+mod held;
 mod inbound;
 mod invocation;
 mod job;
@@ -213,13 +214,13 @@ impl Recorder {
         capture::json(value, self.options().max_json_bytes)
     }
 
-    fn error<K>(&self, error: &(impl Failure<K> + ?Sized)) -> ErrorText {
+    fn error<K>(&self, error: &(impl Failure<K> + ?Sized)) -> ErrorText<'static> {
         let options = self.options();
         let Messages(messages) = failure::words(error);
         let stack = if options.capture_error_stacks { failure::stack(&messages) } else { None };
         ErrorText {
-            message: capture::text(failure::line(&messages), options.max_json_bytes),
-            stack: stack.map(|stack| capture::text(stack, options.max_json_bytes)),
+            message: capture::text(failure::line(&messages), options.max_json_bytes).into_string().into(),
+            stack: stack.map(|stack| capture::text(stack, options.max_json_bytes).into_string().into()),
         }
     }
 
@@ -229,7 +230,7 @@ impl Recorder {
     }
 
     /// False if the record was lost and a later one may take its place.
-    fn push(&self, record: Record) -> bool {
+    fn push(&self, record: Record<'_>) -> bool {
         !self.is_enabled() || self.offer(record.class(), &Frame::of(&record), record.is_end())
     }
 
@@ -241,7 +242,7 @@ impl Recorder {
     }
 
     /// Like `push`, for a row that others refer to: it may use the reserve, and is no loss if there is no room.
-    fn push_parent(&self, record: Record) -> bool {
+    fn push_parent(&self, record: Record<'_>) -> bool {
         self.push_parent_frame(&Frame::of(&record))
     }
 

@@ -2,6 +2,8 @@
 
 use std::borrow::Cow;
 
+use memchr::memchr2;
+
 use super::payload::MASK;
 
 /// Text within text within text: deeper than this nobody stores JSON as text.
@@ -9,7 +11,12 @@ const MOST_NESTED: u32 = 4;
 
 /// Words that make a key a secret: `token` matches `accessToken` and `X-Access-Token`.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
-pub struct Words(Vec<(u32, String)>);
+pub struct Words {
+    /// The letters of each, and the word.
+    words: Vec<(u32, String)>,
+    /// Bytes of the shortest: a shorter key is no secret.
+    shortest: usize,
+}
 
 impl Words {
     /// Case and everything but letters and digits of ASCII is ignored; what is empty then is left out.
@@ -17,31 +24,32 @@ impl Words {
         let plain = |word: T| {
             let mut text = String::new();
             plain_into(word.as_ref(), &mut text);
-            (letters(&text), text)
+            (letters(text.as_bytes()), text)
         };
-        Self(words.into_iter().map(plain).filter(|(_, word)| !word.is_empty()).collect())
+        let words: Vec<_> = words.into_iter().map(plain).filter(|(_, word)| !word.is_empty()).collect();
+        let shortest = words.iter().map(|(_, word)| word.len()).min().unwrap_or(usize::MAX);
+        Self { words, shortest }
     }
 
     /// Whether there is none.
     #[must_use]
     pub fn is_empty(&self) -> bool {
-        self.0.is_empty()
+        self.words.is_empty()
+    }
+
+    /// Whether a key has all the letters of one of the words: nearly none has.
+    fn may_match(&self, key: &[u8]) -> bool {
+        key.len() >= self.shortest && {
+            let found = letters(key);
+            self.words.iter().any(|(letters, _)| found & letters == *letters)
+        }
     }
 
     /// Whether a key contains one of the words. `buffer` is scratch space.
     fn match_key(&self, key: &str, buffer: &mut String) -> bool {
-        let found = letters(key);
-        let mut plain = false;
-        self.0.iter().any(|(letters, word)| {
-            if found & letters != *letters {
-                return false;
-            }
-            if !std::mem::replace(&mut plain, true) {
-                buffer.clear();
-                plain_into(key, buffer);
-            }
-            buffer.contains(word.as_str())
-        })
+        buffer.clear();
+        plain_into(key, buffer);
+        self.words.iter().any(|(_, word)| buffer.contains(word.as_str()))
     }
 }
 
@@ -50,8 +58,16 @@ fn plain_into(text: &str, plain: &mut String) {
 }
 
 /// One bit for each letter that occurs: most keys are told from most words without looking at their order.
-fn letters(text: &str) -> u32 {
-    text.bytes().filter(u8::is_ascii_alphanumeric).fold(0, |bits, byte| bits | 1 << (byte & 31))
+fn letters(text: &[u8]) -> u32 {
+    const BITS: [u32; 256] = {
+        let (mut bits, mut byte) = ([0; 256], 0_u8);
+        while byte < 128 {
+            bits[byte as usize] = if byte.is_ascii_alphanumeric() { 1 << (byte & 31) } else { 0 };
+            byte += 1;
+        }
+        bits
+    };
+    text.iter().fold(0, |bits, byte| bits | BITS[usize::from(*byte)])
 }
 
 /// The text with [`MASK`] in place of every value under a matching key, at any depth: in JSON, in JSON within text, and
@@ -81,13 +97,16 @@ fn mask_nested<'a>(json: &'a str, words: &Words, scratch: &mut Scratch, depth: u
     let text = |from: usize, to: usize| json.get(from..to).unwrap_or_default();
     let bytes = json.as_bytes();
     let (mut masked, mut copied, mut at) = (String::new(), 0, 0);
-    while let Some(open) = json.get(at..).and_then(|rest| rest.find('"')).map(|found| at + found) {
-        let end = string_end(bytes, open);
-        let inner = text(open + 1, end.saturating_sub(1));
+    while let Some(open) = find(bytes, at, |byte| byte == b'"') {
+        let (end, escaped) = string_end(bytes, open);
         let colon = skip_space(bytes, end);
         let replaced = if bytes.get(colon) == Some(&b':') {
             at = colon + 1;
-            if !is_secret(text(open, end), inner, words, &mut scratch.key) {
+            let key = open + 1..end - 1;
+            if !escaped && !bytes.get(key.clone()).is_some_and(|key| words.may_match(key)) {
+                continue;
+            }
+            if !is_secret(text(open, end), text(key.start, key.end), words, &mut scratch.key) {
                 continue;
             }
             let value = skip_space(bytes, colon + 1);
@@ -97,6 +116,9 @@ fn mask_nested<'a>(json: &'a str, words: &Words, scratch: &mut Scratch, depth: u
             is_masked.then(|| (value, format!("\"{MASK}\"")))
         } else {
             at = end;
+            if !escaped {
+                continue;
+            }
             stored_json(text(open, end), words, scratch, depth).map(|json| (open, json))
         };
         if let Some((from, replacement)) = replaced {
@@ -143,17 +165,23 @@ fn closed(quoted: &str) -> String {
     format!("{}\"", &quoted[..end])
 }
 
-/// Just after the quotation mark that closes the string which opens here.
-fn string_end(bytes: &[u8], open: usize) -> usize {
-    let mut at = open + 1;
-    while let Some(byte) = bytes.get(at) {
-        match byte {
-            b'"' => return at + 1,
-            b'\\' => at += 2,
-            _ => at += 1,
+/// The first such byte from here on.
+fn find(bytes: &[u8], from: usize, is_it: impl Fn(u8) -> bool) -> Option<usize> {
+    Some(from + bytes.get(from..)?.iter().position(|byte| is_it(*byte))?)
+}
+
+/// Just after the quotation mark that closes the string which opens here, and whether it holds an escape.
+fn string_end(bytes: &[u8], open: usize) -> (usize, bool) {
+    let (mut at, mut escaped) = (open + 1, false);
+    while let Some(found) = memchr2(b'"', b'\\', bytes.get(at..).unwrap_or_default()) {
+        at += found;
+        if bytes.get(at) == Some(&b'"') {
+            return (at + 1, escaped);
         }
+        escaped = true;
+        at += 2;
     }
-    bytes.len()
+    (bytes.len(), escaped)
 }
 
 fn skip_space(bytes: &[u8], from: usize) -> usize {
@@ -166,7 +194,7 @@ fn value_end(bytes: &[u8], start: usize) -> usize {
     let (mut at, mut depth) = (start, 0_usize);
     while let Some(byte) = bytes.get(at) {
         match byte {
-            b'"' => at = string_end(bytes, at),
+            b'"' => at = string_end(bytes, at).0,
             b'{' | b'[' => {
                 depth += 1;
                 at += 1;

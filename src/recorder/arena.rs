@@ -11,15 +11,18 @@
 use std::cell::Cell;
 use std::collections::VecDeque;
 use std::sync::atomic::{AtomicU64, AtomicUsize, Ordering};
-use std::sync::{Mutex, MutexGuard, PoisonError};
+use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 
-use crate::recorder::frame::{self, Frame};
-use crate::recorder::record::Record;
+use crate::recorder::BATCH_BYTES;
+use crate::recorder::frame::Frame;
+use crate::recorder::held::Held;
 
 /// The length and the number before each record.
 const HEADER: usize = 12;
 const FEWEST_SHARDS: usize = 8;
 const LARGEST_CHUNK: usize = 256 << 10;
+/// What is kept for the next batch, bytes.
+const MOST_SPARE: usize = 2 * BATCH_BYTES;
 /// Chunks that are kept for the next records.
 const POOL: usize = 8;
 /// How often a caller goes round all shards before it gives up.
@@ -264,6 +267,8 @@ pub(super) struct Intake {
     complete_to: u64,
     /// Records that were read.
     pub(super) read: u64,
+    /// Memory of a batch that was written, for the next one: new pages from the system cost more than what is put there.
+    spare: Vec<u8>,
 }
 
 #[derive(Debug)]
@@ -283,13 +288,19 @@ impl Cursor {
 
 impl Intake {
     pub(super) fn new(arena: &Arena) -> Self {
-        Self { shards: arena.shards.iter().map(|_| VecDeque::new()).collect(), complete_to: 0, read: 0 }
+        Self {
+            shards: arena.shards.iter().map(|_| VecDeque::new()).collect(),
+            complete_to: 0,
+            read: 0,
+            spare: Vec::new(),
+        }
     }
 
     /// The next records in the order of their numbers: so many, or somewhat more than so many bytes.
-    pub(super) fn take(&mut self, arena: &Arena, records: usize, bytes: usize) -> Vec<Record> {
-        let (mut taken, mut size) = (Vec::new(), 0);
-        while taken.len() < records && size < bytes {
+    pub(super) fn take(&mut self, arena: &Arena, records: usize, bytes: usize) -> Held {
+        let (mut taken, mut places) = (std::mem::take(&mut self.spare), Vec::new());
+        taken.clear();
+        while places.len() < records && taken.len() < bytes {
             if self.read >= self.complete_to {
                 self.drain(arena);
                 if self.read >= self.complete_to {
@@ -302,12 +313,11 @@ impl Intake {
             if let Some(cursor) = queue.front_mut()
                 && let Some((_, frame)) = cursor.peek()
             {
-                let length = HEADER + frame.len();
-                // What was written a moment ago in this process can be read.
-                taken.extend(frame::read(frame));
+                let start = taken.len();
+                taken.extend_from_slice(frame);
+                places.push(start..taken.len());
                 self.read += 1;
-                size += length;
-                cursor.at += length;
+                cursor.at += HEADER + taken.len() - start;
             }
             if queue.front().is_some_and(|cursor| cursor.peek().is_none())
                 && let Some(cursor) = queue.pop_front()
@@ -315,7 +325,14 @@ impl Intake {
                 arena.release(cursor.chunk);
             }
         }
-        taken
+        Held::new(Arc::new(taken), places)
+    }
+
+    /// Takes back the memory of a batch.
+    pub(super) fn reuse(&mut self, held: Held) {
+        if let Some(bytes) = held.into_bytes().filter(|bytes| bytes.capacity() <= MOST_SPARE) {
+            self.spare = bytes;
+        }
     }
 
     fn drain(&mut self, arena: &Arena) {
@@ -343,11 +360,13 @@ impl Intake {
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::recorder::held::tests::{held, rows};
+    use crate::recorder::record::Record;
     use crate::recorder::record::tests::history;
 
     const ALL: usize = usize::MAX;
 
-    fn push(arena: &Arena, record: &Record) -> Pushed {
+    fn push(arena: &Arena, record: &Record<'_>) -> Pushed {
         arena.push(&Frame::of(record), record.is_end())
     }
 
@@ -360,9 +379,11 @@ mod tests {
             for (record, number) in records.iter().zip(1..) {
                 assert_eq!(push(&arena, record), Pushed::Kept(round * records.len() as u64 + number));
             }
-            assert_eq!(intake.take(&arena, 10, ALL), records[..10]);
-            assert_eq!(intake.take(&arena, ALL, 1), records[10..11]);
-            assert_eq!(intake.take(&arena, ALL, ALL), records[11..]);
+            for (most, bytes, expected) in
+                [(10, ALL, &records[..10]), (ALL, 1, &records[10..11]), (ALL, ALL, &records[11..])]
+            {
+                assert_eq!(rows(&intake.take(&arena, most, bytes)), rows(&held(expected)));
+            }
             assert_eq!((arena.bytes(), intake.read), (0, arena.accepted()));
         }
         assert!(intake.take(&arena, ALL, ALL).is_empty());
@@ -382,7 +403,7 @@ mod tests {
             assert!(arena.bytes() <= limit && arena.accepted() - started >= started / 16, "{started} of {limit}");
             assert_eq!(push(&arena, start), Pushed::Full);
             let mut intake = Intake::new(&arena);
-            assert_eq!(intake.take(&arena, ALL, ALL).len() as u64, arena.accepted());
+            assert_eq!(rows(&intake.take(&arena, ALL, ALL)).records(), arena.accepted());
             assert_eq!(arena.bytes(), 0);
             assert!(matches!(push(&arena, start), Pushed::Kept(_)));
             arena.close();
@@ -400,7 +421,7 @@ mod tests {
         records.iter().for_each(|record| assert!(matches!(push(&arena, record), Pushed::Kept(_))));
         assert!(arena.is_pressed(ALL) && arena.bytes() <= 1 << 20);
         assert_eq!(push(&arena, &records[4]), Pushed::Full);
-        assert_eq!(Intake::new(&arena).take(&arena, ALL, ALL), records);
+        assert_eq!(rows(&Intake::new(&arena).take(&arena, ALL, ALL)), rows(&held(&records)));
         assert_eq!(arena.bytes(), 0);
     }
 
@@ -428,21 +449,18 @@ mod tests {
             let total = threads * rounds * 12;
             let (mut seen, mut count) = (std::collections::BTreeSet::new(), 0);
             while count < total {
-                for record in intake.take(&arena, 7, ALL) {
-                    count += 1;
-                    match record {
-                        Record::Invocation(row) => drop(seen.insert(row.id)),
-                        Record::Event(row) => {
-                            assert!(seen.contains(&row.invocation_id), "an event before its invocation");
-                            seen.insert(row.id);
-                        }
-                        Record::Job(row) => {
-                            assert!(seen.contains(&row.event_execution_id), "a job before its event");
-                            seen.insert(row.id);
-                        }
-                        Record::Log(row) => assert!(seen.contains(&row.job_execution_id), "a line before its job"),
-                    }
-                }
+                let taken = intake.take(&arena, 7, ALL);
+                let batch = rows(&taken);
+                count += u128::from(batch.records());
+                seen.extend(batch.invocations.iter().map(|row| row.id));
+                assert!(
+                    batch.events.iter().all(|row| seen.contains(&row.invocation_id)),
+                    "an event before its invocation"
+                );
+                seen.extend(batch.events.iter().map(|row| row.id));
+                assert!(batch.jobs.iter().all(|row| seen.contains(&row.event_execution_id)), "a job before its event");
+                seen.extend(batch.jobs.iter().map(|row| row.id));
+                assert!(batch.logs.iter().all(|row| seen.contains(&row.job_execution_id)), "a line before its job");
             }
         });
         assert!(intake.take(&arena, ALL, ALL).is_empty());

@@ -112,9 +112,9 @@ impl Handler {
         self.end("handler_failed", Some(self.scope.invocation.recorder.error(error)));
     }
 
-    fn end(&self, status: &'static str, error: Option<ErrorText>) {
+    fn end(&self, status: &'static str, error: Option<ErrorText<'static>>) {
         let duration = self.scope.invocation.recorder.since(self.started);
-        let _ = self.scope.handling.set(Phase { status, duration, error: error.map(Box::new) });
+        let _ = self.scope.handling.set(Phase { status, duration, error });
         let late = self.scope.counts.close_into(&self.scope.invocation.counts);
         self.scope.record();
         if late {
@@ -152,28 +152,28 @@ pub(super) struct Scope {
 struct Phase {
     status: &'static str,
     duration: i32,
-    error: Option<Box<ErrorText>>,
+    error: Option<ErrorText<'static>>,
 }
 
 impl Scope {
-    fn detect(&self, status: &'static str, error: Option<ErrorText>) {
+    fn detect(&self, status: &'static str, error: Option<ErrorText<'static>>) {
         let duration = self.invocation.recorder.since(self.started);
-        let _ = self.detection.set(Phase { status, duration, error: error.map(Box::new) });
+        let _ = self.detection.set(Phase { status, duration, error });
         self.record();
     }
 
-    fn row(&self) -> EventRow {
+    fn row<'s>(&'s self) -> EventRow<'s> {
         let (detection, handling) = (self.detection.get(), self.handling.get());
-        let error = |phase: Option<&Phase>| phase.and_then(|phase| phase.error.clone());
+        let error = |phase: Option<&'s Phase>| phase?.error.as_ref().map(ErrorText::borrowed);
         let [jobs_count, jobs_succeeded, jobs_failed] = self.counts.jobs();
         EventRow {
             id: self.id,
             invocation_id: self.invocation.id,
             created_at: self.created_at,
             updated_at: self.invocation.recorder.options().clock.now(),
-            correlation_id: Arc::clone(&self.invocation.correlation),
-            event_name: Arc::clone(&self.name),
-            module_path: self.module_path.clone(),
+            correlation_id: &self.invocation.correlation,
+            event_name: &self.name,
+            module_path: self.module_path.as_deref(),
             detected: detection.is_some_and(|phase| phase.status == "handling"),
             status: handling.or(detection).map_or("detecting", |phase| phase.status),
             detection_duration_ms: detection.map(|phase| phase.duration),

@@ -15,8 +15,8 @@ use uuid::Uuid;
 
 use crate::recorder::BATCH_BYTES;
 use crate::recorder::arena::Intake;
+use crate::recorder::held::Held;
 use crate::recorder::loss::{Loss, Reason};
-use crate::recorder::record::{Record, coalesce};
 use crate::recorder::shared::{AWAKE, IDLE, Shared, TIMED};
 use crate::recorder::spool::Spool;
 use crate::recorder::state::Origin;
@@ -64,7 +64,7 @@ struct Flusher {
     shared: Arc<Shared>,
     intake: Intake,
     /// Batches that neither the database nor the spool could take, the next one last, and when to try again.
-    kept: Vec<Batch>,
+    kept: Vec<Held>,
     kept_until: Duration,
     /// The records that wait are not older than this.
     opened: Option<Duration>,
@@ -191,31 +191,23 @@ impl Flusher {
         }
     }
 
-    /// The rows of the next batch; empty if there are none.
-    fn next_batch(&mut self) -> Batch {
-        self.kept.pop().unwrap_or_else(|| {
-            let records = self.intake.take(&self.shared.arena, self.shared.options.batch_size.max(1), BATCH_BYTES);
-            self.rows(records)
-        })
-    }
-
-    /// Without secrets, which go neither to the database nor to the spool.
-    fn rows(&self, records: Vec<Record>) -> Batch {
-        let mut batch = coalesce(records);
-        batch::redact(&mut batch, &self.shared.secrets);
-        batch
+    /// The next batch; empty if there is none.
+    fn next_batch(&mut self) -> Held {
+        self.kept
+            .pop()
+            .unwrap_or_else(|| self.intake.take(&self.shared.arena, self.shared.options.batch_size.max(1), BATCH_BYTES))
     }
 
     fn write_memory(&mut self, runtime: &Runtime) {
-        let batch = self.next_batch();
-        let (outcome, left) = self.write(runtime, batch, Origin::Memory);
+        let held = self.next_batch();
+        let (outcome, left) = self.write(runtime, held, Origin::Memory);
         self.shared.update(|state| state.settle(&outcome, Origin::Memory));
         if left.is_empty() {
             return;
         }
         if self.spool.is_none() {
             self.gave_up = self.shared.lock().stop_at.is_some();
-            left.iter().for_each(|batch| self.lose(batch, Reason::ShutDown));
+            left.iter().for_each(|held| self.lose(held, Reason::ShutDown));
             return;
         }
         self.failures = 0;
@@ -229,12 +221,13 @@ impl Flusher {
         // What comes meanwhile may come faster than it can be spooled.
         let mark = self.shared.arena.accepted();
         while !self.kept.is_empty() || self.intake.read < mark {
-            let batch = self.next_batch();
-            if batch.is_empty() {
+            let held = self.next_batch();
+            if held.is_empty() {
                 break;
             }
-            if !self.spool(&batch) {
-                self.kept.push(batch);
+            let spooled = self.spool(&held.rows(&self.shared.secrets));
+            if !spooled {
+                self.kept.push(held);
                 self.kept_until = self.shared.timer.elapsed() + SPOOL_DELAY;
                 // Callers need not tell again that memory fills.
                 return;
@@ -244,7 +237,7 @@ impl Flusher {
     }
 
     /// Puts a batch into the spool; false if there is none, or if it does not take it.
-    fn spool(&mut self, batch: &Batch) -> bool {
+    fn spool(&mut self, batch: &Batch<'_>) -> bool {
         let Some(spool) = &mut self.spool else { return false };
         if let Err(error) = spool.append(batch, counted(batch)) {
             self.complain(&error);
@@ -261,23 +254,20 @@ impl Flusher {
     /// Writes the first segment of the spool.
     fn write_spool(&mut self, runtime: &Runtime) {
         let Some(spool) = &mut self.spool else { return };
-        let (mut records, own) = match spool.first() {
-            Ok(Some(backlog)) => (backlog.records, backlog.own),
+        let backlog = match spool.first() {
+            Ok(Some(backlog)) => backlog,
             Ok(None) => return,
             Err(error) => {
                 self.complain(&error);
                 return self.retry_later();
             }
         };
-        let origin = if own { Origin::Spool } else { Origin::Other };
+        let origin = if backlog.own { Origin::Spool } else { Origin::Other };
         let mut outcome = Outcome::default();
-        while !records.is_empty() {
+        for (frames, held) in backlog.parts(self.shared.options.batch_size) {
             self.shared.update(|state| state.settle(&outcome, origin));
-            let count = records.len().min(self.shared.options.batch_size.max(1));
-            let rest = records.split_off(count);
-            let batch = self.rows(std::mem::replace(&mut records, rest));
-            let held = counted(&batch);
-            let (written, left) = self.write(runtime, batch, origin);
+            let records = counted(&held.rows(&self.shared.secrets));
+            let (written, left) = self.write(runtime, held, origin);
             if !left.is_empty() {
                 // The whole batch is written again, and counted then.
                 return self.retry_later();
@@ -285,7 +275,7 @@ impl Flusher {
             self.failures = 0;
             outcome = written;
             if let Some(spool) = &mut self.spool {
-                spool.advance(count, held);
+                spool.advance(frames, records);
             }
         }
         // Before the last records are counted: who waited for them finds it gone.
@@ -314,12 +304,12 @@ impl Flusher {
     /// Spools or counts what there was no time for.
     fn abandon(&mut self) {
         loop {
-            let batch = self.next_batch();
-            if batch.is_empty() {
+            let held = self.next_batch();
+            if held.is_empty() {
                 break;
             }
-            if !self.spool(&batch) {
-                self.lose(&batch, Reason::ShutDown);
+            if !self.spool(&held.rows(&self.shared.secrets)) {
+                self.lose(&held, Reason::ShutDown);
             }
         }
     }
@@ -344,5 +334,16 @@ mod tests {
         assert_eq!(delay(second, u32::MAX, 1.0), MOST_DELAY);
         assert_eq!(delay(Duration::ZERO, 9, 1.0), LEAST_DELAY);
         assert_eq!(delay(Duration::MAX, 9, 0.5), MOST_DELAY / 2);
+    }
+
+    proptest::proptest! {
+        #[test]
+        fn no_delay_is_out_of_bounds(base_ms in 0..100_000_u64, failures: u32, chance in 0.0..1.0) {
+            let (base, longest) = (Duration::from_millis(base_ms), delay(Duration::from_millis(base_ms), failures, 1.0));
+            let drawn = delay(base, failures, chance);
+            proptest::prop_assert!(LEAST_DELAY <= drawn && drawn <= longest && longest <= MOST_DELAY);
+            proptest::prop_assert!(longest <= delay(base, failures.saturating_add(1), 1.0));
+            proptest::prop_assert!(failures > 1 || longest <= base.max(LEAST_DELAY));
+        }
     }
 }

@@ -3,15 +3,15 @@
 //! The same bytes wait in memory and in the spool, so what an older version spooled must stay readable: a change of the
 //! layout needs new kinds.
 
-use std::sync::Arc;
-
 use chrono::{DateTime, Utc};
 use uuid::Uuid;
 
 use crate::recorder::record::{JobRef, Record};
-use crate::store::write::{
-    EVENT_STATUSES, ErrorText, EventRow, InvocationRow, JobRow, LEVELS, LogRow, STATUSES, Source,
-};
+use crate::store::write::{EVENT_STATUSES, ErrorText, EventRow, InvocationRow, LEVELS, LogRow, STATUSES};
+
+pub(super) use read::{TABLES, key, read};
+
+mod read;
 
 const INVOCATION: u8 = 1;
 const EVENT: u8 = 2;
@@ -25,14 +25,14 @@ const ABSENT: u32 = u32::MAX;
 
 /// A record where it is, ready to be encoded.
 pub(super) enum Frame<'a> {
-    Invocation(&'a InvocationRow),
-    Event(&'a EventRow),
+    Invocation(&'a InvocationRow<'a>),
+    Event(&'a EventRow<'a>),
     Job(JobRef<'a>),
-    Log(&'a LogRow),
+    Log(&'a LogRow<'a>),
 }
 
 impl<'a> Frame<'a> {
-    pub(super) fn of(record: &'a Record) -> Self {
+    pub(super) fn of(record: &'a Record<'a>) -> Self {
         match record {
             Record::Invocation(row) => Self::Invocation(row),
             Record::Event(row) => Self::Event(row),
@@ -137,7 +137,7 @@ trait Sink {
     }
 
     #[inline(always)]
-    fn error(&mut self, error: Option<&ErrorText>) {
+    fn error(&mut self, error: Option<&ErrorText<'_>>) {
         self.string(error.map(|error| &*error.message));
         self.string(error.and_then(|error| error.stack.as_deref()));
     }
@@ -200,7 +200,7 @@ impl Sink for Place<'_> {
     }
 }
 
-fn invocation(sink: &mut impl Sink, row: &InvocationRow) {
+fn invocation(sink: &mut impl Sink, row: &InvocationRow<'_>) {
     sink.records(row.records);
     sink.id(row.id);
     sink.time(row.created_at);
@@ -210,9 +210,9 @@ fn invocation(sink: &mut impl Sink, row: &InvocationRow) {
     for count in [row.events_detected, row.jobs_run, row.jobs_succeeded, row.jobs_failed] {
         sink.int(count);
     }
-    sink.string(Some(&row.correlation_id));
-    sink.string(Some(&row.source_function));
-    sink.error(row.error.as_deref());
+    sink.string(Some(row.correlation_id));
+    sink.string(Some(row.source_function));
+    sink.error(row.error.as_ref());
     sink.put([u8::from(row.source.is_some())]);
     if let Some(source) = &row.source {
         sink.option(source.job_id, Sink::id);
@@ -235,7 +235,7 @@ fn invocation(sink: &mut impl Sink, row: &InvocationRow) {
     }
 }
 
-fn event(sink: &mut impl Sink, row: &EventRow) {
+fn event(sink: &mut impl Sink, row: &EventRow<'_>) {
     sink.records(row.records);
     sink.id(row.id);
     sink.id(row.invocation_id);
@@ -248,22 +248,22 @@ fn event(sink: &mut impl Sink, row: &EventRow) {
     for count in [row.jobs_count, row.jobs_succeeded, row.jobs_failed] {
         sink.int(count);
     }
-    sink.string(Some(&row.correlation_id));
-    sink.string(Some(&row.event_name));
-    sink.error(row.detection_error.as_deref());
-    sink.error(row.handler_error.as_deref());
-    sink.string(row.module_path.as_deref());
+    sink.string(Some(row.correlation_id));
+    sink.string(Some(row.event_name));
+    sink.error(row.detection_error.as_ref());
+    sink.error(row.handler_error.as_ref());
+    sink.string(row.module_path);
 }
 
-fn log(sink: &mut impl Sink, row: &LogRow) {
+fn log(sink: &mut impl Sink, row: &LogRow<'_>) {
     sink.records(row.records);
     sink.id(row.id);
     sink.id(row.job_execution_id);
     sink.time(row.created_at);
     sink.status(LEVELS, row.level);
-    sink.string(Some(&row.message));
+    sink.string(Some(row.message));
     sink.string(row.data.as_deref());
-    sink.string(row.source.as_deref());
+    sink.string(row.source);
 }
 
 #[inline(always)]
@@ -281,187 +281,15 @@ fn job(sink: &mut impl Sink, row: &JobRef<'_>) {
     sink.error(row.error);
 }
 
-/// Reads a record; `None` if the bytes are none.
-pub(super) fn read(bytes: &[u8]) -> Option<Record> {
-    let (kind, rest) = bytes.split_first()?;
-    let (length, _) = rest.split_first_chunk()?;
-    let (head, texts) = bytes.split_at_checked(usize::from(u16::from_le_bytes(*length)))?;
-    let mut reader = Reader { head: head.get(HEAD_START..)?, texts };
-    Some(match *kind {
-        INVOCATION => Record::Invocation(reader.invocation()?),
-        EVENT => Record::Event(reader.event()?),
-        JOB => Record::Job(reader.job()?),
-        LOG => Record::Log(reader.log()?),
-        _ => return None,
-    })
-}
-
-struct Reader<'a> {
-    head: &'a [u8],
-    texts: &'a [u8],
-}
-
-impl<'a> Reader<'a> {
-    fn take<const N: usize>(&mut self) -> Option<[u8; N]> {
-        let (value, rest) = self.head.split_first_chunk()?;
-        self.head = rest;
-        Some(*value)
-    }
-
-    fn flag(&mut self) -> Option<bool> {
-        Some(self.take::<1>()? != [0])
-    }
-
-    fn id(&mut self) -> Option<Uuid> {
-        Some(Uuid::from_bytes(self.take()?))
-    }
-
-    fn time(&mut self) -> Option<DateTime<Utc>> {
-        DateTime::from_timestamp_micros(i64::from_le_bytes(self.take()?))
-    }
-
-    fn int(&mut self) -> Option<i32> {
-        Some(i32::from_le_bytes(self.take()?))
-    }
-
-    fn records(&mut self) -> Option<u64> {
-        Some(u64::from_le_bytes(self.take()?))
-    }
-
-    fn option<T>(&mut self, read: impl FnOnce(&mut Self) -> Option<T>) -> Option<Option<T>> {
-        Some(if self.flag()? { Some(read(self)?) } else { None })
-    }
-
-    fn status(&mut self, order: &'static [&'static str]) -> Option<&'static str> {
-        let [place] = self.take()?;
-        order.get(usize::from(place)).copied()
-    }
-
-    fn text(&mut self) -> Option<Option<&'a str>> {
-        let length = u32::from_le_bytes(self.take()?);
-        if length == ABSENT {
-            return Some(None);
-        }
-        let (text, rest) = self.texts.split_at_checked(usize::try_from(length).ok()?)?;
-        self.texts = rest;
-        Some(Some(std::str::from_utf8(text).ok()?))
-    }
-
-    fn boxed(&mut self) -> Option<Option<Box<str>>> {
-        Some(self.text()?.map(Box::from))
-    }
-
-    fn name(&mut self) -> Option<Arc<str>> {
-        self.text()?.map(Arc::from)
-    }
-
-    fn error(&mut self) -> Option<Option<Box<ErrorText>>> {
-        let (message, stack) = (self.boxed()?, self.boxed()?);
-        Some(message.map(|message| Box::new(ErrorText { message, stack })))
-    }
-
-    // The fields of a literal are read in the order in which they are written here.
-
-    fn invocation(&mut self) -> Option<InvocationRow> {
-        let mut row = InvocationRow {
-            records: self.records()?,
-            id: self.id()?,
-            created_at: self.time()?,
-            updated_at: self.time()?,
-            status: self.status(STATUSES)?,
-            total_duration_ms: self.option(Self::int)?,
-            events_detected: self.int()?,
-            jobs_run: self.int()?,
-            jobs_succeeded: self.int()?,
-            jobs_failed: self.int()?,
-            correlation_id: self.name()?,
-            source_function: self.name()?,
-            error: self.error()?,
-            source: None,
-        };
-        if self.flag()? {
-            row.source = Some(Box::new(Source {
-                job_id: self.option(Self::id)?,
-                event_id: self.option(Self::id)?,
-                event_time: self.option(Self::time)?,
-                auto_load_modules: self.option(Self::flag)?,
-                table: self.boxed()?,
-                operation: self.boxed()?,
-                system: self.boxed()?,
-                kind: self.boxed()?,
-                payload: self.boxed()?,
-                user_email: self.boxed()?,
-                user_role: self.boxed()?,
-                modules_directory: self.boxed()?,
-                context: self.boxed()?,
-            }));
-        }
-        Some(row)
-    }
-
-    fn event(&mut self) -> Option<EventRow> {
-        Some(EventRow {
-            records: self.records()?,
-            id: self.id()?,
-            invocation_id: self.id()?,
-            created_at: self.time()?,
-            updated_at: self.time()?,
-            detected: self.flag()?,
-            status: self.status(EVENT_STATUSES)?,
-            detection_duration_ms: self.option(Self::int)?,
-            handler_duration_ms: self.option(Self::int)?,
-            jobs_count: self.int()?,
-            jobs_succeeded: self.int()?,
-            jobs_failed: self.int()?,
-            correlation_id: self.name()?,
-            event_name: self.name()?,
-            detection_error: self.error()?,
-            handler_error: self.error()?,
-            module_path: self.text()?.map(Arc::from),
-        })
-    }
-
-    fn log(&mut self) -> Option<LogRow> {
-        Some(LogRow {
-            records: self.records()?,
-            id: self.id()?,
-            job_execution_id: self.id()?,
-            created_at: self.time()?,
-            level: self.status(LEVELS)?,
-            message: self.boxed()??,
-            data: self.boxed()?,
-            source: self.boxed()?,
-        })
-    }
-
-    fn job(&mut self) -> Option<JobRow> {
-        Some(JobRow {
-            records: self.records()?,
-            id: self.id()?,
-            invocation_id: self.id()?,
-            event_execution_id: self.id()?,
-            created_at: self.time()?,
-            updated_at: self.time()?,
-            status: self.status(STATUSES)?,
-            duration_ms: self.option(Self::int)?,
-            correlation_id: self.name()?,
-            job_name: self.name()?,
-            function_name: self.text()?.map(Arc::from),
-            options: self.boxed()?,
-            result: self.boxed()?,
-            error: self.error()?,
-        })
-    }
-}
-
 #[cfg(test)]
 mod tests {
     use proptest::prelude::*;
 
     use super::*;
     use crate::recorder::record::tests::history;
+    use crate::store::write::Source;
 
-    fn bytes(record: &Record) -> Vec<u8> {
+    fn bytes(record: &Record<'_>) -> Vec<u8> {
         let mut bytes = Vec::new();
         Frame::of(record).append(&mut bytes);
         bytes
@@ -479,11 +307,19 @@ mod tests {
                 context: Some("".into()),
                 ..Source::default()
             }));
-            row.error = Some(Box::new(ErrorText { message: "é".into(), stack: Some("stack".into()) }));
+            row.error = Some(ErrorText { message: "é".into(), stack: Some("stack".into()) });
             row.records = 3;
         }
         for record in records {
-            assert_eq!(read(&bytes(&record)), Some(record));
+            let bytes = bytes(&record);
+            let id = match &record {
+                Record::Invocation(row) => row.id,
+                Record::Event(row) => row.id,
+                Record::Job(row) => row.id,
+                Record::Log(row) => row.id,
+            };
+            assert_eq!(key(&bytes).map(|(_, id)| id), Some(id.as_u128()));
+            assert_eq!(read(&bytes), Some(record));
         }
     }
 
@@ -494,7 +330,7 @@ mod tests {
             let at = at.index(bytes.len());
             bytes[at] = value;
             bytes.truncate(length.index(bytes.len()) + 1);
-            let _ = read(&bytes);
+            let _ = (key(&bytes), read(&bytes));
         }
     }
 }

@@ -1,5 +1,6 @@
 //! The guard of an invocation.
 
+use std::borrow::Cow;
 use std::sync::atomic::{AtomicBool, AtomicI32, Ordering};
 use std::sync::{Arc, OnceLock};
 use std::thread::panicking;
@@ -24,7 +25,7 @@ use crate::store::write::{ErrorText, InvocationRow, Source};
 pub struct InvocationBuilder {
     recorder: Recorder,
     function: Arc<str>,
-    source: Box<Source>,
+    source: Box<Source<'static>>,
     /// What was said explicitly.
     given: Inbound,
     headers: Inbound,
@@ -38,37 +39,37 @@ impl InvocationBuilder {
 
     /// The system that sent the event: `hasura`, `supabase`, …
     pub fn system(mut self, system: &str) -> Self {
-        self.source.system = Some(system.into());
+        self.source.system = Some(system.to_owned().into());
         self
     }
 
     /// The table that changed, `schema.table`.
     pub fn table(mut self, table: &str) -> Self {
-        self.source.table = Some(table.into());
+        self.source.table = Some(table.to_owned().into());
         self
     }
 
     /// What happened to it: INSERT, UPDATE, DELETE, MANUAL or a word of your own.
     pub fn operation(mut self, operation: &str) -> Self {
-        self.source.operation = Some(operation.into());
+        self.source.operation = Some(operation.to_owned().into());
         self
     }
 
     /// The kind of trigger: database, webhook, cron, action, application, queue, manual.
     pub fn source_type(mut self, kind: &str) -> Self {
-        self.source.kind = Some(kind.into());
+        self.source.kind = Some(kind.to_owned().into());
         self
     }
 
     /// Who caused the event.
     pub fn user_email(mut self, email: &str) -> Self {
-        self.source.user_email = Some(email.into());
+        self.source.user_email = Some(email.to_owned().into());
         self
     }
 
     /// The role in which they did.
     pub fn user_role(mut self, role: &str) -> Self {
-        self.source.user_role = Some(role.into());
+        self.source.user_role = Some(role.to_owned().into());
         self
     }
 
@@ -80,7 +81,7 @@ impl InvocationBuilder {
     /// than `max_json_bytes` is not read.
     pub fn payload<T: Serialize + ?Sized>(mut self, payload: &T) -> Self {
         if self.recorder.is_enabled() {
-            self.source.payload = Some(self.recorder.json(payload));
+            self.source.payload = Some(self.recorder.json(payload).into_string().into());
         }
         self
     }
@@ -88,7 +89,7 @@ impl InvocationBuilder {
     /// Free context, anything `Serialize`.
     pub fn context<T: Serialize + ?Sized>(mut self, context: &T) -> Self {
         if self.recorder.is_enabled() {
-            self.source.context = Some(self.recorder.json(context));
+            self.source.context = Some(self.recorder.json(context).into_string().into());
         }
         self
     }
@@ -144,7 +145,7 @@ impl InvocationBuilder {
     /// The directory from which the event modules were loaded.
     pub fn modules_directory(mut self, directory: &str) -> Self {
         self.source.auto_load_modules = Some(true);
-        self.source.modules_directory = Some(directory.into());
+        self.source.modules_directory = Some(directory.to_owned().into());
         self
     }
 
@@ -187,9 +188,9 @@ impl InvocationBuilder {
 
     /// Fills in what the payload says of itself.
     fn describe(&mut self, payload: &Payload) {
-        fn fill(column: &mut Option<Box<str>>, text: Option<&String>) {
+        fn fill(column: &mut Option<Cow<'static, str>>, text: Option<&String>) {
             if column.is_none() {
-                *column = text.map(|text| text.as_str().into());
+                *column = text.map(|text| text.clone().into());
             }
         }
         let source = &mut self.source;
@@ -260,7 +261,7 @@ impl Drop for Invocation {
 }
 
 /// Why a guard that was dropped has failed.
-pub(super) fn unfinished() -> ErrorText {
+pub(super) fn unfinished() -> ErrorText<'static> {
     ErrorText { message: if panicking() { "panicked" } else { "cancelled" }.into(), stack: None }
 }
 
@@ -291,19 +292,19 @@ pub(super) struct Scope {
 struct End {
     status: &'static str,
     duration: i32,
-    error: Option<Box<ErrorText>>,
+    error: Option<ErrorText<'static>>,
 }
 
 impl Scope {
-    fn row(&self) -> InvocationRow {
+    fn row(&self) -> InvocationRow<'_> {
         let end = self.end.get();
         let [jobs_run, jobs_succeeded, jobs_failed] = self.counts.jobs();
         InvocationRow {
             id: self.id,
             created_at: self.created_at,
             updated_at: self.recorder.options().clock.now(),
-            correlation_id: Arc::clone(&self.correlation),
-            source_function: Arc::clone(&self.function),
+            correlation_id: &self.correlation,
+            source_function: &self.function,
             source: None,
             status: end.map_or("running", |end| end.status),
             total_duration_ms: end.map(|end| end.duration),
@@ -311,15 +312,15 @@ impl Scope {
             jobs_run,
             jobs_succeeded,
             jobs_failed,
-            error: end.and_then(|end| end.error.clone()),
+            error: end.and_then(|end| end.error.as_ref()).map(ErrorText::borrowed),
             records: 1,
         }
     }
 
-    fn end(&self, status: &'static str, error: Option<ErrorText>) {
+    fn end(&self, status: &'static str, error: Option<ErrorText<'static>>) {
         let duration = self.recorder.since(self.started);
         // A guard ends once: `end` consumes it, and its drop asks first.
-        let _ = self.end.set(End { status, duration, error: error.map(Box::new) });
+        let _ = self.end.set(End { status, duration, error });
         self.counts.close();
         if self.recorder.push(Record::Invocation(self.row())) {
             self.recorded.store(true, Ordering::Release);

@@ -218,7 +218,7 @@ impl Job {
         }
     }
 
-    fn end(&mut self, error: Option<&ErrorText>, result: Option<&[u8]>) {
+    fn end(&mut self, error: Option<&ErrorText<'_>>, result: Option<&[u8]>) {
         self.ended = true;
         if !self.context.recorder().is_enabled() {
             return;

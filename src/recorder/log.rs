@@ -1,5 +1,7 @@
 //! Log lines of jobs: where they go, and the call that makes one.
 
+use std::borrow::Cow;
+
 use chrono::{DateTime, Utc};
 use serde::Serialize;
 use tracing::Level;
@@ -81,14 +83,14 @@ impl JobContext {
             source: source.into(),
         };
         match &self.recorder().options().logs {
-            LogSink::Table => self.record(line),
+            LogSink::Table => self.record(&line),
             #[cfg(feature = "loki")]
             LogSink::Loki(_) => self.recorder().push_line(self, &line),
             LogSink::Off => {}
         }
     }
 
-    fn record(&self, line: Line) {
+    fn record(&self, line: &Line) {
         if !self.ensure_recorded() {
             self.recorder().lose(Class::Log);
             return;
@@ -98,9 +100,9 @@ impl JobContext {
             job_execution_id: self.id(),
             created_at: line.at,
             level: line.level,
-            message: line.message,
-            data: line.fields,
-            source: Some(line.source),
+            message: &line.message,
+            data: line.fields.as_deref().map(Cow::Borrowed),
+            source: Some(&line.source),
             records: 1,
         }));
     }

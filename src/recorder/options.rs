@@ -43,6 +43,9 @@ pub struct Options {
     pub batch_size: usize,
     /// How long a record waits for others before it is written (default: 5 s; `OBSERVABILITY_FLUSH_INTERVAL`, ms).
     pub flush_interval: Duration,
+    /// How long the server may work at one batch (default: 30 s; `OBSERVABILITY_WRITE_TIMEOUT`, ms). Then it ends the
+    /// statement, and the batch is sent again; a server that does not answer at all is given up a sixth later.
+    pub write_timeout: Duration,
     /// How often a batch is sent again when the server answers it with an error that neither passes by itself nor
     /// names a value; then the row at fault is searched and dropped (default: 3; `OBSERVABILITY_RETRY_ATTEMPTS`).
     /// A server that is out of reach does not count: records are kept until `memory_limit` is reached.
@@ -114,6 +117,7 @@ impl Options {
             capture_error_stacks: flag("OBSERVABILITY_CAPTURE_ERROR_STACKS", options.capture_error_stacks),
             batch_size: size("OBSERVABILITY_BATCH_SIZE", options.batch_size),
             flush_interval: millis("OBSERVABILITY_FLUSH_INTERVAL", options.flush_interval),
+            write_timeout: millis("OBSERVABILITY_WRITE_TIMEOUT", options.write_timeout),
             retry_attempts: number("OBSERVABILITY_RETRY_ATTEMPTS")
                 .map_or(options.retry_attempts, |n| u32::try_from(n).unwrap_or(u32::MAX)),
             retry_delay: millis("OBSERVABILITY_RETRY_DELAY", options.retry_delay),
@@ -141,6 +145,7 @@ impl Options {
             capture_error_stacks: true,
             batch_size: 1000,
             flush_interval: Duration::from_secs(5),
+            write_timeout: Duration::from_secs(30),
             retry_attempts: 3,
             retry_delay: Duration::from_secs(1),
             memory_limit: 32 << 20,
@@ -214,6 +219,7 @@ mod tests {
             ("OBSERVABILITY_CAPTURE_CONSOLE_LOG", "no"),
             ("OBSERVABILITY_BATCH_SIZE", "50"),
             ("OBSERVABILITY_FLUSH_INTERVAL", " 250 "),
+            ("OBSERVABILITY_WRITE_TIMEOUT", "9000"),
             ("OBSERVABILITY_RETRY_ATTEMPTS", "7"),
             ("OBSERVABILITY_RETRY_DELAY", "20"),
             ("OBSERVABILITY_MEMORY_LIMIT", "1048576"),
@@ -230,6 +236,7 @@ mod tests {
             !set.capture_payload && !set.capture_job_options && !set.capture_error_stacks && !set.capture_console_log
         );
         assert_eq!((set.batch_size, set.flush_interval.as_millis(), set.retry_attempts), (50, 250, 7));
+        assert_eq!(set.write_timeout, Duration::from_secs(9));
         assert_eq!((set.retry_delay.as_millis(), set.memory_limit, set.max_json_bytes), (20, 1 << 20, 4096));
         assert_eq!((set.spool, set.spool_limit), (Some(PathBuf::from("/var/spool/host")), 8192));
         let nonsense = from(&[URL, ("OBSERVABILITY_BATCH_SIZE", "many"), ("OBSERVABILITY_RETRY_DELAY", "-1")]);

@@ -1,23 +1,20 @@
-//! One record: the state of one row at one moment, and how many become a batch.
-
-use std::collections::BTreeMap;
-use std::collections::btree_map::Entry;
+//! One record: the state of one row at one moment.
 
 use uuid::Uuid;
 
 use crate::recorder::loss::Class;
-use crate::store::write::{Batch, ErrorText, EventRow, InvocationRow, JobRow, LogRow, Merge};
+use crate::store::write::{ErrorText, EventRow, InvocationRow, JobRow, LogRow};
 
 /// What a guard hands over. Every record holds all columns that must not be null, so any one of them can make the row.
 #[derive(Clone, Debug, PartialEq)]
-pub(super) enum Record {
-    Invocation(InvocationRow),
-    Event(EventRow),
-    Job(JobRow),
-    Log(LogRow),
+pub(super) enum Record<'a> {
+    Invocation(InvocationRow<'a>),
+    Event(EventRow<'a>),
+    Job(JobRow<'a>),
+    Log(LogRow<'a>),
 }
 
-impl Record {
+impl Record<'_> {
     pub(super) fn class(&self) -> Class {
         match self {
             Self::Invocation(_) => Class::Invocation,
@@ -63,21 +60,21 @@ pub(super) struct JobRef<'a> {
     pub(super) status: JobStatus,
     pub(super) duration_ms: Option<i32>,
     pub(super) result: Option<&'a [u8]>,
-    pub(super) error: Option<&'a ErrorText>,
+    pub(super) error: Option<&'a ErrorText<'a>>,
     pub(super) records: u64,
 }
 
-impl<'a> From<&'a JobRow> for JobRef<'a> {
-    fn from(row: &'a JobRow) -> Self {
+impl<'a> From<&'a JobRow<'a>> for JobRef<'a> {
+    fn from(row: &'a JobRow<'a>) -> Self {
         Self {
             id: row.id,
             invocation_id: row.invocation_id,
             event_execution_id: row.event_execution_id,
             created_at: row.created_at.timestamp_micros(),
             updated_at: row.updated_at.timestamp_micros(),
-            correlation_id: &row.correlation_id,
+            correlation_id: row.correlation_id,
             job_name: row.job_name.as_bytes(),
-            function_name: row.function_name.as_deref().map(str::as_bytes),
+            function_name: row.function_name.map(str::as_bytes),
             options: row.options.as_deref().map(str::as_bytes),
             status: match row.status {
                 "completed" => JobStatus::Completed,
@@ -86,61 +83,31 @@ impl<'a> From<&'a JobRow> for JobRef<'a> {
             },
             duration_ms: row.duration_ms,
             result: row.result.as_deref().map(str::as_bytes),
-            error: row.error.as_deref(),
+            error: row.error.as_ref(),
             records: row.records,
         }
-    }
-}
-
-/// One row per id, in the order of the ids, so that two writers lock rows in the same order.
-pub(super) fn coalesce(records: Vec<Record>) -> Batch {
-    let (mut invocations, mut events, mut jobs) = (BTreeMap::new(), BTreeMap::new(), BTreeMap::new());
-    let mut logs = BTreeMap::new();
-    for record in records {
-        match record {
-            Record::Invocation(row) => add(&mut invocations, row),
-            Record::Event(row) => add(&mut events, row),
-            Record::Job(row) => add(&mut jobs, row),
-            Record::Log(row) => add(&mut logs, row),
-        }
-    }
-    Batch {
-        invocations: invocations.into_values().collect(),
-        events: events.into_values().collect(),
-        jobs: jobs.into_values().collect(),
-        logs: logs.into_values().collect(),
-    }
-}
-
-fn add<R: Merge>(rows: &mut BTreeMap<Uuid, R>, row: R) {
-    match rows.entry(row.id()) {
-        Entry::Vacant(entry) => {
-            entry.insert(row);
-        }
-        Entry::Occupied(mut entry) => entry.get_mut().merge(row),
     }
 }
 
 #[cfg(test)]
 pub(super) mod tests {
     use chrono::{DateTime, TimeDelta};
-    use proptest::prelude::*;
 
     use super::*;
     use crate::store::write::Source;
 
     /// What the guards of one invocation, its events and their jobs hand over, in order.
-    pub(in crate::recorder) fn history(number: u128, status: &'static str, jobs: u128) -> Vec<Record> {
+    pub(in crate::recorder) fn history(number: u128, status: &'static str, jobs: u128) -> Vec<Record<'static>> {
         let at = |seconds| DateTime::from_timestamp(1_800_000_000, 0).unwrap() + TimeDelta::seconds(seconds);
         let id = |n: u128| Uuid::from_u128(number * 100 + n);
-        let error = |status| (status == "failed").then(|| Box::new(ErrorText { message: "no".into(), stack: None }));
+        let error = |status| (status == "failed").then(|| ErrorText { message: "no".into(), stack: None });
         let source = Source { payload: Some("{\"a\":1}".into()), ..Source::default() };
         let start = InvocationRow {
             id: id(0),
             created_at: at(0),
             updated_at: at(0),
-            correlation_id: "chain".into(),
-            source_function: "function".into(),
+            correlation_id: "chain",
+            source_function: "function",
             source: Some(Box::new(source)),
             status: "running",
             total_duration_ms: None,
@@ -156,9 +123,9 @@ pub(super) mod tests {
             invocation_id: id(0),
             created_at: at(1),
             updated_at: at(1),
-            correlation_id: "chain".into(),
-            event_name: "event".into(),
-            module_path: Some("events/event.rs".into()),
+            correlation_id: "chain",
+            event_name: "event",
+            module_path: Some("events/event.rs"),
             detected: false,
             status: "detecting",
             detection_duration_ms: None,
@@ -186,8 +153,8 @@ pub(super) mod tests {
                 event_execution_id: id(1),
                 created_at: at(3),
                 updated_at: at(3),
-                correlation_id: "chain".into(),
-                job_name: "job".into(),
+                correlation_id: "chain",
+                job_name: "job",
                 function_name: None,
                 options: Some("[1]".into()),
                 status: "running",
@@ -205,7 +172,7 @@ pub(super) mod tests {
                 job_execution_id: id(10 + n),
                 created_at: at(3),
                 level: "info",
-                message: "line".into(),
+                message: "line",
                 data: Some("{}".into()),
                 source: None,
                 records: 1,
@@ -232,74 +199,6 @@ pub(super) mod tests {
         // A job that went on after the end.
         records.push(Record::Invocation(InvocationRow { jobs_run: run + 1, updated_at: at(7), ..end }));
         records
-    }
-
-    /// What a database holds after these batches.
-    fn apply(batches: Vec<Batch>) -> Batch {
-        let records = batches.into_iter().flat_map(|batch| {
-            let invocations = batch.invocations.into_iter().map(Record::Invocation);
-            let events = batch.events.into_iter().map(Record::Event);
-            invocations
-                .chain(events)
-                .chain(batch.jobs.into_iter().map(Record::Job))
-                .chain(batch.logs.into_iter().map(Record::Log))
-                .collect::<Vec<_>>()
-        });
-        let mut rows = coalesce(records.collect());
-        rows.invocations.iter_mut().for_each(|row| row.records = 0);
-        rows.events.iter_mut().for_each(|row| row.records = 0);
-        rows.jobs.iter_mut().for_each(|row| row.records = 0);
-        rows.logs.iter_mut().for_each(|row| row.records = 0);
-        rows
-    }
-
-    proptest! {
-        #[test]
-        fn order_repetition_and_batches_do_not_matter(
-            histories in prop::collection::vec((prop::sample::select(vec!["completed", "failed"]), 0..3_u128), 1..4),
-            seed: u64,
-            repeats in 0..8_usize,
-        ) {
-            let numbered = histories.iter().zip(1..);
-            let records: Vec<Record> = numbered.flat_map(|((status, jobs), number)| history(number, status, *jobs)).collect();
-            let expected = apply(vec![coalesce(records.clone())]);
-
-            let mut random = fastrand::Rng::with_seed(seed);
-            let mut shuffled = records.clone();
-            shuffled.extend((0..repeats).map(|_| records[random.usize(..records.len())].clone()));
-            random.shuffle(&mut shuffled);
-            let total = shuffled.len() as u64;
-            let mut batches = Vec::new();
-            while !shuffled.is_empty() {
-                let rest = shuffled.split_off(random.usize(1..=shuffled.len()));
-                batches.push(coalesce(std::mem::replace(&mut shuffled, rest)));
-            }
-            prop_assert_eq!(batches.iter().map(Batch::records).sum::<u64>(), total);
-            prop_assert_eq!(apply(batches), expected);
-        }
-
-        #[test]
-        fn halves_hold_every_row_and_parents_come_first(jobs in 0..40_u128) {
-            let batch = coalesce(history(1, "completed", jobs));
-            let (first, second) = batch.clone().split();
-            prop_assert_eq!(first.len(), batch.len() / 2);
-            prop_assert!(first.logs.is_empty() || second.jobs.is_empty());
-            prop_assert!(first.jobs.is_empty() || second.events.is_empty());
-            prop_assert!(first.events.is_empty() || second.invocations.is_empty());
-            prop_assert_eq!(apply(vec![second, first]), apply(vec![batch]));
-        }
-    }
-
-    #[test]
-    fn rows_are_sorted_and_what_is_known_stays() {
-        let mut records = history(2, "failed", 2);
-        records.extend(history(1, "completed", 1));
-        let batch = coalesce(records);
-        assert!(batch.invocations.is_sorted_by_key(|row| row.id));
-        assert_eq!(batch.jobs.len(), 3);
-        let row = &batch.invocations[1];
-        assert_eq!((row.status, row.jobs_run, row.total_duration_ms, row.records), ("failed", 3, Some(11), 3));
-        assert!(row.source.is_some() && row.error.is_some());
     }
 
     #[test]

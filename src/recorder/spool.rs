@@ -11,13 +11,16 @@
 use std::collections::VecDeque;
 use std::fs::{self, File, OpenOptions};
 use std::io::{self, Write as _};
+use std::ops::Range;
 use std::path::{Path, PathBuf};
+use std::sync::Arc;
 
 use serde::Serialize;
 
 use crate::recorder::frame::{self, Frame};
+use crate::recorder::held::Held;
 use crate::recorder::loss::ByClass;
-use crate::recorder::record::{JobRef, Record};
+use crate::recorder::record::JobRef;
 use crate::store::write::Batch;
 
 const MAGIC: &[u8; 8] = b"obsspl\x00\x01";
@@ -62,9 +65,18 @@ struct Segment {
 
 /// What is left to write of the first segment.
 pub(super) struct Backlog {
-    pub(super) records: Vec<Record>,
+    bytes: Arc<Vec<u8>>,
+    frames: Vec<Range<usize>>,
     /// Whether this process recorded them.
     pub(super) own: bool,
+}
+
+impl Backlog {
+    /// In parts of so many frames.
+    pub(super) fn parts(&self, frames: usize) -> impl Iterator<Item = (usize, Held)> {
+        let held = |part: &[Range<usize>]| (part.len(), Held::new(Arc::clone(&self.bytes), part.iter().cloned()));
+        self.frames.chunks(frames.max(1)).map(held)
+    }
 }
 
 impl Spool {
@@ -108,7 +120,7 @@ impl Spool {
     }
 
     /// Appends the rows of a batch, made of so many records, all or none.
-    pub(super) fn append(&mut self, batch: &Batch, records: ByClass) -> io::Result<()> {
+    pub(super) fn append(&mut self, batch: &Batch<'_>, records: ByClass) -> io::Result<()> {
         let mut bytes = Vec::new();
         let invocations = batch.invocations.iter().map(Frame::Invocation);
         let events = batch.events.iter().map(Frame::Event);
@@ -189,9 +201,9 @@ impl Spool {
             Err(error) if error.kind() == io::ErrorKind::NotFound => Vec::new(),
             bytes => bytes?,
         };
-        let mut records = read(&bytes);
-        records.drain(..segment.done.min(records.len()));
-        Ok(Some(Backlog { records, own: segment.own }))
+        let mut frames = frames(&bytes);
+        frames.drain(..segment.done.min(frames.len()));
+        Ok(Some(Backlog { bytes: Arc::new(bytes), frames, own: segment.own }))
     }
 
     /// So many more frames of the first segment, and so many records, are in the database.
@@ -265,16 +277,17 @@ fn next_number(dir: &Path) -> io::Result<u64> {
     Ok(last.map_or(0, |last| last + 1))
 }
 
-fn read(bytes: &[u8]) -> Vec<Record> {
-    fn next<'a>(rest: &mut &'a [u8]) -> Option<&'a [u8]> {
-        let (size, after) = rest.split_first_chunk()?;
-        let (sum, after) = after.split_first_chunk()?;
-        let (frame, after) = after.split_at_checked(usize::try_from(u32::from_le_bytes(*size)).ok()?)?;
-        *rest = after;
-        (checksum(frame) == u32::from_le_bytes(*sum)).then_some(frame)
-    }
-    let Some(mut rest) = bytes.strip_prefix(MAGIC) else { return Vec::new() };
-    std::iter::from_fn(|| next(&mut rest)).map_while(frame::read).collect()
+/// Where the frames of a segment are.
+fn frames(bytes: &[u8]) -> Vec<Range<usize>> {
+    let place = |at: usize| {
+        let (size, rest) = bytes.get(at..)?.split_first_chunk()?;
+        let (sum, rest) = rest.split_first_chunk()?;
+        let frame = rest.get(..usize::try_from(u32::from_le_bytes(*size)).ok()?)?;
+        let whole = checksum(frame) == u32::from_le_bytes(*sum) && frame::read(frame).is_some();
+        whole.then(|| at + HEADER..at + HEADER + frame.len())
+    };
+    let first = bytes.starts_with(MAGIC).then(|| place(MAGIC.len())).flatten();
+    std::iter::successors(first, |last| place(last.end)).collect()
 }
 
 fn length(frame: &[u8]) -> io::Result<u32> {
@@ -320,18 +333,23 @@ mod tests {
     use uuid::Uuid;
 
     use super::*;
-    use crate::recorder::record::coalesce;
+    use crate::recorder::held::tests::{held, rows};
     use crate::recorder::record::tests::history;
 
     /// Of a batch.
     const COUNTS: ByClass = [3, 3, 6, 3];
 
-    fn batch(number: u128) -> Batch {
-        coalesce(history(number, "failed", 3))
+    fn batch(number: u128) -> Held {
+        held(&history(number, "failed", 3))
     }
 
-    fn rows(spool: &mut Spool) -> Batch {
-        coalesce(spool.first().unwrap().unwrap().records)
+    fn append(spool: &mut Spool, number: u128) -> io::Result<()> {
+        spool.append(&rows(&batch(number)), COUNTS)
+    }
+
+    /// What is left of the first segment.
+    fn left(spool: &mut Spool) -> Held {
+        spool.first().unwrap().unwrap().parts(usize::MAX).next().map(|(_, held)| held).unwrap_or_default()
     }
 
     fn segments(root: &Path) -> Vec<PathBuf> {
@@ -349,17 +367,16 @@ mod tests {
     fn what_is_appended_is_read_by_the_next_process_and_then_gone() {
         let root = tempfile::tempdir().unwrap();
         let mut first = Spool::new(root.path(), 1 << 20);
-        first.append(&batch(1), COUNTS).unwrap();
-        first.append(&batch(2), COUNTS).unwrap();
+        append(&mut first, 1).unwrap();
+        append(&mut first, 2).unwrap();
         let mut second = Spool::new(root.path(), 1 << 20);
         second.adopt().unwrap();
         assert!(second.is_empty(), "its owner lives");
         drop(first);
         second.adopt().unwrap();
-        let backlog = second.first().unwrap().unwrap();
-        assert!(!backlog.own);
+        assert!(!second.first().unwrap().unwrap().own);
         let both = [history(1, "failed", 3), history(2, "failed", 3)].concat();
-        assert_eq!(coalesce(backlog.records), coalesce(both));
+        assert_eq!(rows(&left(&mut second)), rows(&held(&both)));
         let (missing, removed) = second.remove_first();
         assert_eq!((missing, removed.is_ok()), ([0; 4], true));
         assert!(second.is_empty());
@@ -371,34 +388,34 @@ mod tests {
     fn a_torn_or_damaged_end_costs_no_more_than_itself() {
         let root = tempfile::tempdir().unwrap();
         let mut spool = Spool::new(root.path(), 1 << 20);
-        spool.append(&batch(1), COUNTS).unwrap();
+        append(&mut spool, 1).unwrap();
         let path = segments(root.path()).remove(0);
         let whole = fs::read(&path).unwrap();
-        let records = read(&whole);
+        let all = frames(&whole);
         for cut in MAGIC.len()..whole.len() {
-            let found = read(&whole[..cut]);
-            assert_eq!(found[..], records[..found.len()]);
-            assert!(found.len() < records.len());
+            let found = frames(&whole[..cut]);
+            assert_eq!(found[..], all[..found.len()]);
+            assert!(found.len() < all.len());
         }
         let mut damaged = whole.clone();
         let last = damaged.len() - 1;
         damaged[last] ^= 1;
-        assert_eq!(read(&damaged)[..], records[..records.len() - 1]);
-        assert!(read(b"something else").is_empty());
+        assert_eq!(frames(&damaged)[..], all[..all.len() - 1]);
+        assert!(frames(b"something else").is_empty());
     }
 
     #[test]
     fn the_limit_holds_and_room_comes_back() {
         let root = tempfile::tempdir().unwrap();
         let mut spool = Spool::new(root.path(), 100_000);
-        let appended = (1..).take_while(|n| spool.append(&batch(*n), COUNTS).is_ok()).count();
+        let appended = (1..).take_while(|n| append(&mut spool, *n).is_ok()).count();
         let size: u64 = segments(root.path()).iter().map(|path| fs::metadata(path).unwrap().len()).sum();
         assert!(appended > 10 && size <= 100_000 && size == spool.bytes);
-        assert_eq!(rows(&mut spool).invocations.len(), appended);
+        assert_eq!(rows(&left(&mut spool)).invocations.len(), appended);
         spool.remove_first().1.unwrap();
         assert_eq!(spool.bytes, 0);
-        spool.append(&batch(1), COUNTS).unwrap();
-        assert_eq!(rows(&mut spool), batch(1));
+        append(&mut spool, 1).unwrap();
+        assert_eq!(rows(&left(&mut spool)), rows(&batch(1)));
     }
 
     #[test]
@@ -408,16 +425,19 @@ mod tests {
         let mut number = 0;
         while spool.segments.len() < 3 {
             number += 1;
-            spool.append(&batch(number), COUNTS).unwrap();
+            append(&mut spool, number).unwrap();
         }
         let mut seen = 0;
         while let Some(backlog) = spool.first().unwrap() {
-            let all = backlog.records.len();
+            let all = backlog.frames.len();
             spool.advance(2, [1, 0, 0, 0]);
-            assert_eq!(spool.first().unwrap().unwrap().records.len(), all - 2);
-            for row in coalesce(backlog.records).invocations {
+            assert_eq!(spool.first().unwrap().unwrap().frames.len(), all - 2);
+            for row in backlog
+                .parts(usize::MAX)
+                .flat_map(|(_, held)| rows(&held).invocations.iter().map(|row| row.id).collect::<Vec<_>>())
+            {
                 seen += 1;
-                assert_eq!(row.id, Uuid::from_u128(seen * 100));
+                assert_eq!(row, Uuid::from_u128(seen * 100));
             }
             spool.remove_first().1.unwrap();
         }
@@ -428,14 +448,14 @@ mod tests {
     fn what_somebody_removed_is_missed_and_the_rest_goes_on() {
         let root = tempfile::tempdir().unwrap();
         let mut spool = Spool::new(root.path(), 1 << 20);
-        spool.append(&batch(1), COUNTS).unwrap();
-        spool.append(&batch(2), COUNTS).unwrap();
+        append(&mut spool, 1).unwrap();
+        append(&mut spool, 2).unwrap();
         spool.advance(8, COUNTS);
         fs::remove_dir_all(root.path()).unwrap();
-        assert!(spool.first().unwrap().unwrap().records.is_empty());
+        assert!(left(&mut spool).is_empty());
         let (missing, removed) = spool.remove_first();
         assert_eq!((missing, removed.is_err(), spool.bytes), (COUNTS, true, 0));
-        spool.append(&batch(3), COUNTS).unwrap();
-        assert_eq!(rows(&mut spool), batch(3));
+        append(&mut spool, 3).unwrap();
+        assert_eq!(rows(&left(&mut spool)), rows(&batch(3)));
     }
 }

@@ -10,14 +10,13 @@ use tokio::time::{sleep, timeout};
 
 use super::Flusher;
 use super::fault::Fault;
+use crate::recorder::held::Held;
 use crate::recorder::shared::Shared;
 use crate::recorder::state::Origin;
 use crate::store::error::StoreError;
 use crate::store::write::{self, Batch, Target};
 
 const CONNECT_TIMEOUT: Duration = Duration::from_secs(10);
-/// Longer than the session's own limit, whose error says more.
-pub(super) const WRITE_TIMEOUT: Duration = Duration::from_secs(35);
 /// How long telling who listens may hold up the next batch.
 const TELL_TIMEOUT: Duration = Duration::from_secs(1);
 
@@ -26,8 +25,8 @@ impl Flusher {
     /// a batch that is from memory before all else: then `sheltered` is set.
     pub(super) async fn attempt(
         &mut self,
-        batch: &Batch,
-        pending: &mut Vec<Batch>,
+        batch: &Batch<'_>,
+        pending: &mut Vec<Held>,
         origin: Origin,
         sheltered: &mut bool,
     ) -> Result<(), Fault> {
@@ -70,23 +69,31 @@ impl Flusher {
 async fn connect_and_write(
     shared: &Shared,
     place: &mut Option<(PgConnection, Target)>,
-    batch: &Batch,
+    batch: &Batch<'_>,
 ) -> Result<(), Fault> {
     let (mut connection, target) = match place.take() {
         Some(open) => open,
         None => timeout(CONNECT_TIMEOUT, connect(shared)).await.map_err(|_| Fault::timed_out("connecting"))??,
     };
-    let written = timeout(WRITE_TIMEOUT, write::write(&mut connection, &target, batch)).await;
+    let written = timeout(patience(shared), write::write(&mut connection, &target, batch)).await;
     let outcome = written.map_err(|_| Fault::timed_out("writing a batch"))?.map_err(Fault::from);
     *place = Some((connection, target));
     outcome
+}
+
+/// Longer than the session's own limit, whose error says more.
+pub(super) fn patience(shared: &Shared) -> Duration {
+    let limit = shared.options.write_timeout;
+    limit.saturating_add(limit / 6)
 }
 
 async fn connect(shared: &Shared) -> Result<(PgConnection, Target), Fault> {
     let config = shared.options.connection.as_ref().map_err(|error| Fault::Passing(error.clone()))?;
     let at = |error| Fault::Passing(StoreError::at(config, error).to_string());
     // The host's own log is no place for the statements of its recorder.
-    let options = config.writer_options(&shared.name).disable_statement_logging();
+    let limit = format!("{}ms", shared.options.write_timeout.as_millis().clamp(1, i32::MAX as u128));
+    let options =
+        config.writer_options(&shared.name).options([("statement_timeout", limit)]).disable_statement_logging();
     let mut connection = options.connect().await.map_err(at)?;
     let target = Target::probe(&mut connection, &config.schema).await.map_err(at)?;
     if target.is_complete() {

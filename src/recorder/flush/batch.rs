@@ -1,6 +1,5 @@
 //! What becomes of one batch: written, narrowed to the row that is refused, put aside, or lost and counted.
 
-use std::borrow::Cow;
 use std::panic::{AssertUnwindSafe, catch_unwind};
 use std::sync::Arc;
 use std::sync::atomic::Ordering;
@@ -10,7 +9,7 @@ use tokio::runtime::Runtime;
 
 use super::fault::Fault;
 use super::{Flusher, delay};
-use crate::model::redact::{self, Words};
+use crate::recorder::held::Held;
 use crate::recorder::loss::{ByClass, Class, Reason};
 use crate::recorder::spool::Spool;
 use crate::recorder::state::{Origin, Outcome};
@@ -22,10 +21,11 @@ const NO_LOG_TABLE: &str =
 impl Flusher {
     /// Writes a batch until every record is written, in quarantine, or lost; or until there is no time, or a better
     /// place to wait: then what is left is returned, the next batch last, or it has gone to the spool already.
-    pub(super) fn write(&mut self, runtime: &Runtime, batch: Batch, origin: Origin) -> (Outcome, Vec<Batch>) {
-        let (mut pending, mut outcome) = (vec![batch], Outcome::default());
-        let mut failures = 0;
-        while let Some(batch) = pending.pop() {
+    pub(super) fn write(&mut self, runtime: &Runtime, held: Held, origin: Origin) -> (Outcome, Vec<Held>) {
+        let (mut pending, mut outcome) = (vec![held], Outcome::default());
+        let (mut failures, mut narrowed) = (0, false);
+        while let Some(held) = pending.pop() {
+            let batch = held.rows(&self.shared.secrets);
             let reused = self.connection.is_some();
             let mut sheltered = false;
             let attempt = self.attempt(&batch, &mut pending, origin, &mut sheltered);
@@ -38,6 +38,8 @@ impl Flusher {
                 Ok(Ok(())) => {
                     failures = 0;
                     self.settle(&batch, &mut outcome);
+                    drop(batch);
+                    self.intake.reuse(held);
                     continue;
                 }
                 Ok(Err(fault)) => fault,
@@ -57,17 +59,20 @@ impl Flusher {
             }
             match fault {
                 Fault::Panic => outcome.lose(counted(&batch), Reason::Internal),
-                Fault::Row(_) => pending.extend(self.narrow(batch, &reason, &mut outcome)),
+                Fault::Row(_) => pending.extend(self.narrow(&held, &batch, &reason, &mut outcome)),
                 Fault::OutOfTime => {
-                    pending.push(batch);
+                    drop(batch);
+                    pending.push(held);
                     break;
                 }
-                Fault::Unclear(_) if failures >= self.shared.options.retry_attempts => {
-                    failures = 0;
-                    pending.extend(self.narrow(batch, &reason, &mut outcome));
+                // What a whole batch was tried often enough for is tried again for single rows only.
+                Fault::Unclear(_) if failures >= self.shared.options.retry_attempts || narrowed && batch.len() > 1 => {
+                    (failures, narrowed) = (0, true);
+                    pending.extend(self.narrow(&held, &batch, &reason, &mut outcome));
                 }
                 Fault::Unclear(_) | Fault::Passing(_) => {
-                    pending.push(batch);
+                    drop(batch);
+                    pending.push(held);
                     // A connection that was idle may have been closed long ago: that says nothing about the server.
                     if !reused {
                         failures += 1;
@@ -83,7 +88,7 @@ impl Flusher {
 
     /// Puts a batch that is being written, and what is to follow it, into the spool, which is empty: memory fills. True
     /// if the spool has taken the batch, whatever becomes of the attempt.
-    pub(super) fn shelter(&mut self, batch: &Batch, pending: &mut Vec<Batch>) -> bool {
+    pub(super) fn shelter(&mut self, batch: &Batch<'_>, pending: &mut Vec<Held>) -> bool {
         if !self.spool(batch) {
             return false;
         }
@@ -93,7 +98,7 @@ impl Flusher {
     }
 
     /// Counts a batch that is in the database, and at the beginning of the spool.
-    fn settle_sheltered(&mut self, batch: &Batch) {
+    fn settle_sheltered(&mut self, batch: &Batch<'_>) {
         let mut outcome = Outcome::default();
         self.settle(batch, &mut outcome);
         if let Some(spool) = &mut self.spool {
@@ -103,7 +108,7 @@ impl Flusher {
     }
 
     /// Counts a batch that is in the database. Its log lines are not where the table is missing.
-    fn settle(&self, batch: &Batch, outcome: &mut Outcome) {
+    fn settle(&self, batch: &Batch<'_>, outcome: &mut Outcome) {
         let has_logs = self.connection.as_ref().is_none_or(|(_, target)| target.has_logs());
         let unwritten = if has_logs { 0 } else { batch.log_records() };
         outcome.written += batch.records() - unwritten;
@@ -114,26 +119,26 @@ impl Flusher {
     }
 
     /// What is left to write of a batch that holds a row the server refuses: its halves, the first one last.
-    fn narrow(&mut self, batch: Batch, reason: &str, outcome: &mut Outcome) -> Vec<Batch> {
+    fn narrow(&mut self, held: &Held, batch: &Batch<'_>, reason: &str, outcome: &mut Outcome) -> Vec<Held> {
         if batch.len() > 1 {
-            let (first, second) = batch.split();
+            let (first, second) = held.clone().halves();
             return vec![second, first];
         }
-        let kept = self.spool.as_mut().map(|spool| quarantine(spool, &batch, reason));
+        let kept = self.spool.as_mut().map(|spool| quarantine(spool, batch, reason));
         if let Some(Err(error)) = &kept {
             self.complain(error);
         }
         if matches!(kept, Some(Ok(()))) {
             outcome.quarantined += batch.records();
         } else {
-            outcome.lose(counted(&batch), Reason::Refused);
+            outcome.lose(counted(batch), Reason::Refused);
         }
         Vec::new()
     }
 
-    pub(super) fn lose(&self, batch: &Batch, reason: Reason) {
+    pub(super) fn lose(&self, held: &Held, reason: Reason) {
         let mut outcome = Outcome::default();
-        outcome.lose(counted(batch), reason);
+        outcome.lose(counted(&held.rows(&self.shared.secrets)), reason);
         self.shared.update(|state| state.settle(&outcome, Origin::Memory));
     }
 
@@ -171,34 +176,14 @@ impl Flusher {
 }
 
 /// The records of a batch.
-pub(super) fn counted(batch: &Batch) -> ByClass {
+pub(super) fn counted(batch: &Batch<'_>) -> ByClass {
     let invocations = batch.invocations.iter().map(|row| row.records).sum();
     let events = batch.events.iter().map(|row| row.records).sum();
     let jobs = batch.jobs.iter().map(|row| row.records).sum();
     [invocations, events, jobs, batch.log_records()]
 }
 
-/// Masks the secrets in everything that is JSON.
-pub(super) fn redact(batch: &mut Batch, secrets: &Words) {
-    let mask = |json: &mut Option<Box<str>>| {
-        if let Some(text) = json
-            && let Cow::Owned(masked) = redact::mask(text, secrets)
-        {
-            *text = masked.into();
-        }
-    };
-    for source in batch.invocations.iter_mut().filter_map(|row| row.source.as_deref_mut()) {
-        mask(&mut source.payload);
-        mask(&mut source.context);
-    }
-    for row in &mut batch.jobs {
-        mask(&mut row.options);
-        mask(&mut row.result);
-    }
-    batch.logs.iter_mut().for_each(|row| mask(&mut row.data));
-}
-
-fn quarantine(spool: &mut Spool, batch: &Batch, reason: &str) -> std::io::Result<()> {
+fn quarantine(spool: &mut Spool, batch: &Batch<'_>, reason: &str) -> std::io::Result<()> {
     fn each<R: Serialize>(spool: &mut Spool, table: &str, rows: &[R], reason: &str) -> std::io::Result<()> {
         rows.iter().try_for_each(|row| spool.quarantine(table, row, reason))
     }

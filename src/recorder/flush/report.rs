@@ -5,7 +5,7 @@ use tokio::runtime::Runtime;
 use tokio::time::timeout;
 
 use super::Flusher;
-use super::attempt::{WRITE_TIMEOUT, expiry};
+use super::attempt::{expiry, patience};
 use crate::recorder::loss::Loss;
 
 impl Flusher {
@@ -40,7 +40,7 @@ impl Flusher {
         let shared = &self.shared;
         let telling = async {
             tokio::select! {
-                outcome = timeout(WRITE_TIMEOUT, query.execute(connection)) => outcome.ok(),
+                outcome = timeout(patience(shared), query.execute(connection)) => outcome.ok(),
                 () = expiry(shared) => None,
                 // The next attempt sees to it.
                 () = shared.pressure.notified() => None,

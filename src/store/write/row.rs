@@ -3,8 +3,10 @@
 //! A row is recorded at least twice, when it starts and when it ends, and the two may arrive in any order, in one batch
 //! or in two, once or repeatedly. `merge` and the `ON CONFLICT` clause of [`super`] follow the same rule, so that the
 //! row in the database is the same in every case: a status only moves forward, a value once known stays, counts grow.
+//!
+//! Rows borrow their texts from wherever they wait: a batch is made of a few thousand of them, and thrown away.
 
-use std::sync::Arc;
+use std::borrow::Cow;
 
 use chrono::{DateTime, Utc};
 use serde::Serialize;
@@ -22,24 +24,32 @@ pub const LEVELS: &[&str] = &["trace", "debug", "info", "warn", "error"];
 
 /// An error as it is stored.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize)]
-pub struct ErrorText {
+pub struct ErrorText<'a> {
     /// The message of the error and of its causes.
-    pub message: Box<str>,
+    pub message: Cow<'a, str>,
     /// One cause per line, when they are captured.
-    pub stack: Option<Box<str>>,
+    pub stack: Option<Cow<'a, str>>,
+}
+
+impl ErrorText<'_> {
+    /// The same without copies.
+    #[must_use]
+    pub fn borrowed(&self) -> ErrorText<'_> {
+        ErrorText { message: Cow::Borrowed(&self.message), stack: self.stack.as_deref().map(Cow::Borrowed) }
+    }
 }
 
 /// What caused an invocation: the columns that only its start knows.
 #[derive(Clone, Debug, Default, PartialEq, Serialize)]
-pub struct Source {
+pub struct Source<'a> {
     /// `schema.table`.
-    pub table: Option<Box<str>>,
+    pub table: Option<Cow<'a, str>>,
     /// INSERT, UPDATE, DELETE, MANUAL or anything else.
-    pub operation: Option<Box<str>>,
+    pub operation: Option<Cow<'a, str>>,
     /// The system that sent the event.
-    pub system: Option<Box<str>>,
+    pub system: Option<Cow<'a, str>>,
     /// database, webhook, cron, action, application, queue, manual.
-    pub kind: Option<Box<str>>,
+    pub kind: Option<Cow<'a, str>>,
     /// The job whose write caused the event.
     pub job_id: Option<Uuid>,
     /// The id of the event in its source.
@@ -47,22 +57,22 @@ pub struct Source {
     /// The time of the event in its source.
     pub event_time: Option<DateTime<Utc>>,
     /// The event itself, JSON text; `{}` is stored when it is absent.
-    pub payload: Option<Box<str>>,
+    pub payload: Option<Cow<'a, str>>,
     /// Who caused the event.
-    pub user_email: Option<Box<str>>,
+    pub user_email: Option<Cow<'a, str>>,
     /// In which role.
-    pub user_role: Option<Box<str>>,
+    pub user_role: Option<Cow<'a, str>>,
     /// Whether event modules were loaded from a directory.
     pub auto_load_modules: Option<bool>,
     /// Which directory.
-    pub modules_directory: Option<Box<str>>,
+    pub modules_directory: Option<Cow<'a, str>>,
     /// Free context, JSON text.
-    pub context: Option<Box<str>>,
+    pub context: Option<Cow<'a, str>>,
 }
 
 /// A row of `invocations`.
 #[derive(Clone, Debug, PartialEq, Serialize)]
-pub struct InvocationRow {
+pub struct InvocationRow<'a> {
     /// Primary key.
     pub id: Uuid,
     /// When it started.
@@ -70,11 +80,11 @@ pub struct InvocationRow {
     /// When this was recorded.
     pub updated_at: DateTime<Utc>,
     /// The chain it belongs to.
-    pub correlation_id: Arc<str>,
+    pub correlation_id: &'a str,
     /// The function that ran.
-    pub source_function: Arc<str>,
+    pub source_function: &'a str,
     /// What caused it; only in the record of the start.
-    pub source: Option<Box<Source>>,
+    pub source: Option<Box<Source<'a>>>,
     /// One of [`STATUSES`].
     pub status: &'static str,
     /// From start to end, ms.
@@ -88,14 +98,14 @@ pub struct InvocationRow {
     /// Jobs failed so far.
     pub jobs_failed: i32,
     /// Why it failed.
-    pub error: Option<Box<ErrorText>>,
+    pub error: Option<ErrorText<'a>>,
     /// How many records became this row.
     pub records: u64,
 }
 
 /// A row of `event_executions`.
 #[derive(Clone, Debug, PartialEq, Serialize)]
-pub struct EventRow {
+pub struct EventRow<'a> {
     /// Primary key.
     pub id: Uuid,
     /// Its invocation.
@@ -105,11 +115,11 @@ pub struct EventRow {
     /// When this was recorded.
     pub updated_at: DateTime<Utc>,
     /// The chain it belongs to.
-    pub correlation_id: Arc<str>,
+    pub correlation_id: &'a str,
     /// The name of the event.
-    pub event_name: Arc<str>,
+    pub event_name: &'a str,
     /// Where its module is.
-    pub module_path: Option<Arc<str>>,
+    pub module_path: Option<&'a str>,
     /// Whether the event took place.
     pub detected: bool,
     /// One of [`EVENT_STATUSES`].
@@ -117,11 +127,11 @@ pub struct EventRow {
     /// How long the detector ran, ms.
     pub detection_duration_ms: Option<i32>,
     /// Why the detector failed.
-    pub detection_error: Option<Box<ErrorText>>,
+    pub detection_error: Option<ErrorText<'a>>,
     /// How long the handler ran, ms.
     pub handler_duration_ms: Option<i32>,
     /// Why the handler failed.
-    pub handler_error: Option<Box<ErrorText>>,
+    pub handler_error: Option<ErrorText<'a>>,
     /// Jobs started so far.
     pub jobs_count: i32,
     /// Jobs completed so far.
@@ -134,7 +144,7 @@ pub struct EventRow {
 
 /// A row of `job_executions`.
 #[derive(Clone, Debug, PartialEq, Serialize)]
-pub struct JobRow {
+pub struct JobRow<'a> {
     /// Primary key.
     pub id: Uuid,
     /// Its invocation.
@@ -146,28 +156,28 @@ pub struct JobRow {
     /// When this was recorded.
     pub updated_at: DateTime<Utc>,
     /// The chain it belongs to.
-    pub correlation_id: Arc<str>,
+    pub correlation_id: &'a str,
     /// The name of the job.
-    pub job_name: Arc<str>,
+    pub job_name: &'a str,
     /// The name of the function, when it differs.
-    pub function_name: Option<Arc<str>>,
+    pub function_name: Option<&'a str>,
     /// What it was given, JSON text.
-    pub options: Option<Box<str>>,
+    pub options: Option<Cow<'a, str>>,
     /// One of [`STATUSES`].
     pub status: &'static str,
     /// From start to end, ms.
     pub duration_ms: Option<i32>,
     /// What it returned, JSON text.
-    pub result: Option<Box<str>>,
+    pub result: Option<Cow<'a, str>>,
     /// Why it failed.
-    pub error: Option<Box<ErrorText>>,
+    pub error: Option<ErrorText<'a>>,
     /// How many records became this row.
     pub records: u64,
 }
 
 /// A row of `job_logs`: one line that a job logged.
 #[derive(Clone, Debug, PartialEq, Serialize)]
-pub struct LogRow {
+pub struct LogRow<'a> {
     /// Primary key.
     pub id: Uuid,
     /// Its job.
@@ -177,29 +187,29 @@ pub struct LogRow {
     /// One of [`LEVELS`].
     pub level: &'static str,
     /// The line.
-    pub message: Box<str>,
+    pub message: &'a str,
     /// Its fields, JSON text.
-    pub data: Option<Box<str>>,
+    pub data: Option<Cow<'a, str>>,
     /// Where it was logged: the target of an event, or the name of the job.
-    pub source: Option<Box<str>>,
+    pub source: Option<&'a str>,
     /// How many records became this row.
     pub records: u64,
 }
 
 /// Rows to be written together. No id occurs twice in one table; [`Batch::default`] is empty.
 #[derive(Clone, Debug, Default, PartialEq)]
-pub struct Batch {
+pub struct Batch<'a> {
     /// Written first.
-    pub invocations: Vec<InvocationRow>,
+    pub invocations: Vec<InvocationRow<'a>>,
     /// Refer to invocations.
-    pub events: Vec<EventRow>,
+    pub events: Vec<EventRow<'a>>,
     /// Refer to invocations and events.
-    pub jobs: Vec<JobRow>,
+    pub jobs: Vec<JobRow<'a>>,
     /// Refer to jobs.
-    pub logs: Vec<LogRow>,
+    pub logs: Vec<LogRow<'a>>,
 }
 
-impl Batch {
+impl Batch<'_> {
     /// The number of rows.
     #[must_use]
     pub fn len(&self) -> usize {
@@ -226,22 +236,6 @@ impl Batch {
     pub fn log_records(&self) -> u64 {
         self.logs.iter().map(|row| row.records).sum()
     }
-
-    /// Two halves; the first one holds no row whose parent is in the second.
-    #[must_use]
-    pub fn split(mut self) -> (Self, Self) {
-        fn tail<T>(rows: &mut Vec<T>, keep: &mut usize) -> Vec<T> {
-            let tail = rows.split_off((*keep).min(rows.len()));
-            *keep -= rows.len();
-            tail
-        }
-        let mut keep = self.len() / 2;
-        let invocations = tail(&mut self.invocations, &mut keep);
-        let events = tail(&mut self.events, &mut keep);
-        let jobs = tail(&mut self.jobs, &mut keep);
-        let logs = tail(&mut self.logs, &mut keep);
-        (self, Self { invocations, events, jobs, logs })
-    }
 }
 
 /// A row that can take up another record of itself.
@@ -252,7 +246,7 @@ pub trait Merge {
     fn merge(&mut self, other: Self);
 }
 
-impl Merge for InvocationRow {
+impl Merge for InvocationRow<'_> {
     fn id(&self) -> Uuid {
         self.id
     }
@@ -271,7 +265,7 @@ impl Merge for InvocationRow {
     }
 }
 
-impl Merge for EventRow {
+impl Merge for EventRow<'_> {
     fn id(&self) -> Uuid {
         self.id
     }
@@ -292,7 +286,7 @@ impl Merge for EventRow {
     }
 }
 
-impl Merge for JobRow {
+impl Merge for JobRow<'_> {
     fn id(&self) -> Uuid {
         self.id
     }
@@ -309,7 +303,7 @@ impl Merge for JobRow {
     }
 }
 
-impl Merge for LogRow {
+impl Merge for LogRow<'_> {
     fn id(&self) -> Uuid {
         self.id
     }

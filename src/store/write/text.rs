@@ -2,18 +2,21 @@
 
 use std::borrow::Cow;
 
+use memchr::memchr;
+
 const REPLACEMENT: &str = "\u{fffd}";
 
 /// The text without NUL characters, which no text column can hold.
 #[must_use]
 pub fn clean(text: &str) -> Cow<'_, str> {
-    if text.contains('\0') { text.replace('\0', REPLACEMENT).into() } else { text.into() }
+    if memchr(0, text.as_bytes()).is_some() { text.replace('\0', REPLACEMENT).into() } else { text.into() }
 }
 
 /// The JSON text without the escapes that `jsonb` refuses: `\u0000` and lone surrogates. Valid JSON stays valid.
 #[must_use]
 pub fn clean_json(json: &str) -> Cow<'_, str> {
-    if !json.contains("\\u") {
+    // Most have no escape at all.
+    if memchr(b'\\', json.as_bytes()).is_none_or(|at| !json[at..].contains("\\u")) {
         return json.into();
     }
     let (mut clean, mut rest) = (String::with_capacity(json.len()), json);

@@ -143,6 +143,59 @@ async fn a_host_that_was_frozen_goes_on_where_it_was() {
     assert_eq!(rows(connection, COUNTS).await, [json!({ "done": 205, "jobs": 205 })]);
 }
 
+/// The host and its session at the server are frozen for longer than an attempt may take: after the thaw the host gives
+/// up the statement, which goes on all the same when the server thaws too.
+#[tokio::test]
+async fn a_host_that_was_frozen_for_longer_than_an_attempt_may_take_writes_once() {
+    const TIME: Duration = Duration::from_secs(1);
+    if let Some(config) = given() {
+        let recorder = Recorder::new(Options { write_timeout: TIME, retry_attempts: u32::MAX, ..options(&config) });
+        chain(&recorder, 5);
+        assert!(recorder.flush(LONG), "{:?}", recorder.stats());
+        println!("\nready");
+        std::io::stdin().lock().read_line(&mut String::new()).unwrap();
+        (0..40).for_each(|_| chain(&recorder, 5));
+        assert!(recorder.flush(LONG), "{:?}", recorder.stats());
+        assert!(recorder.stats().last_error.unwrap().contains("took too long"));
+        let end = recorder.shutdown(LONG);
+        assert_eq!((end.written, end.dropped), (41 * records(5), 0));
+        return;
+    }
+    let db = common::database("recorder_frozen_long").await;
+    let mut host = host("a_host_that_was_frozen_for_longer_than_an_attempt_may_take_writes_once", &db.app, &[]);
+    let mut lines = lines(&mut host);
+    assert!(lines.any(|line| line == "ready"));
+    let admin = &mut common::session(&db.admin).await;
+    admin.execute("BEGIN; LOCK TABLE job_executions IN ACCESS EXCLUSIVE MODE").await.unwrap();
+    host.stdin.take().unwrap().write_all(b"\n").unwrap();
+    let superuser = &mut common::session(&db.superuser).await;
+    let waiting = "SELECT coalesce(min(pid), 0)::int8 FROM pg_stat_activity WHERE datname = current_database() \
+        AND usename = 'observability_app' AND wait_event_type = 'Lock'";
+    // The server may end the statement at any time, until its session is stopped.
+    let session = loop {
+        until(async || number(superuser, waiting).await != 0).await;
+        let Ok(session @ 1..) = u32::try_from(number(superuser, waiting).await) else { continue };
+        signal("-STOP", session);
+        if number(superuser, waiting).await == i64::from(session) {
+            break session;
+        }
+        signal("-CONT", session);
+    };
+    signal("-STOP", host.id());
+    // That time passes can only be seen by waiting.
+    tokio::time::sleep(TIME * 2).await;
+    admin.execute("ROLLBACK").await.unwrap();
+    signal("-CONT", host.id());
+    lines.for_each(drop);
+    assert!(host.wait().unwrap().success());
+    signal("-CONT", session);
+    let sessions =
+        "SELECT count(*) FROM pg_stat_activity WHERE datname = current_database() AND usename = 'observability_app'";
+    until(async || number(superuser, sessions).await == 0).await;
+    let connection = &mut common::session(&db.readonly).await;
+    assert_eq!(rows(connection, COUNTS).await, [json!({ "done": 205, "jobs": 205 })]);
+}
+
 #[test]
 fn runtimes_that_end_or_have_one_thread_are_no_obstacle() {
     let single = || tokio::runtime::Builder::new_current_thread().enable_all().build().unwrap();

@@ -1,7 +1,5 @@
 //! Any order, repetition and splitting of the same records gives the same rows in the database too.
 
-use std::sync::Arc;
-
 use chrono::{DateTime, TimeDelta};
 use obs_tui::store::write::{self, Batch, ErrorText, EventRow, InvocationRow, JobRow, Source, Target};
 use serde_json::Value;
@@ -13,17 +11,17 @@ use crate::common;
 
 #[derive(Clone)]
 enum Record {
-    Invocation(InvocationRow),
-    Event(EventRow),
-    Job(JobRow),
+    Invocation(InvocationRow<'static>),
+    Event(EventRow<'static>),
+    Job(JobRow<'static>),
 }
 
 /// What the guards of one chain hand over, as chain number `n`.
 fn history(n: u128) -> Vec<Record> {
     let id = |part: u128| Uuid::from_u128((n << 64) | part);
     let at = |seconds| DateTime::from_timestamp(1_800_000_000, 0).unwrap() + TimeDelta::seconds(seconds);
-    let chain: Arc<str> = "chain".into();
-    let error = Some(Box::new(ErrorText { message: "no".into(), stack: Some("no\ncaused by: nothing".into()) }));
+    let chain = "chain";
+    let error = Some(ErrorText { message: "no".into(), stack: Some("no\ncaused by: nothing".into()) });
     let source = Source {
         table: Some("public.moves".into()),
         job_id: Some(Uuid::from_u128(7)),
@@ -36,8 +34,8 @@ fn history(n: u128) -> Vec<Record> {
         id: id(1),
         created_at: at(0),
         updated_at: at(0),
-        correlation_id: Arc::clone(&chain),
-        source_function: "function".into(),
+        correlation_id: chain,
+        source_function: "function",
         source: Some(Box::new(source)),
         status: "running",
         total_duration_ms: None,
@@ -64,9 +62,9 @@ fn history(n: u128) -> Vec<Record> {
         invocation_id: id(1),
         created_at: at(1),
         updated_at: at(1),
-        correlation_id: Arc::clone(&chain),
-        event_name: "event".into(),
-        module_path: Some("events/event.rs".into()),
+        correlation_id: chain,
+        event_name: "event",
+        module_path: Some("events/event.rs"),
         detected: false,
         status: "detecting",
         detection_duration_ms: None,
@@ -100,8 +98,8 @@ fn history(n: u128) -> Vec<Record> {
         created_at: at(3),
         updated_at: at(3),
         correlation_id: chain,
-        job_name: "job".into(),
-        function_name: Some("function".into()),
+        job_name: "job",
+        function_name: Some("function"),
         options: Some(r#"{"b": null}"#.into()),
         status: "running",
         duration_ms: None,

@@ -112,6 +112,39 @@ async fn a_role_that_may_not_tell_of_losses_writes_its_rows_all_the_same() {
 }
 
 #[tokio::test]
+async fn a_status_that_is_unknown_and_a_parent_that_is_gone_cost_their_own_rows() {
+    let db = common::database("recorder_unknown").await;
+    let admin = &mut common::session(&db.admin).await;
+    let known = "ALTER TABLE job_executions ADD CONSTRAINT known CHECK (status IN ('running', 'completed'))";
+    admin.execute(known).await.unwrap();
+    let recorder = Recorder::new(options(&db.app));
+    let invocation = recorder.invocation("host").start();
+    let handler = invocation.event("event").detected();
+    handler.job("of an unknown status").start().fail("no");
+    let late = handler.job("late").start();
+    chain(&recorder, 2);
+    assert!(recorder.flush(LONG), "{:?}", recorder.stats());
+    let lost = |records| [Loss { class: Class::Job, reason: Reason::Refused, records }];
+    assert_eq!(recorder.stats().losses, lost(2));
+    // Its event and its jobs go with it.
+    admin.execute("DELETE FROM invocations WHERE source_function = 'host'").await.unwrap();
+    late.complete(&1);
+    chain(&recorder, 2);
+    assert!(recorder.flush(LONG), "{:?}", recorder.stats());
+    assert_eq!(recorder.stats().losses, lost(3));
+    // Every record can make its row.
+    handler.finish();
+    invocation.finish();
+    assert!(recorder.flush(LONG), "{:?}", recorder.stats());
+    let stats = recorder.stats();
+    assert_eq!((stats.written, stats.dropped, stats.buffered), (stats.recorded - 3, 3, 0));
+    let connection = &mut common::session(&db.readonly).await;
+    let ended = "SELECT (SELECT count(*) FROM invocations WHERE status = 'completed') AS invocations, \
+        (SELECT count(*) FROM event_executions WHERE status = 'completed') AS events, (SELECT count(*) FROM job_executions) AS jobs";
+    assert_eq!(rows(connection, ended).await, [json!({ "invocations": 3, "events": 3, "jobs": 4 })]);
+}
+
+#[tokio::test]
 async fn tables_of_another_writer_are_filled_as_far_as_they_go() {
     let db = common::database("recorder_adopted").await;
     let admin = &mut common::session(&db.admin).await;

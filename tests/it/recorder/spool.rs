@@ -237,6 +237,41 @@ async fn a_spool_that_somebody_removes_costs_what_was_in_it_and_no_more() {
     assert_eq!((end.written, end.spooled, end.dropped), (2 * records(5), 0, 30 * records(5)));
 }
 
+/// Batches wait in memory, in their order, and others come after them; one is narrowed down to its bad row.
+#[tokio::test]
+async fn without_room_in_the_spool_memory_keeps_all_until_the_server_is_back() {
+    let (mut cluster, roles) = cluster("recorder_no_room").await;
+    let dir = tempfile::tempdir().unwrap();
+    let options = Options { spool_limit: 1, batch_size: 20, ..spooling(&roles.app, dir.path()) };
+    let recorder = Recorder::new(options);
+    chain(&recorder, 5);
+    assert!(recorder.flush(LONG), "{:?}", recorder.stats());
+    cluster.halt();
+    for _ in 0..4 {
+        (0..10).for_each(|_| chain(&recorder, 5));
+        failing(&recorder, "");
+    }
+    let invocation = recorder.invocation("host").start();
+    let handler = invocation.event("event").detected();
+    handler.job("poison").start().complete(&RawValue::from_string("1e400000".to_owned()).unwrap());
+    handler.finish();
+    invocation.finish();
+    (0..10).for_each(|_| chain(&recorder, 5));
+    let stats = failing(&recorder, "");
+    adds_up(&stats);
+    assert_eq!((stats.written, stats.spooled, stats.dropped), (records(5), 0, 0));
+    cluster.restart().unwrap();
+    assert!(recorder.flush(LONG), "{:?}", recorder.stats());
+    let stats = recorder.stats();
+    adds_up(&stats);
+    assert_eq!(stats.losses, [Loss { class: Class::Job, reason: Reason::Refused, records: 2 }]);
+    assert_eq!((stats.written, stats.spooled, stats.buffered), (51 * records(5) + records(0), 0, 0));
+    let connection = &mut common::session(&roles.readonly).await;
+    let counts = "SELECT (SELECT count(*) FROM invocations WHERE status = 'completed') AS invocations, \
+        (SELECT count(*) FROM job_executions WHERE status = 'completed') AS done, (SELECT count(*) FROM job_executions) AS jobs";
+    assert_eq!(rows(connection, counts).await, [json!({ "invocations": 52, "done": 255, "jobs": 255 })]);
+}
+
 #[tokio::test]
 async fn refused_rows_are_kept_with_their_reason() {
     let db = common::database("recorder_quarantine").await;

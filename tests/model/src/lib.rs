@@ -9,7 +9,7 @@
 /// What the parts of the recorder find in place of `std::sync`.
 mod sync {
     pub(crate) use loom::sync::{Mutex, MutexGuard, atomic};
-    pub(crate) use std::sync::PoisonError;
+    pub(crate) use std::sync::{Arc, PoisonError};
 }
 
 #[expect(dead_code, reason = "what is not run here")]
@@ -50,9 +50,28 @@ mod recorder {
                 bytes.copy_from_slice(&self.0.0.to_le_bytes());
             }
         }
+    }
 
-        pub(crate) fn read(bytes: &[u8]) -> Option<Record> {
-            Some(Record(u64::from_le_bytes(bytes.try_into().ok()?)))
+    pub(super) const BATCH_BYTES: usize = 1 << 10;
+
+    /// What was taken.
+    pub(super) mod held {
+        use std::ops::Range;
+        use std::sync::Arc;
+
+        use super::record::Record;
+
+        pub(crate) struct Held(pub(crate) Vec<Record>);
+
+        impl Held {
+            pub(crate) fn new(bytes: Arc<Vec<u8>>, places: impl IntoIterator<Item = Range<usize>>) -> Self {
+                let record = |place| Record(u64::from_le_bytes(bytes[place].try_into().unwrap()));
+                Self(places.into_iter().map(record).collect())
+            }
+
+            pub(crate) fn into_bytes(self) -> Option<Vec<u8>> {
+                None
+            }
         }
     }
 

@@ -3,6 +3,8 @@
 use loom::sync::Arc;
 use loom::thread;
 
+use crate::recorder::record::Record;
+
 use super::*;
 
 /// Two threads record while the flusher takes; one of them refers to what the other had recorded before.
@@ -21,9 +23,9 @@ fn records_come_out_once_and_in_order() {
             let arena = Arc::clone(&arena);
             thread::spawn(move || push(&arena, 2))
         };
-        let mut taken = intake.take(&arena, usize::MAX, usize::MAX);
+        let mut taken = intake.take(&arena, usize::MAX, usize::MAX).0;
         let kept = parent + push(&arena, 3) + other.join().unwrap();
-        taken.extend(intake.take(&arena, usize::MAX, usize::MAX));
+        taken.extend(intake.take(&arena, usize::MAX, usize::MAX).0);
 
         let mut records: Vec<u64> = taken.iter().map(|record| record.0).collect();
         assert_eq!(records.first(), Some(&1), "nothing comes before what it was made from");
@@ -45,7 +47,7 @@ fn a_child_of_another_thread_never_comes_first() {
             let arena = Arc::clone(&arena);
             thread::spawn(move || {
                 let mut intake = Intake::new(&arena);
-                let taken = intake.take(&arena, usize::MAX, usize::MAX);
+                let taken = intake.take(&arena, usize::MAX, usize::MAX).0;
                 (taken, intake)
             })
         };
@@ -59,7 +61,7 @@ fn a_child_of_another_thread_never_comes_first() {
         told.store(parent, Ordering::Release);
         let child = child.join().unwrap();
         let (mut taken, mut intake) = flusher.join().unwrap();
-        taken.extend(intake.take(&arena, usize::MAX, usize::MAX));
+        taken.extend(intake.take(&arena, usize::MAX, usize::MAX).0);
         let expected: Vec<Record> =
             [parent.then_some(Record(1)), child.then_some(Record(2))].into_iter().flatten().collect();
         assert_eq!(taken, expected);
@@ -76,7 +78,7 @@ fn the_end_takes_all_or_tells() {
             thread::spawn(move || matches!(arena.push(&Frame(&Record(1)), true), Pushed::Kept(_)))
         };
         arena.close();
-        let taken = Intake::new(&arena).take(&arena, usize::MAX, usize::MAX);
+        let taken = Intake::new(&arena).take(&arena, usize::MAX, usize::MAX).0;
         assert_eq!(caller.join().unwrap(), taken.len() == 1);
     });
 }
