@@ -65,7 +65,7 @@ mod recorder {
 
         impl Held {
             pub(crate) fn new(bytes: Arc<Vec<u8>>, places: impl IntoIterator<Item = Range<usize>>) -> Self {
-                let record = |place| Record(u64::from_le_bytes(bytes[place].try_into().unwrap()));
+                let record = |place: Range<usize>| Record(u64::from_le_bytes(bytes[place].try_into().unwrap()));
                 Self(places.into_iter().map(record).collect())
             }
 
