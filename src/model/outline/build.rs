@@ -12,7 +12,7 @@ use super::{Content, Entry, EntryId, Mark, Outline, Place};
 const WIDEST_KEY: usize = 28;
 
 impl Outline {
-    /// Lays a value out; secrets are masked by the rule of [`mask`] unless `revealed`.
+    /// Lays a value out; secrets are masked by the rule of [`mask_text`] unless `revealed`.
     #[must_use]
     pub fn build(value: &Value, revealed: bool) -> Self {
         let mut builder = Builder { entries: Vec::new(), secrets: 0, revealed };
