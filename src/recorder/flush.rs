@@ -19,8 +19,7 @@ use crate::recorder::held::Held;
 use crate::recorder::loss::{Loss, Reason};
 use crate::recorder::shared::{AWAKE, IDLE, Shared, TIMED};
 use crate::recorder::spool::Spool;
-use crate::recorder::state::Origin;
-use crate::recorder::state::Outcome;
+use crate::recorder::state::{Origin, Outcome};
 use crate::store::write::{Batch, Target};
 use batch::counted;
 

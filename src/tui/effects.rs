@@ -202,7 +202,7 @@ impl Effects {
                 Msg::Hourly(request, answer(reader.count_hours(from, to, step, now, told).await))
             }),
             Cmd::Compare { request, left, right } => self.ask(Class::Compare, async move {
-                // One after the other: the second connection stays free for what else is asked.
+                // One after the other: what else is asked gets its turn between them.
                 let left = reader.cascade(Seed::invocation(left)).await;
                 let both = match left {
                     Ok(left) => reader.cascade(Seed::invocation(right)).await.map(|right| (left, right)),

@@ -19,7 +19,7 @@ async fn what_is_dropped_has_failed() {
     {
         let invocation = recorder.invocation("leaves early").start();
         let _detecting = invocation.event("detecting");
-        let handler = invocation.event("handling").detected();
+        let handler = invocation.event_of_module("handling", "events/handling.rs").detected();
         let _job = handler.job("dropped").start();
         let mut future = Box::pin(handler.job("future").run(pending::<io::Result<()>>()));
         assert!(future.as_mut().poll(&mut Context::from_waker(Waker::noop())).is_pending());
@@ -50,13 +50,14 @@ async fn what_is_dropped_has_failed() {
     assert_eq!(
         rows(
             connection,
-            "SELECT status, coalesce(detection_error, handler_error) AS error FROM event_executions ORDER BY id"
+            "SELECT status, coalesce(detection_error, handler_error) AS error, event_module_path AS module \
+             FROM event_executions ORDER BY id"
         )
         .await,
         [
-            json!({ "status": "detection_failed", "error": "cancelled" }),
-            json!({ "status": "handler_failed", "error": "cancelled" }),
-            json!({ "status": "handler_failed", "error": "panicked" }),
+            json!({ "status": "detection_failed", "error": "cancelled", "module": null }),
+            json!({ "status": "handler_failed", "error": "cancelled", "module": "events/handling.rs" }),
+            json!({ "status": "handler_failed", "error": "panicked", "module": null }),
         ]
     );
     assert_eq!(
