@@ -3,7 +3,7 @@ use std::collections::BTreeMap;
 use std::time::Duration;
 
 use chrono::{DateTime, Utc};
-use sqlx::migrate::{MigrateError, Migrator};
+use sqlx::migrate::{Migrate as _, MigrateError, Migrator};
 use sqlx::postgres::{PgConnectOptions, PgConnection};
 use sqlx::{AssertSqlSafe, ConnectOptions, Connection, Executor};
 
@@ -86,6 +86,9 @@ pub struct Roles {
 /// five seconds, or the database was migrated by a newer version of this program.
 pub async fn migrate(config: &Config) -> Result<MigrationReport, StoreError> {
     let mut connection = connect(config, config.writer_options("obs-tui migrate")).await?;
+    // Another migration that is on its way is waited for, however long it takes: the limit is for the locks of tables.
+    connection.execute("SET lock_timeout = 0; SET statement_timeout = 0").await?;
+    connection.lock().await.map_err(|error| explain(config, error))?;
     let session = format!(
         "SET lock_timeout = '{LOCK_LIMIT}'; SET statement_timeout = 0; SET client_min_messages = warning; \
          SET idle_in_transaction_session_timeout = 0"
