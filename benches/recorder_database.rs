@@ -138,7 +138,7 @@ fn recorder(runtime: &Runtime, config: &Config, batch: usize) -> Cost {
 }
 
 async fn connect(config: &Config) -> PgConnection {
-    PgConnection::connect_with(&config.writer_options("bench")).await.unwrap()
+    PgConnection::connect_with(&config.writer_options("bench").options([("search_path", "public")])).await.unwrap()
 }
 
 async fn backend(session: &mut PgConnection) -> String {

@@ -108,7 +108,11 @@ fn main() {
     let stats = recorder.stats();
     println!("flushed: {flushed}; {stats:#?}");
     let count = async {
-        let connection = &mut PgConnection::connect_with(&roles.readonly.writer_options("soak")).await.unwrap();
+        let connection = &mut PgConnection::connect_with(
+            &roles.readonly.writer_options("soak").options([("search_path", "public")]),
+        )
+        .await
+        .unwrap();
         let (jobs, others): (i64, i64) = sqlx::query_as(
             "SELECT (SELECT count(*) FROM job_executions WHERE status = 'completed'), \
                 (SELECT count(*) FROM invocations WHERE status = 'completed') + (SELECT count(*) FROM event_executions WHERE status = 'completed')",

@@ -19,4 +19,6 @@ pub mod read;
 #[cfg(feature = "tui")]
 pub mod refresh;
 #[cfg(feature = "recorder")]
+mod sql;
+#[cfg(feature = "recorder")]
 pub mod write;

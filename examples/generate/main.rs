@@ -78,7 +78,10 @@ async fn serve(args: &Args, cluster: &mut Cluster) -> Outcome {
     let password = || Some(Secret::new(secret()));
     let passwords = Passwords { admin: password(), app: password(), readonly: password() };
     // Without replication, what is copied into a new table need not go through the log.
-    let mut superuser = PgConnection::connect_with(&cluster.superuser().writer_options("generate")).await?;
+    let mut superuser = PgConnection::connect_with(
+        &cluster.superuser().writer_options("generate").options([("search_path", "public")]),
+    )
+    .await?;
     for setting in
         ["wal_level = minimal", "max_wal_senders = 0", "max_wal_size = '4GB'", "checkpoint_timeout = '30min'"]
     {
@@ -88,7 +91,9 @@ async fn serve(args: &Args, cluster: &mut Cluster) -> Outcome {
     cluster.restart()?;
     let roles = admin::create_database(&cluster.superuser(), "event_detector_observability", &passwords).await?;
     admin::migrate(&roles.admin).await?;
-    let mut session = PgConnection::connect_with(&roles.admin.writer_options("generate")).await?;
+    let mut session =
+        PgConnection::connect_with(&roles.admin.writer_options("generate").options([("search_path", "public")]))
+            .await?;
     let (filled,): (bool,) = sqlx::query_as("select exists (select from invocations)").fetch_one(&mut session).await?;
     session.close().await?;
     if !filled {
@@ -110,7 +115,8 @@ async fn fill(args: &Args, admin: &Config) -> Outcome {
         random_ids: args.existing_schema,
     };
     let indexes = if args.existing_schema { load::Indexes::Theirs } else { load::Indexes::Same };
-    let mut session = PgConnection::connect_with(&admin.writer_options("generate")).await?;
+    let mut session =
+        PgConnection::connect_with(&admin.writer_options("generate").options([("search_path", "public")])).await?;
     let told = Cell::new((Duration::ZERO, String::new()));
     let seconds = || clock.elapsed().as_secs_f64();
     load::load(&mut session, &plan, indexes, |doing| {

@@ -230,7 +230,7 @@ pub mod sql {
         let below = |table, alias, failed, ended: &str, names: &str| {
             format!(
                 " cross join lateral (select coalesce(bool_or({failed}), false) as failed, count(*) > 0 as unwell{names} \
-                  from {table} {alias} where {alias}.invocation_id = i.id and ({failed} or not {ended})) below_{alias}"
+                  from @schema.{table} {alias} where {alias}.invocation_id = i.id and ({failed} or not {ended})) below_{alias}"
             )
         };
         let names = format!(", array_agg(j.job_name) filter (where {JOB_FAILED}) as names");
@@ -247,8 +247,8 @@ pub mod sql {
 
     fn any_below(event: &str, job: &str) -> String {
         format!(
-            "(exists (select 1 from event_executions e where e.invocation_id = i.id and {event}{PROBE}) \
-             or exists (select 1 from job_executions j where j.invocation_id = i.id and {job}{PROBE}))"
+            "(exists (select 1 from @schema.event_executions e where e.invocation_id = i.id and {event}{PROBE}) \
+             or exists (select 1 from @schema.job_executions j where j.invocation_id = i.id and {job}{PROBE}))"
         )
     }
 }

@@ -7,8 +7,9 @@ use sqlx::migrate::{Migrate as _, MigrateError, Migrator};
 use sqlx::postgres::{PgConnectOptions, PgConnection};
 use sqlx::{AssertSqlSafe, ConnectOptions, Connection, Executor};
 
-use super::config::{Config, Secret, quote};
+use super::config::{Config, Secret};
 use super::error::StoreError;
+use super::sql::{SEARCH_PATH, identifier, in_schema};
 use crate::clock;
 
 const ADMIN: &str = "observability_admin";
@@ -99,11 +100,14 @@ pub async fn migrate(config: &Config) -> Result<MigrationReport, StoreError> {
         .fetch_one(&mut connection)
         .await?;
     if !schema_exists {
-        connection.execute(AssertSqlSafe(format!("CREATE SCHEMA {}", quote(&config.schema)))).await?;
+        connection.execute(AssertSqlSafe(format!("CREATE SCHEMA {}", identifier(&config.schema)))).await?;
     }
-    let before = read_status(&mut connection).await?;
+    let before = read_status(&mut connection, &config.schema).await?;
+    let path = format!("SET search_path = {}", identifier(&config.schema));
+    connection.execute(AssertSqlSafe(path)).await?;
     migrator().run(&mut connection).await.map_err(|error| explain(config, error))?;
-    connection.execute(include_str!("roles.sql")).await?;
+    connection.execute(AssertSqlSafe(format!("SET search_path = {SEARCH_PATH}"))).await?;
+    connection.execute(roles(config)).await?;
     connection.close().await?;
 
     let (already, now): (Vec<_>, Vec<_>) = before.migrations.into_iter().partition(|m| m.applied_at.is_some());
@@ -120,7 +124,7 @@ pub async fn migrate(config: &Config) -> Result<MigrationReport, StoreError> {
 /// When the database cannot be reached or read.
 pub async fn status(config: &Config) -> Result<DatabaseStatus, StoreError> {
     let mut connection = connect(config, config.reader_options()).await?;
-    let status = read_status(&mut connection).await?;
+    let status = read_status(&mut connection, &config.schema).await?;
     connection.close().await?;
     Ok(status)
 }
@@ -131,7 +135,7 @@ pub async fn status(config: &Config) -> Result<DatabaseStatus, StoreError> {
 /// When the database cannot be reached.
 pub async fn grant(admin: &Config) -> Result<(), StoreError> {
     let mut connection = connect(admin, admin.writer_options("obs-tui grant")).await?;
-    connection.execute(include_str!("roles.sql")).await?;
+    connection.execute(roles(admin)).await?;
     Ok(connection.close().await?)
 }
 
@@ -170,7 +174,7 @@ pub async fn create_database(superuser: &Config, name: &str, passwords: &Passwor
     if !exists || is_ours(&mut transaction).await? {
         close_to_others(&mut transaction, name).await?;
     }
-    transaction.execute(include_str!("roles.sql")).await?;
+    transaction.execute(roles(&inside)).await?;
     transaction.commit().await?;
     connection.close().await?;
     Ok(Roles {
@@ -198,18 +202,27 @@ fn migrator() -> Migrator {
     migrator
 }
 
-async fn read_status(connection: &mut PgConnection) -> Result<DatabaseStatus, StoreError> {
-    let (tracked, has_tables): (bool, bool) =
-        sqlx::query_as("SELECT to_regclass($1) IS NOT NULL, to_regclass('invocations') IS NOT NULL")
-            .bind(MIGRATIONS_TABLE)
-            .fetch_one(&mut *connection)
-            .await?;
+fn roles(config: &Config) -> AssertSqlSafe<String> {
+    in_schema(include_str!("roles.sql"), &config.schema)
+}
+
+async fn read_status(connection: &mut PgConnection, schema: &str) -> Result<DatabaseStatus, StoreError> {
+    let (tracked, has_tables): (bool, bool) = sqlx::query_as(
+        "SELECT coalesce(bool_or(c.relname = $2), false), coalesce(bool_or(c.relname = 'invocations'), false) \
+             FROM pg_class c JOIN pg_namespace n ON n.oid = c.relnamespace WHERE n.nspname = $1",
+    )
+    .bind(schema)
+    .bind(MIGRATIONS_TABLE)
+    .fetch_one(&mut *connection)
+    .await?;
     let mut applied: BTreeMap<i64, (DateTime<Utc>, Vec<u8>)> = BTreeMap::new();
     if tracked {
-        let rows: Vec<(i64, DateTime<Utc>, Vec<u8>)> =
-            sqlx::query_as("SELECT version, installed_on, checksum FROM obs_tui_migrations WHERE success")
-                .fetch_all(&mut *connection)
-                .await?;
+        let rows: Vec<(i64, DateTime<Utc>, Vec<u8>)> = sqlx::query_as(in_schema(
+            "SELECT version, installed_on, checksum FROM @schema.obs_tui_migrations WHERE success",
+            schema,
+        ))
+        .fetch_all(&mut *connection)
+        .await?;
         applied.extend(rows.into_iter().map(|(version, at, checksum)| (version, (at, checksum))));
     }
     let migrations = migrator()
@@ -263,7 +276,7 @@ async fn create_empty(connection: &mut PgConnection, name: &str) -> Result<(), S
     for locale in LOCALES {
         let statement = format!(
             "CREATE DATABASE {} TEMPLATE template0 ENCODING 'UTF8' LC_COLLATE '{locale}' LC_CTYPE '{locale}'",
-            quote(name)
+            identifier(name)
         );
         match connection.execute(AssertSqlSafe(statement)).await {
             Ok(_) => return Ok(()),
@@ -316,7 +329,7 @@ async fn is_ours(connection: &mut PgConnection) -> Result<bool, StoreError> {
 
 /// Makes the admin role the owner, and takes from everybody else what PostgreSQL gives to all by default.
 async fn close_to_others(connection: &mut PgConnection, name: &str) -> Result<(), StoreError> {
-    let database = quote(name);
+    let database = identifier(name);
     let statements = format!(
         "DO $$ BEGIN
              IF NOT (SELECT rolsuper FROM pg_roles WHERE rolname = current_user) THEN

@@ -2,9 +2,10 @@
 
 use std::collections::{BTreeMap, BTreeSet};
 
-use sqlx::{AssertSqlSafe, PgConnection, Row};
+use sqlx::{PgConnection, Row};
 
 use super::error::StoreError;
+use super::sql::in_schema;
 
 /// The tables that a reader looks for.
 const TABLES: [&str; 7] = [
@@ -30,13 +31,13 @@ pub struct Capabilities {
 }
 
 impl Capabilities {
-    /// Asks the server what stands in the schemas of the search path and may be read, and has it notice when nobody waits
+    /// Asks the server what stands in the schema and may be read, and has it notice when nobody waits
     /// for a query any more (from PostgreSQL 14 on). Both in one message, since each answer may be far away. A view that
     /// was never filled counts as missing: it refuses to be read.
     ///
     /// # Errors
     /// When the server does not answer, or when one of the three main tables is missing.
-    pub async fn probe(connection: &mut PgConnection) -> Result<Self, StoreError> {
+    pub async fn probe(connection: &mut PgConnection, schema: &str) -> Result<Self, StoreError> {
         let sql = format!(
             "select set_config('client_connection_check_interval', '1s', false) \
              where current_setting('client_connection_check_interval', true) is not null; \
@@ -44,13 +45,14 @@ impl Capabilities {
                     current_setting('transaction_read_only') = 'on' as read_only, pg_is_in_recovery() as replica, \
                     case when c.relname = 'invocations' and c.reltuples > 0 then c.reltuples::bigint end as rows \
              from pg_class c \
+             join pg_namespace n on n.oid = c.relnamespace and n.nspname = @'schema' \
              join pg_attribute a on a.attrelid = c.oid and a.attnum > 0 and not a.attisdropped \
-             where c.oid in (select to_regclass(name) from unnest('{{{}}}'::text[]) as t(name)) \
-               and c.relispopulated and has_table_privilege(c.oid, 'select')",
+             where c.relname = any('{{{}}}') and c.relkind in ('r', 'p', 'v', 'm', 'f') \
+               and has_schema_privilege(n.oid, 'usage') and c.relispopulated and has_table_privilege(c.oid, 'select')",
             TABLES.join(",")
         );
         let mut found = Self::default();
-        for row in sqlx::raw_sql(AssertSqlSafe(sql)).fetch_all(connection).await? {
+        for row in sqlx::raw_sql(in_schema(&sql, schema)).fetch_all(connection).await? {
             // The first answer has no such columns.
             if let (Ok(table), Ok(column)) = (row.try_get("relation"), row.try_get("attribute")) {
                 found.columns.entry(table).or_default().insert(column);

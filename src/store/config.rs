@@ -4,6 +4,7 @@ use std::fmt::{self, Write as _};
 use sqlx::postgres::{PgConnectOptions, PgSslMode};
 
 use super::error::StoreError;
+use super::sql::SEARCH_PATH;
 
 const DEFAULT_DATABASE: &str = "event_detector_observability";
 const DEFAULT_PORT: u16 = 5432;
@@ -198,7 +199,7 @@ impl Config {
             .username(&self.user)
             .database(&self.database)
             .application_name(application_name)
-            .options([("search_path", quote(&self.schema))]);
+            .options([("search_path", SEARCH_PATH), ("standard_conforming_strings", "on")]);
         if self.host.starts_with('/') {
             options = options.socket(&self.host);
         }
@@ -276,11 +277,6 @@ impl fmt::Display for Config {
         let host = if self.host.contains(':') { format!("[{}]", self.host) } else { self.host.clone() };
         write!(f, "{}@{host}:{}/{}", self.user, self.port, self.database)
     }
-}
-
-/// An SQL identifier in quotes, whatever it holds.
-pub(crate) fn quote(identifier: &str) -> String {
-    format!("\"{}\"", identifier.replace('"', "\"\""))
 }
 
 fn invalid(reason: &str) -> StoreError {

@@ -33,7 +33,7 @@ pub(super) fn invocations(step: Step) -> String {
          from (select {} as at, i.source_function as function, i.total_duration_ms as ms, \
                       i.events_detected_count as detected, i.total_jobs_run as jobs, {failed} as failed, {ok} as ok, \
                       width_bucket(i.total_duration_ms, array[{}]) as class \
-               from invocations i{joins} where i.created_at >= $1 and i.created_at < $2) counted \
+               from @schema.invocations i{joins} where i.created_at >= $1 and i.created_at < $2) counted \
          group by at, function",
         classes.join(", "),
         start(step, "i.created_at"),
@@ -51,7 +51,7 @@ pub(super) fn pieces(step: Step) -> String {
            select {} as at, i.source_function as function, i.total_duration_ms::bigint as ms, \
                   i.events_detected_count as detected, i.total_jobs_run as jobs, {failed} as failed, {ok} as ok, \
                   below_j.names as names \
-           from invocations i{joins} where i.created_at >= $1 and i.created_at < $2) \
+           from @schema.invocations i{joins} where i.created_at >= $1 and i.created_at < $2) \
          select at, function, null as name, count(*) as total, count(*) filter (where ok) as ok, \
                 count(*) filter (where failed) as failed, coalesce(sum(detected), 0)::bigint as events_detected, \
                 coalesce(sum(jobs), 0)::bigint as jobs_run, array_agg(ms) filter (where ms is not null) as durations \
@@ -65,20 +65,25 @@ pub(super) fn pieces(step: Step) -> String {
 
 /// A select with the columns `at`, `function`, `name` and `count`: the jobs that failed.
 pub(super) fn failed_jobs(step: Step) -> String {
-    let jobs =
-        format!("select j.job_name as name from job_executions j where j.invocation_id = i.id and {}", sql::JOB_FAILED);
+    let jobs = format!(
+        "select j.job_name as name from @schema.job_executions j where j.invocation_id = i.id and {}",
+        sql::JOB_FAILED
+    );
     names(step, &jobs)
 }
 
 /// A select with the columns `at`, `function`, `name` and `count`: the events that were detected.
 pub(super) fn detected_events(step: Step) -> String {
-    names(step, "select e.event_name as name from event_executions e where e.invocation_id = i.id and e.detected")
+    names(
+        step,
+        "select e.event_name as name from @schema.event_executions e where e.invocation_id = i.id and e.detected",
+    )
 }
 
 fn names(step: Step, below: &str) -> String {
     format!(
         "select {} as at, i.source_function as function, below.name, count(*) as count \
-         from invocations i cross join lateral ({below}{}) below \
+         from @schema.invocations i cross join lateral ({below}{}) below \
          where i.created_at >= $1 and i.created_at < $2 \
          group by 1, 2, 3 order by 4 desc, 1, 2, 3 limit {MOST_NAMES}",
         start(step, "i.created_at"),

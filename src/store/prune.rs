@@ -2,11 +2,12 @@
 //! interrupted, and no lock is held for long. Hourly numbers stay.
 
 use chrono::{DateTime, Utc};
-use sqlx::Connection;
+use sqlx::{AssertSqlSafe, Connection};
 
 use super::admin::connect;
 use super::config::Config;
 use super::error::StoreError;
+use super::sql::in_schema;
 
 /// Invocations that one statement deletes; each may have hundreds of events and jobs.
 const BATCH: i64 = 500;
@@ -17,10 +18,11 @@ const BATCH: i64 = 500;
 /// When the database cannot be reached or read.
 pub async fn count(config: &Config, before: DateTime<Utc>) -> Result<u64, StoreError> {
     let mut connection = connect(config, config.reader_options()).await?;
-    let count: i64 = sqlx::query_scalar("select count(*) from invocations where created_at < $1")
-        .bind(before)
-        .fetch_one(&mut connection)
-        .await?;
+    let count: i64 =
+        sqlx::query_scalar(in_schema("select count(*) from @schema.invocations where created_at < $1", &config.schema))
+            .bind(before)
+            .fetch_one(&mut connection)
+            .await?;
     connection.close().await?;
     Ok(u64::try_from(count).unwrap_or(0))
 }
@@ -33,17 +35,19 @@ pub async fn count(config: &Config, before: DateTime<Utc>) -> Result<u64, StoreE
 /// then is gone; doing it again goes on from there.
 pub async fn prune(config: &Config, before: DateTime<Utc>, mut progress: impl FnMut(u64)) -> Result<u64, StoreError> {
     let mut connection = connect(config, config.writer_options("obs-tui prune")).await?;
+    let statement = in_schema(
+        "delete from @schema.invocations where id = any(array(\
+             select id from @schema.invocations where created_at < $1 order by created_at limit $2 for update skip locked))",
+        &config.schema,
+    );
     let mut deleted = 0;
     loop {
-        let batch = sqlx::query(
-            "delete from invocations where id = any(array(\
-                 select id from invocations where created_at < $1 order by created_at limit $2 for update skip locked))",
-        )
-        .bind(before)
-        .bind(BATCH)
-        .execute(&mut connection)
-        .await?
-        .rows_affected();
+        let batch = sqlx::query(AssertSqlSafe(statement.0.clone()))
+            .bind(before)
+            .bind(BATCH)
+            .execute(&mut connection)
+            .await?
+            .rows_affected();
         if batch == 0 {
             connection.close().await?;
             return Ok(deleted);

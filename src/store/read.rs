@@ -9,6 +9,7 @@ mod known;
 mod listen;
 mod page;
 mod search;
+mod session;
 mod steps;
 mod values;
 
@@ -16,12 +17,11 @@ use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use std::time::Duration;
 
 use chrono::{DateTime, TimeDelta, Utc};
-use futures_util::TryStreamExt;
 use serde_json::Value;
 use sqlx::postgres::PgConnectOptions;
 use sqlx::types::Json;
-use sqlx::{AssertSqlSafe, Connection, PgConnection};
-use tokio::sync::{Semaphore, SemaphorePermit};
+use sqlx::{Connection, PgConnection};
+use tokio::sync::Semaphore;
 use uuid::Uuid;
 
 use super::capabilities::Capabilities;
@@ -30,12 +30,14 @@ use super::error::StoreError;
 use crate::clock::Clock;
 use crate::model::flow::Kind;
 use crate::model::invocation::{JobLog, Server};
-use crate::model::shared::Texts;
 
 pub use cascade::{MOST_INVOCATIONS, Seed};
 pub use listen::Listener;
 pub use page::PageQuery;
 pub use search::MOST_COUNTED;
+
+use page::Values;
+use session::{Session, in_time, no_answer};
 
 /// Lines of `job_logs` that are read at the most for one node.
 pub const MOST_JOB_LOGS: i64 = 5_000;
@@ -43,9 +45,6 @@ pub const MOST_JOB_LOGS: i64 = 5_000;
 const CONNECTIONS: usize = 2;
 /// How long the server may take to let a session in.
 const CONNECT_TIME: Duration = Duration::from_secs(5);
-/// How long an answer may take: longer than the server works on a statement, so that a way that is cut without a word,
-/// as by a sleeping laptop or a lost tunnel, is noticed.
-const ANSWER_TIME: Duration = Duration::from_secs(10);
 
 /// Reads one database over at most two connections, which are opened when they are needed; a [`Listener`] is one of them.
 /// Clones share them.
@@ -66,48 +65,6 @@ struct Inner {
     server: Mutex<Server>,
     /// Instead of that of the configuration.
     password: Mutex<Option<Secret>>,
-}
-
-/// A connection in use. It is used again only after [`Session::done`]: dropped earlier, by an error or because nobody
-/// waits for the answer any more, it is closed, which also ends the query on the server.
-struct Session<'a> {
-    connection: PgConnection,
-    capabilities: Arc<Capabilities>,
-    inner: &'a Inner,
-    _permit: SemaphorePermit<'a>,
-}
-
-impl Session<'_> {
-    /// Remembers what the server is; only a standby is asked, for its lag.
-    async fn look_at_server(&mut self) -> Result<(), StoreError> {
-        let Capabilities { read_only, replica, invocations, .. } = *self.capabilities;
-        let mut server = Server { read_only, replica, lag: None, invocations };
-        if replica {
-            (server.replica, server.lag) = self.lag().await?;
-        }
-        *self.inner.server.lock().unwrap_or_else(PoisonError::into_inner) = server;
-        Ok(())
-    }
-
-    /// Whether the server is still a standby, and how far it is behind.
-    async fn lag(&mut self) -> Result<(bool, Option<TimeDelta>), StoreError> {
-        // A standby that has replayed all it received from a server that it hears is not behind, however old that is.
-        let lag = sqlx::query_as::<_, (bool, Option<f64>)>(
-            "select pg_is_in_recovery(), \
-                    case when pg_last_wal_receive_lsn() = pg_last_wal_replay_lsn() \
-                              and exists (select from pg_stat_wal_receiver where pid is not null) then 0 \
-                         else extract(epoch from clock_timestamp() - pg_last_xact_replay_timestamp()) end::float8",
-        )
-        .fetch_one(&mut self.connection);
-        let (replica, seconds) = in_time(lag).await?;
-        #[expect(clippy::cast_possible_truncation, reason = "saturates")]
-        let lag = seconds.and_then(|seconds| TimeDelta::try_milliseconds((seconds.max(0.0) * 1_000.0) as i64));
-        Ok((replica, lag))
-    }
-
-    fn done(self) {
-        self.inner.idle().push((self.connection, self.capabilities));
-    }
 }
 
 impl Inner {
@@ -155,11 +112,11 @@ impl Reader {
             // The server may be another one now, or migrated: it is asked again what it holds.
             None => {
                 let mut connection = self.connect().await.map_err(at)?;
-                let capabilities = in_time(Capabilities::probe(&mut connection)).await?;
+                let capabilities = in_time(Capabilities::probe(&mut connection, &inner.config.schema)).await?;
                 (connection, Arc::new(capabilities))
             }
         };
-        Ok(Session { connection, capabilities, inner, _permit: permit })
+        Ok(Session::new(connection, capabilities, inner, permit))
     }
 
     async fn connect(&self) -> Result<PgConnection, sqlx::Error> {
@@ -197,14 +154,16 @@ impl Reader {
     /// When the database does not answer in time.
     pub async fn row(&self, kind: Kind, id: Uuid) -> Result<Option<Value>, StoreError> {
         let sql = match kind {
-            Kind::Invocation => "select to_jsonb(t) from invocations t where t.id = $1",
-            Kind::Event => "select to_jsonb(t) from event_executions t where t.id = $1",
-            Kind::Job => "select to_jsonb(t) from job_executions t where t.id = $1",
+            Kind::Invocation => "select to_jsonb(t) from @schema.invocations t where t.id = $1",
+            Kind::Event => "select to_jsonb(t) from @schema.event_executions t where t.id = $1",
+            Kind::Job => "select to_jsonb(t) from @schema.job_executions t where t.id = $1",
         };
+        let mut values = Values::default();
+        values.add(id)?;
         let mut session = self.session().await?;
-        let row = in_time(sqlx::query_scalar(sql).bind(id).fetch_optional(&mut session.connection)).await?;
+        let row: Option<(Value,)> = session.fetch_first(sql, values.inner).await?;
         session.done();
-        Ok(row)
+        Ok(row.map(|(row,)| row))
     }
 
     /// Lines of the table `job_logs` of these jobs, oldest first, and whether that is all; none where there is no such table.
@@ -218,14 +177,12 @@ impl Reader {
             return Ok((Vec::new(), true));
         }
         type Row = (Option<DateTime<Utc>>, Uuid, Option<String>, Option<String>, Option<Json<Value>>, Option<String>);
-        let rows = sqlx::query_as(
-            "select created_at, job_execution_id, level, message, data, source from job_logs \
-             where job_execution_id = any($1) order by created_at, id limit $2",
-        )
-        .bind(jobs)
-        .bind(MOST_JOB_LOGS + 1)
-        .fetch_all(&mut session.connection);
-        let mut rows: Vec<Row> = in_time(rows).await?;
+        let sql = "select created_at, job_execution_id, level, message, data, source from @schema.job_logs \
+             where job_execution_id = any($1) order by created_at, id limit $2";
+        let mut values = Values::default();
+        values.add(jobs)?;
+        values.add(MOST_JOB_LOGS + 1)?;
+        let mut rows: Vec<Row> = session.fetch_all(sql, values.inner).await?;
         session.done();
         let most = usize::try_from(MOST_JOB_LOGS).unwrap_or(usize::MAX);
         let complete = rows.len() <= most;
@@ -257,50 +214,6 @@ impl Reader {
             let _ = connection.close().await;
         }
     }
-}
-
-/// Runs SQL that this module put together from its own constants and the names of known columns.
-async fn fetch_all<Row>(
-    connection: &mut PgConnection,
-    sql: String,
-    arguments: sqlx::postgres::PgArguments,
-) -> Result<Vec<Row>, StoreError>
-where
-    Row: for<'r> sqlx::FromRow<'r, sqlx::postgres::PgRow> + Send + Unpin,
-{
-    in_time(sqlx::query_as_with::<_, Row, _>(AssertSqlSafe(sql), arguments).fetch_all(connection)).await
-}
-
-/// Waits for an answer no longer than one may take.
-async fn in_time<T, E: Into<StoreError>>(answer: impl Future<Output = Result<T, E>>) -> Result<T, StoreError> {
-    let late = |_| Err(no_answer(ANSWER_TIME).into());
-    tokio::time::timeout(ANSWER_TIME, answer).await.map_or_else(late, |answer| answer.map_err(Into::into))
-}
-
-fn no_answer(within: Duration) -> sqlx::Error {
-    let text = format!("no answer within {} s", within.as_secs());
-    sqlx::Error::Io(std::io::Error::new(std::io::ErrorKind::TimedOut, text))
-}
-
-/// As [`fetch_all`], each row made into what is kept of it as soon as it comes.
-async fn fetch_kept<Row, Kept>(
-    connection: &mut PgConnection,
-    sql: String,
-    arguments: sqlx::postgres::PgArguments,
-    keep: impl Fn(Row, &mut Texts) -> Kept,
-) -> Result<Vec<Kept>, StoreError>
-where
-    Row: for<'r> sqlx::FromRow<'r, sqlx::postgres::PgRow> + Send + Unpin,
-{
-    let kept = async {
-        let mut rows = sqlx::query_as_with::<_, Row, _>(AssertSqlSafe(sql), arguments).fetch(connection);
-        let (mut texts, mut kept) = (Texts::default(), Vec::new());
-        while let Some(row) = rows.try_next().await? {
-            kept.push(keep(row, &mut texts));
-        }
-        Ok::<_, sqlx::Error>(kept)
-    };
-    in_time(kept).await
 }
 
 /// When an unfinished row that was last written before this moment is stuck.

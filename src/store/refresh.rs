@@ -2,12 +2,13 @@
 //! same numbers.
 
 use chrono::{DateTime, TimeDelta, Utc};
-use sqlx::{AssertSqlSafe, Connection, Executor, PgConnection};
+use sqlx::{Connection, Executor, PgConnection};
 
 use super::admin::connect;
 use super::config::Config;
 use super::count;
 use super::error::StoreError;
+use super::sql::in_schema;
 use crate::model::hourly::{Step, start_of_hour};
 
 /// Hours before the last filled one that are counted again: rows come late, and what ran then has ended since.
@@ -65,10 +66,19 @@ pub async fn refresh(
     mut progress: impl FnMut(DateTime<Utc>),
 ) -> Result<Option<Report>, StoreError> {
     let mut connection = connect(config, config.writer_options("obs-tui refresh")).await?;
-    let alone: bool = sqlx::query_scalar("select pg_try_advisory_lock($1, 'metrics_hourly'::regclass::oid::int)")
-        .bind(LOCK)
-        .fetch_one(&mut connection)
-        .await?;
+    let schema = config.schema.as_str();
+    let alone: Option<bool> = sqlx::query_scalar(
+        "select pg_try_advisory_lock($1, c.oid::int) from pg_class c join pg_namespace n on n.oid = c.relnamespace \
+         where n.nspname = $2 and c.relname = 'metrics_hourly'",
+    )
+    .bind(LOCK)
+    .bind(schema)
+    .fetch_optional(&mut connection)
+    .await?;
+    let Some(alone) = alone else {
+        let reason = format!("there is no table metrics_hourly in the schema {schema}");
+        return Err(StoreError::MissingTable { source: reason.clone().into(), reason });
+    };
     if !alone {
         connection.close().await?;
         return Ok(None);
@@ -78,24 +88,26 @@ pub async fn refresh(
         Since::Moment(at) => Some(at),
         Since::FirstRow => None,
         Since::LastTime => {
-            let last: Option<DateTime<Utc>> =
-                sqlx::query_scalar("select max(hour_bucket) from metrics_hourly where duration_counts is not null")
-                    .fetch_one(&mut connection)
-                    .await?;
+            let last: Option<DateTime<Utc>> = sqlx::query_scalar(in_schema(
+                "select max(hour_bucket) from @schema.metrics_hourly where duration_counts is not null",
+                schema,
+            ))
+            .fetch_one(&mut connection)
+            .await?;
             last.map(|last| last - MARGIN)
         }
     };
     let mut report = Report { hours: 0, rows: 0, first: None, view: View::Absent };
     let mut next = from.map_or(DateTime::<Utc>::MIN_UTC, start_of_hour);
     // Hours without rows are passed over.
-    while let Some(hour) = first_hour(&mut connection, next, now).await? {
-        report.rows += fill(&mut connection, hour).await?;
+    while let Some(hour) = first_hour(&mut connection, schema, next, now).await? {
+        report.rows += fill(&mut connection, schema, hour).await?;
         report.hours += 1;
         report.first.get_or_insert(hour);
         progress(hour);
         next = hour + TimeDelta::hours(1);
     }
-    report.view = refresh_view(&mut connection).await?;
+    report.view = refresh_view(&mut connection, schema).await?;
     connection.close().await?;
     Ok(Some(report))
 }
@@ -103,15 +115,17 @@ pub async fn refresh(
 /// The hour of the first row from `from` to `now`.
 async fn first_hour(
     connection: &mut PgConnection,
+    schema: &str,
     from: DateTime<Utc>,
     now: DateTime<Utc>,
 ) -> Result<Option<DateTime<Utc>>, StoreError> {
     // Moments that PostgreSQL cannot hold are left out of the question.
     let from = (from != DateTime::<Utc>::MIN_UTC).then_some(from);
-    let first: Option<DateTime<Utc>> = sqlx::query_scalar(
-        "select created_at from invocations where created_at <= $2 and created_at >= coalesce($1, '-infinity') \
+    let first: Option<DateTime<Utc>> = sqlx::query_scalar(in_schema(
+        "select created_at from @schema.invocations where created_at <= $2 and created_at >= coalesce($1, '-infinity') \
          order by created_at limit 1",
-    )
+        schema,
+    ))
     .bind(from)
     .bind(now)
     .fetch_optional(connection)
@@ -120,7 +134,7 @@ async fn first_hour(
 }
 
 /// Counts one hour; gives how many rows were written.
-async fn fill(connection: &mut PgConnection, hour: DateTime<Utc>) -> Result<u64, StoreError> {
+async fn fill(connection: &mut PgConnection, schema: &str, hour: DateTime<Utc>) -> Result<u64, StoreError> {
     let names = |select: &str| {
         format!(
             "(select function, jsonb_agg(jsonb_build_object('name', name, 'count', count) order by count desc, name) as names \
@@ -131,7 +145,7 @@ async fn fill(connection: &mut PgConnection, hour: DateTime<Utc>) -> Result<u64,
     // The columns hold eight digits before the point.
     let number = |column: &str| format!("least(c.{column}, 99999999)::numeric(10, 2)");
     let statement = format!(
-        "insert into metrics_hourly (hour_bucket, source_function, total_invocations, successful_invocations, \
+        "insert into @schema.metrics_hourly (hour_bucket, source_function, total_invocations, successful_invocations, \
              failed_invocations, total_events_detected, total_jobs_run, avg_duration_ms, min_duration_ms, \
              max_duration_ms, p50_duration_ms, p95_duration_ms, duration_counts, top_detected_events, \
              most_failed_jobs, created_at) \
@@ -155,29 +169,37 @@ async fn fill(connection: &mut PgConnection, hour: DateTime<Utc>) -> Result<u64,
         names(&count::detected_events(Step::Hour)),
         names(&count::failed_jobs(Step::Hour)),
     );
-    let done =
-        sqlx::query(AssertSqlSafe(statement)).bind(hour).bind(hour + TimeDelta::hours(1)).execute(connection).await?;
+    let done = sqlx::query(in_schema(&statement, schema))
+        .bind(hour)
+        .bind(hour + TimeDelta::hours(1))
+        .execute(connection)
+        .await?;
     Ok(done.rows_affected())
 }
 
-async fn refresh_view(connection: &mut PgConnection) -> Result<View, StoreError> {
-    let (exists, owned, function): (bool, bool, bool) = sqlx::query_as(
-        "select c.oid is not null, coalesce(pg_has_role(c.relowner, 'usage'), false), \
-                to_regprocedure('refresh_dashboard_stats()') is not null \
-         from (select to_regclass('dashboard_stats') as oid) named \
-         left join pg_class c on c.oid = named.oid and c.relkind = 'm'",
+/// Not by a function of the database: it may be anybody's, and would run as the owner of the view. The view's own query
+/// cannot do more than its owner may, and not in this session.
+async fn refresh_view(connection: &mut PgConnection, schema: &str) -> Result<View, StoreError> {
+    let found: Option<(bool, bool)> = sqlx::query_as(
+        "select pg_has_role(c.relowner, 'usage'), c.relispopulated and exists ( \
+                  select from pg_index i where i.indrelid = c.oid and i.indisunique and i.indisvalid \
+                  and i.indpred is null and i.indexprs is null) \
+         from pg_class c join pg_namespace n on n.oid = c.relnamespace \
+         where n.nspname = $1 and c.relname = 'dashboard_stats' and c.relkind = 'm'",
     )
-    .fetch_one(&mut *connection)
+    .bind(schema)
+    .fetch_optional(&mut *connection)
     .await?;
-    if !exists {
-        return Ok(View::Absent);
-    }
+    let (owned, without_blocking) = match found {
+        None => return Ok(View::Absent),
+        Some(found) => found,
+    };
     if !owned {
         return Ok(View::NotOwned);
     }
     connection.execute("set statement_timeout = '10min'").await?;
-    let statement =
-        if function { "select refresh_dashboard_stats()" } else { "refresh materialized view dashboard_stats" };
-    connection.execute(statement).await?;
+    let how = if without_blocking { "concurrently " } else { "" };
+    let statement = format!("refresh materialized view {how}@schema.dashboard_stats");
+    connection.execute(in_schema(&statement, schema)).await?;
     Ok(View::Refreshed)
 }

@@ -1,8 +1,8 @@
--- Grants the rights of the three roles on our tables in the current schema; a role that does not exist is left out.
+-- Grants the rights of the three roles on our tables in the schema; a role that does not exist is left out.
 -- Touches only what the current role owns and only our roles. Applying it again changes nothing.
 DO $$
 DECLARE
-    schema_name text := current_schema();
+    schema_name text := @'schema';
     relation record;
     has_app boolean := to_regrole('observability_app') IS NOT NULL;
     has_readonly boolean := to_regrole('observability_readonly') IS NOT NULL;

@@ -12,7 +12,7 @@ use sqlx::error::BoxDynError;
 use sqlx::postgres::{PgArguments, PgBindIterExt as _, PgConnection};
 use sqlx::{Arguments as _, AssertSqlSafe, Executor as _, Row as _};
 
-use crate::store::config::quote;
+use crate::store::sql::identifier;
 use columns::{Column, Columns, Rule};
 
 pub use row::{
@@ -95,7 +95,7 @@ impl Target {
     /// The table's name as it stands in a statement.
     #[must_use]
     pub fn table(&self, name: &str) -> String {
-        format!("{}.{name}", quote(&self.schema))
+        format!("{}.{name}", identifier(&self.schema))
     }
 
     fn event_status(&self, status: &'static str) -> &'static str {

@@ -49,11 +49,13 @@ pub(crate) async fn empty_database(name: &str) -> TestDb {
     copy(name, "template0").await
 }
 
-/// A session of the role, with the explorer's settings for the readonly role and the recorder's for all others.
+/// A session of the role, with the explorer's settings for the readonly role and the recorder's for all others, that finds the tables.
 pub(crate) async fn session(config: &Config) -> PgConnection {
     let reader = config.user == "observability_readonly";
     let options = if reader { config.reader_options() } else { config.writer_options("test") };
-    PgConnection::connect_with(&options).await.unwrap()
+    // Statements of tests name tables without their schema.
+    let path = format!("\"{}\"", config.schema);
+    PgConnection::connect_with(&options.options([("search_path", path)])).await.unwrap()
 }
 
 /// The superuser of the server that all tests share.

@@ -405,7 +405,8 @@ async fn errors_say_what_to_do() {
 async fn the_readers_own_session_cannot_write() {
     let db = common::database("read_only").await;
     // Even a role that may write cannot through the reader's settings.
-    let mut session = sqlx::PgConnection::connect_with(&db.app.reader_options()).await.unwrap();
+    let mut session =
+        sqlx::PgConnection::connect_with(&db.app.reader_options().options([("search_path", "public")])).await.unwrap();
     let (read_only, timeout): (String, String) =
         sqlx::query_as("select current_setting('default_transaction_read_only'), current_setting('statement_timeout')")
             .fetch_one(&mut session)

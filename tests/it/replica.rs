@@ -63,7 +63,8 @@ fn beside(role: &Config, server: &Cluster) -> Config {
 }
 
 async fn insert(config: &Config, name: &str) {
-    let mut session = PgConnection::connect_with(&config.writer_options("test")).await.unwrap();
+    let mut session =
+        PgConnection::connect_with(&config.writer_options("test").options([("search_path", "public")])).await.unwrap();
     let sql = "with i as (insert into invocations (created_at, source_function, source_event_payload, status, correlation_id) \
                values ($1, $2, '{}', 'completed', 'a@b.c') returning id), \
                e as (insert into event_executions (invocation_id, event_name, detected, status) \

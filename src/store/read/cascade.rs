@@ -8,16 +8,15 @@ use std::collections::{BTreeMap, BTreeSet};
 
 use chrono::{DateTime, Utc};
 use sqlx::postgres::PgArguments;
-use sqlx::{Arguments, FromRow, PgConnection};
+use sqlx::{Arguments, FromRow};
 use uuid::Uuid;
 
 use super::page::{InvocationRow, invocation_columns};
-use super::{Reader, Session, fetch_kept};
+use super::{Reader, Session, Values};
 use crate::model::correlation;
 use crate::model::flow::Rows;
 use crate::model::invocation::{Event, Invocation, Job, Link};
 use crate::model::shared::Texts;
-use crate::store::capabilities::Capabilities;
 use crate::store::error::StoreError;
 
 /// Invocations that are loaded at the most for one cascade.
@@ -59,23 +58,17 @@ impl Reader {
     pub async fn find(&self, text: &str) -> Result<Option<Seed>, StoreError> {
         let mut session = self.session().await?;
         if let Ok(id) = Uuid::try_parse(text) {
-            let found: Option<(Uuid,)> = sqlx::query_as(
-                "select id from invocations where id = $1 \
-                 union all select invocation_id from job_executions where id = $1 \
-                 union all select invocation_id from event_executions where id = $1 limit 1",
-            )
-            .bind(id)
-            .fetch_optional(&mut session.connection)
-            .await?;
+            let sql = "select id from @schema.invocations where id = $1 \
+                 union all select invocation_id from @schema.job_executions where id = $1 \
+                 union all select invocation_id from @schema.event_executions where id = $1 limit 1";
+            let found: Option<(Uuid,)> = session.fetch_first(sql, values(id)?).await?;
             if let Some((invocation,)) = found {
                 session.done();
                 return Ok(Some(Seed::invocation(invocation)));
             }
         }
-        let carried: Option<(i32,)> = sqlx::query_as("select 1 from invocations where correlation_id = $1 limit 1")
-            .bind(text)
-            .fetch_optional(&mut session.connection)
-            .await?;
+        let sql = "select 1 from @schema.invocations where correlation_id = $1 limit 1";
+        let carried: Option<(i32,)> = session.fetch_first(sql, values(text)?).await?;
         session.done();
         Ok(carried.map(|_| Seed { correlations: vec![text.to_owned()], ..Seed::default() }))
     }
@@ -86,7 +79,6 @@ impl Reader {
     /// When the database does not answer in time.
     pub async fn cascade(&self, seed: Seed) -> Result<Rows, StoreError> {
         let mut session = self.session().await?;
-        let Session { connection, capabilities, .. } = &mut session;
         let mut invocations = BTreeMap::<Uuid, Invocation>::new();
         let (mut seen_correlations, mut seen_jobs) = (BTreeSet::new(), BTreeSet::new());
         let mut truncated = false;
@@ -98,7 +90,7 @@ impl Reader {
             seen_correlations.extend(seed.correlations.iter().cloned());
             seen_jobs.extend(seed.jobs.iter().copied());
             let known: Vec<Uuid> = invocations.keys().copied().collect();
-            let found = members(connection, capabilities, &seed, known).await?;
+            let found = members(&mut session, &seed, known).await?;
             truncated = found.len() > MOST_INVOCATIONS;
             seed = Seed::default();
             for invocation in found.into_iter().take(MOST_INVOCATIONS) {
@@ -117,8 +109,8 @@ impl Reader {
             truncated |= invocations.len() > MOST_INVOCATIONS;
         }
         let ids: Vec<Uuid> = invocations.keys().copied().collect();
-        let events = events(connection, &ids).await?;
-        let jobs = jobs(connection, &ids).await?;
+        let events = events(&mut session, &ids).await?;
+        let jobs = jobs(&mut session, &ids).await?;
         session.done();
         Ok(Rows { invocations: invocations.into_values().collect(), events, jobs, truncated })
     }
@@ -129,21 +121,16 @@ impl Reader {
 /// The server cannot know how many rows a recursion will bring and expects thousands, for which it would read whole
 /// tables. `offset 0`, and ids as an array instead of a join, keep it at looking rows up; `limit` ends the recursion
 /// itself.
-async fn members(
-    connection: &mut PgConnection,
-    capabilities: &Capabilities,
-    seed: &Seed,
-    known: Vec<Uuid>,
-) -> Result<Vec<Invocation>, StoreError> {
-    let linked = capabilities.column("invocations", "source_job_id");
-    let columns = invocation_columns(capabilities);
+async fn members(session: &mut Session<'_>, seed: &Seed, known: Vec<Uuid>) -> Result<Vec<Invocation>, StoreError> {
+    let linked = session.capabilities.column("invocations", "source_job_id");
+    let columns = invocation_columns(&session.capabilities);
     let (up, down) = if linked {
         (
             "select p.invocation_id from up cross join lateral (\
-               select j.invocation_id from invocations i join job_executions j on j.id = i.source_job_id \
+               select j.invocation_id from @schema.invocations i join @schema.job_executions j on j.id = i.source_job_id \
                where i.id = up.id offset 0) p",
             "select c.id from down cross join lateral (\
-               select i.id from job_executions j join invocations i on i.source_job_id = j.id \
+               select i.id from @schema.job_executions j join @schema.invocations i on i.source_job_id = j.id \
                where j.invocation_id = down.id offset 0) c",
         )
     } else {
@@ -153,11 +140,11 @@ async fn members(
     let sql = format!(
         "with recursive \
          seed as (select unnest($1::uuid[]) as id \
-                  union (select id from invocations where correlation_id = any($2) and id <> all($4) limit {most}) \
-                  union select invocation_id from job_executions where id = any($3) and invocation_id <> all($4)), \
+                  union (select id from @schema.invocations where correlation_id = any($2) and id <> all($4) limit {most}) \
+                  union select invocation_id from @schema.job_executions where id = any($3) and invocation_id <> all($4)), \
          up as (select id from seed union {up}), \
          down as (select id from up union {down}) \
-         select {columns} from invocations i where i.id = any(array(select id from down limit {most})) \
+         select {columns} from @schema.invocations i where i.id = any(array(select id from down limit {most})) \
          order by i.created_at, i.id"
     );
     let mut arguments = PgArguments::default();
@@ -168,7 +155,7 @@ async fn members(
         arguments.add(known)
     };
     add().map_err(sqlx::Error::Encode)?;
-    fetch_kept(connection, sql, arguments, InvocationRow::keep).await
+    session.fetch_kept(&sql, arguments, InvocationRow::keep).await
 }
 
 /// Columns of [`EventRow`]; `$2` is how many characters of an error text are read.
@@ -211,9 +198,9 @@ impl EventRow {
     }
 }
 
-async fn events(connection: &mut PgConnection, invocations: &[Uuid]) -> Result<Vec<Event>, StoreError> {
-    let sql = format!("select {EVENT_COLUMNS} from event_executions where invocation_id = any($1)");
-    fetch_kept(connection, sql, of(invocations)?, EventRow::keep).await
+async fn events(session: &mut Session<'_>, invocations: &[Uuid]) -> Result<Vec<Event>, StoreError> {
+    let sql = format!("select {EVENT_COLUMNS} from @schema.event_executions where invocation_id = any($1)");
+    session.fetch_kept(&sql, of(invocations)?, EventRow::keep).await
 }
 
 /// Columns of [`JobRow`]; `$2` is how many characters of an error text are read.
@@ -252,9 +239,19 @@ impl JobRow {
     }
 }
 
-async fn jobs(connection: &mut PgConnection, invocations: &[Uuid]) -> Result<Vec<Job>, StoreError> {
-    let sql = format!("select {JOB_COLUMNS} from job_executions where invocation_id = any($1)");
-    fetch_kept(connection, sql, of(invocations)?, JobRow::keep).await
+async fn jobs(session: &mut Session<'_>, invocations: &[Uuid]) -> Result<Vec<Job>, StoreError> {
+    let sql = format!("select {JOB_COLUMNS} from @schema.job_executions where invocation_id = any($1)");
+    session.fetch_kept(&sql, of(invocations)?, JobRow::keep).await
+}
+
+/// One argument.
+fn values<'q, T>(value: T) -> Result<PgArguments, StoreError>
+where
+    T: sqlx::Encode<'q, sqlx::Postgres> + sqlx::Type<sqlx::Postgres> + 'q,
+{
+    let mut values = Values::default();
+    values.add(value)?;
+    Ok(values.inner)
 }
 
 /// The invocations, and how many characters of an error text are read.

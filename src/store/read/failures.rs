@@ -12,7 +12,7 @@ use sqlx::{Arguments, FromRow};
 use uuid::Uuid;
 
 use super::steps::Steps;
-use super::{Reader, fetch_all};
+use super::{Reader, Values};
 use crate::model::failures::{Failed, Failures, JobStat, JobStats, Looked, Run};
 use crate::model::flow::Kind;
 use crate::model::outline::plain_text;
@@ -38,7 +38,7 @@ impl Reader {
             "with i as materialized ( \
                select i.id, i.created_at, i.source_function, {INVOCATION_FAILED} as failed, \
                       left(coalesce(nullif(i.error_message, ''), i.error_stack), $4) as error \
-               from invocations i where i.created_at >= $1 and i.created_at < $2) \
+               from @schema.invocations i where i.created_at >= $1 and i.created_at < $2) \
              select f.* from ( \
                select 0 as kind, i.id, i.id as invocation_id, null::uuid as event_id, i.source_function as name, \
                       i.created_at, i.error from i where i.failed \
@@ -47,12 +47,12 @@ impl Reader {
                  select e.id, e.event_name, e.created_at, \
                         left(coalesce(nullif(e.detection_error, ''), nullif(e.handler_error, ''), \
                              nullif(e.detection_error_stack, ''), e.handler_error_stack), $4) as error \
-                 from event_executions e where e.invocation_id = i.id and {EVENT_FAILED} offset 0) e \
+                 from @schema.event_executions e where e.invocation_id = i.id and {EVENT_FAILED} offset 0) e \
                union all \
                select 2, j.id, i.id, j.event_execution_id, j.job_name, j.created_at, j.error from i cross join lateral ( \
                  select j.id, j.event_execution_id, j.job_name, j.created_at, \
                         left(coalesce(nullif(j.error_message, ''), j.error_stack), $4) as error \
-                 from job_executions j where j.invocation_id = i.id and {JOB_FAILED} offset 0) j) f \
+                 from @schema.job_executions j where j.invocation_id = i.id and {JOB_FAILED} offset 0) j) f \
              order by f.created_at desc, f.id desc limit $3"
         );
         let mut rows: Vec<Failed> = Vec::new();
@@ -63,7 +63,7 @@ impl Reader {
             let mut arguments = part.arguments()?;
             let most = i64::try_from(MOST_FAILURES + 1 - rows.len()).unwrap_or(i64::MAX);
             arguments.add(most).and_then(|()| arguments.add(ERROR_CHARACTERS)).map_err(sqlx::Error::Encode)?;
-            let found: Vec<FailedRow> = fetch_all(&mut part.session.connection, sql.clone(), arguments).await?;
+            let found: Vec<FailedRow> = part.session.fetch_all(&sql, arguments).await?;
             part.session.done();
             rows.extend(found.into_iter().map(Failed::from));
         }
@@ -86,16 +86,16 @@ impl Reader {
                     max(j.created_at) filter (where j.failed) as last_failed_at, \
                     (array_agg(j.id order by j.created_at desc, j.id) filter (where j.failed))[1] as last_failed, \
                     max(j.created_at) as last_at, (array_agg(j.id order by j.created_at desc, j.id))[1] as last \
-             from invocations i cross join lateral ( \
+             from @schema.invocations i cross join lateral ( \
                select j.id, j.job_name, j.created_at, j.duration_ms, {JOB_FAILED} as failed \
-               from job_executions j where j.invocation_id = i.id offset 0) j \
+               from @schema.job_executions j where j.invocation_id = i.id offset 0) j \
              where i.created_at >= $1 and i.created_at < $2 group by j.job_name"
         );
         let mut stats = HashMap::<String, Stat>::new();
         let mut steps = Steps::between(self, from, to, MOST_LOOKED_BELOW);
         while let Some(mut part) = steps.next().await? {
             let arguments = part.arguments()?;
-            let rows: Vec<StatRow> = fetch_all(&mut part.session.connection, sql.clone(), arguments).await?;
+            let rows: Vec<StatRow> = part.session.fetch_all(&sql, arguments).await?;
             part.session.done();
             for mut row in rows {
                 stats.entry(std::mem::take(&mut row.name)).or_default().add(row);
@@ -108,12 +108,11 @@ impl Reader {
         let ids: Vec<Uuid> = stats.iter().flat_map(|(_, stat)| stat.examples()).flatten().collect();
         type RunRow = (Uuid, Uuid, Option<DateTime<Utc>>, Option<i64>);
         let mut session = self.session().await?;
-        let runs: Vec<RunRow> = sqlx::query_as(
-            "select id, invocation_id, created_at, duration_ms::bigint from job_executions where id = any($1)",
-        )
-        .bind(ids)
-        .fetch_all(&mut session.connection)
-        .await?;
+        let sql =
+            "select id, invocation_id, created_at, duration_ms::bigint from @schema.job_executions where id = any($1)";
+        let mut values = Values::default();
+        values.add(ids)?;
+        let runs: Vec<RunRow> = session.fetch_all(sql, values.inner).await?;
         session.done();
         let runs: HashMap<Uuid, Run> = (runs.into_iter())
             .map(|(job, invocation, at, ms)| (job, Run { job, invocation, at: at.unwrap_or_default(), ms }))

@@ -187,10 +187,10 @@ impl Sql<'_> {
         let patterns: Vec<_> = forms.iter().map(|form| format!("%{form}%")).collect();
         let (id, forms) = (self.values.add(id)?, self.values.add(forms)?);
         let known = format!(
-            "select c.id from invocations c where c.id = {id} \
-             union all select e.invocation_id from event_executions e where e.id = {id} \
-             union all select j.invocation_id from job_executions j where j.id = {id} \
-             union all select c.id from invocations c where c.correlation_id = any({forms})"
+            "select c.id from @schema.invocations c where c.id = {id} \
+             union all select e.invocation_id from @schema.event_executions e where e.id = {id} \
+             union all select j.invocation_id from @schema.job_executions j where j.id = {id} \
+             union all select c.id from @schema.invocations c where c.correlation_id = any({forms})"
         );
         Ok(match self.ids {
             Ids::Known => format!("i.id in ({known})"),
@@ -240,16 +240,16 @@ impl Sql<'_> {
 
 fn event(condition: &str) -> String {
     let probe = sql::PROBE;
-    format!("exists (select 1 from event_executions e where e.invocation_id = i.id and {condition}{probe})")
+    format!("exists (select 1 from @schema.event_executions e where e.invocation_id = i.id and {condition}{probe})")
 }
 
 fn job(condition: &str) -> String {
     let probe = sql::PROBE;
-    format!("exists (select 1 from job_executions j where j.invocation_id = i.id and {condition}{probe})")
+    format!("exists (select 1 from @schema.job_executions j where j.invocation_id = i.id and {condition}{probe})")
 }
 
 fn count(condition: &str) -> String {
-    format!("(select count(*) from job_executions j where j.invocation_id = i.id and {condition})")
+    format!("(select count(*) from @schema.job_executions j where j.invocation_id = i.id and {condition})")
 }
 
 /// Text in a pattern of `like`.

@@ -5,14 +5,13 @@ use chrono::{DateTime, TimeDelta, Utc};
 use serde_json::Value;
 use sqlx::postgres::PgArguments;
 use sqlx::types::Json;
-use sqlx::{Arguments, FromRow, PgConnection};
+use sqlx::{Arguments, FromRow};
 
 use super::steps::Steps;
-use super::{Reader, fetch_all};
+use super::{Reader, Session};
 use crate::model::hourly::pieces::{Piece, Pieces};
 use crate::model::hourly::{Bucket, Hourly, Source, Step};
 use crate::model::spread::Spread;
-use crate::store::capabilities::Capabilities;
 use crate::store::count;
 use crate::store::error::StoreError;
 
@@ -62,7 +61,7 @@ impl Reader {
             buckets: Vec::new(),
         };
         let mut hourly = match step {
-            Step::Hour => aggregated(&mut session.connection, &session.capabilities, &empty).await?,
+            Step::Hour => aggregated(&mut session, &empty).await?,
             Step::Minute | Step::Quarter => None,
         };
         session.done();
@@ -100,7 +99,7 @@ impl Reader {
         let mut steps = Steps::between(self, since, end, i64::MAX);
         while let Some(mut part) = steps.next().await? {
             let arguments = part.arguments()?;
-            let rows: Vec<PieceRow> = fetch_all(&mut part.session.connection, sql.clone(), arguments).await?;
+            let rows: Vec<PieceRow> = part.session.fetch_all(&sql, arguments).await?;
             part.session.done();
             for mut row in rows {
                 let function = std::mem::take(&mut row.function);
@@ -127,12 +126,9 @@ fn sort(buckets: &mut [Bucket]) {
 }
 
 /// What the better of the two aggregations tells of this range, if anything.
-async fn aggregated(
-    connection: &mut PgConnection,
-    capabilities: &Capabilities,
-    range: &Hourly,
-) -> Result<Option<Hourly>, StoreError> {
+async fn aggregated(session: &mut Session<'_>, range: &Hourly) -> Result<Option<Hourly>, StoreError> {
     for (source, table) in [(Source::MetricsHourly, "metrics_hourly"), (Source::DashboardStats, "dashboard_stats")] {
+        let capabilities = &session.capabilities;
         if !capabilities.table(table) {
             continue;
         }
@@ -146,7 +142,7 @@ async fn aggregated(
                     coalesce(m.total_jobs_run, 0)::bigint as jobs_run, m.avg_duration_ms::float8 as avg_ms, \
                     m.max_duration_ms::bigint as max_ms, m.p95_duration_ms::float8 as p95_ms, \
                     {}::float8 as p50_ms, {} as spread, {} as failed_jobs, {} as counted_at \
-             from {table} m where m.hour_bucket between $1 and $2 order by 1, 2",
+             from @schema.{table} m where m.hour_bucket between $1 and $2 order by 1, 2",
             optional("p50_duration_ms", "numeric"),
             optional("duration_counts", "int[]"),
             optional("most_failed_jobs", "jsonb"),
@@ -154,7 +150,7 @@ async fn aggregated(
         );
         let mut arguments = PgArguments::default();
         arguments.add(range.from).and_then(|()| arguments.add(range.to)).map_err(sqlx::Error::Encode)?;
-        let rows: Vec<BucketRow> = fetch_all(connection, sql, arguments).await?;
+        let rows: Vec<BucketRow> = session.fetch_all(&sql, arguments).await?;
         // Where nothing tells when it was counted, its newest hour does.
         if let Some(as_of) = rows.iter().map(|row| row.counted_at.unwrap_or(row.at).max(row.at)).max() {
             let buckets = rows.into_iter().map(Bucket::from).collect();

@@ -4,7 +4,7 @@ use serde_json::Value;
 use uuid::Uuid;
 
 use super::cascade::{EVENT_COLUMNS, EventRow, JOB_COLUMNS, JobRow};
-use super::{Reader, fetch_kept};
+use super::{Reader, Values};
 use crate::model::invocation::Inside;
 use crate::store::error::StoreError;
 
@@ -22,7 +22,6 @@ impl Reader {
     /// When the database does not answer in time.
     pub async fn inside(&self, invocation: Uuid) -> Result<Inside, StoreError> {
         let mut session = self.session().await?;
-        let connection = &mut session.connection;
         let arguments = || {
             use sqlx::Arguments;
             let mut arguments = sqlx::postgres::PgArguments::default();
@@ -31,24 +30,22 @@ impl Reader {
             Ok::<_, sqlx::Error>(arguments)
         };
         let events = format!(
-            "select {EVENT_COLUMNS} from event_executions \
+            "select {EVENT_COLUMNS} from @schema.event_executions \
              where invocation_id = $1 and (detected or status is distinct from 'not_detected') \
              order by created_at, id limit $3"
         );
-        let events = fetch_kept(connection, events, arguments()?, EventRow::keep).await?;
+        let events = session.fetch_kept(&events, arguments()?, EventRow::keep).await?;
         let jobs = format!(
-            "select {JOB_COLUMNS} from job_executions where invocation_id = $1 order by created_at, id limit $3"
+            "select {JOB_COLUMNS} from @schema.job_executions where invocation_id = $1 order by created_at, id limit $3"
         );
-        let jobs = fetch_kept(connection, jobs, arguments()?, JobRow::keep).await?;
-        let payload: Option<Option<Value>> = sqlx::query_scalar(
-            "select jsonb_build_object('table', source_event_payload->'table', 'event', source_event_payload->'event') \
-             from invocations where id = $1 and pg_column_size(source_event_payload) <= $2",
-        )
-        .bind(invocation)
-        .bind(MOST_PAYLOAD)
-        .fetch_optional(connection)
-        .await?;
+        let jobs = session.fetch_kept(&jobs, arguments()?, JobRow::keep).await?;
+        let sql = "select jsonb_build_object('table', source_event_payload->'table', 'event', source_event_payload->'event') \
+             from @schema.invocations where id = $1 and pg_column_size(source_event_payload) <= $2";
+        let mut values = Values::default();
+        values.add(invocation)?;
+        values.add(MOST_PAYLOAD)?;
+        let payload: Option<(Option<Value>,)> = session.fetch_first(sql, values.inner).await?;
         session.done();
-        Ok(Inside { events, jobs, payload: payload.flatten() })
+        Ok(Inside { events, jobs, payload: payload.and_then(|(payload,)| payload) })
     }
 }

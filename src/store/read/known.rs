@@ -5,8 +5,8 @@ use std::collections::{BTreeMap, HashMap};
 use chrono::{DateTime, Utc};
 use sqlx::Arguments;
 
+use super::Reader;
 use super::steps::Steps;
-use super::{Reader, fetch_all};
 use crate::model::filter::{Known, table_name};
 use crate::store::error::StoreError;
 
@@ -30,19 +30,18 @@ impl Reader {
             arguments.add(LONGEST).map_err(sqlx::Error::Encode)?;
             let sql = "with newest as materialized ( \
                    select i.id, i.source_function, i.source_user_email, i.source_table, i.source_system \
-                   from invocations i where i.created_at >= $1 and i.created_at < coalesce($2, 'infinity')), \
+                   from @schema.invocations i where i.created_at >= $1 and i.created_at < coalesce($2, 'infinity')), \
                  named (kind, name) as ( \
                    select 'function', source_function from newest \
                    union all select 'user', source_user_email from newest \
                    union all select 'table', source_table from newest \
                    union all select 'system', source_system from newest \
                    union all select 'event', e.event_name from newest n cross join lateral \
-                     (select event_name from event_executions where invocation_id = n.id and detected offset 0) e \
+                     (select event_name from @schema.event_executions where invocation_id = n.id and detected offset 0) e \
                    union all select 'job', j.job_name from newest n cross join lateral \
-                     (select job_name from job_executions where invocation_id = n.id offset 0) j) \
+                     (select job_name from @schema.job_executions where invocation_id = n.id offset 0) j) \
                  select kind, name, count(*) from named where length(name) between 1 and $3 group by kind, name";
-            let rows: Vec<(String, String, i64)> =
-                fetch_all(&mut part.session.connection, sql.to_owned(), arguments).await?;
+            let rows: Vec<(String, String, i64)> = part.session.fetch_all(sql, arguments).await?;
             part.session.done();
             for (kind, name, count) in rows {
                 let name = if kind == "table" { table_name(&name).to_owned() } else { name };

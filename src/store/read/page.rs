@@ -6,7 +6,7 @@ use sqlx::{Arguments, FromRow};
 use uuid::Uuid;
 
 use super::filter::Ids;
-use super::{Reader, Session, fetch_kept, filter, stale_before};
+use super::{Reader, Session, filter, stale_before};
 use crate::model::filter::Filter;
 use crate::model::invocation::{Children, FailedJob, Invocation, Key, Link, Listed, Page, Parent};
 use crate::model::payload;
@@ -78,9 +78,9 @@ impl Reader {
         let (ids, most) =
             (values.add(unfinished.to_vec())?, values.add(i64::try_from(query.limit).unwrap_or(i64::MAX))?);
         let condition = format!(
-            "i.id in (select id from (select i.id from invocations i where {newer} and {condition} \
+            "i.id in (select id from (select i.id from @schema.invocations i where {newer} and {condition} \
              order by i.created_at desc, i.id desc limit {most}) newest \
-             union all select i.id from invocations i where i.id = any({ids}) and {condition})"
+             union all select i.id from @schema.invocations i where i.id = any({ids}) and {condition})"
         );
         self.listed(self.session().await?, &[condition], values, query.limit + unfinished.len()).await
     }
@@ -94,7 +94,7 @@ impl Reader {
     ) -> Result<Page, StoreError> {
         let most = values.limit(limit)?;
         let sql = list_sql(&session.capabilities, conditions, &most);
-        let mut rows = fetch_kept(&mut session.connection, sql, values.inner, ListRow::keep).await?;
+        let mut rows = session.fetch_kept(&sql, values.inner, ListRow::keep).await?;
         session.look_at_server().await?;
         session.done();
         let more = rows.len() > limit;
@@ -176,27 +176,27 @@ fn list_sql(capabilities: &Capabilities, conditions: &[String], limit: &str) -> 
     let (event_finished, job_finished) = (sql::finished('e'), sql::finished('j'));
     format!(
         "with i as materialized ( \
-           select {columns} from invocations i where {condition} \
+           select {columns} from @schema.invocations i where {condition} \
            order by i.created_at desc, i.id desc limit {limit}) \
          select i.*, ev.*, jb.* from i \
          cross join lateral ( \
            select count(*) as jobs_run, count(*) filter (where {job_failed}) as jobs_failed, \
                   count(*) filter (where not {job_failed} and not {job_finished}) as jobs_unfinished, \
                   count(*) filter (where not {job_failed} and not {job_finished} \
-                    and (j.updated_at < $1 or exists (select 1 from event_executions e \
+                    and (j.updated_at < $1 or exists (select 1 from @schema.event_executions e \
                          where e.id = j.event_execution_id and {event_finished}))) as jobs_stuck_themselves, \
                   max(j.updated_at) as jobs_touched_at, \
                   array_agg(j.event_execution_id) filter (where {job_failed}) as failed_of, \
                   (array_agg(j.job_name order by j.created_at, j.id) filter (where {job_failed}))[1] as failed_job, \
                   (array_agg(left(j.error_message, 500) order by j.created_at, j.id) filter (where {job_failed}))[1] as failed_error \
-           from job_executions j where j.invocation_id = i.id) jb \
+           from @schema.job_executions j where j.invocation_id = i.id) jb \
          cross join lateral ( \
            select count(*) as events_checked, count(*) filter (where e.detected) as events_detected, \
                   count(*) filter (where {event_failed} or e.id = any(jb.failed_of)) as events_failed, \
                   count(*) filter (where {event_failed}) as events_failed_themselves, \
                   count(*) filter (where not {event_failed} and not {event_finished}) as events_unfinished, \
                   max(e.updated_at) as events_touched_at \
-           from event_executions e where e.invocation_id = i.id) ev \
+           from @schema.event_executions e where e.invocation_id = i.id) ev \
          order by i.created_at desc, i.id desc"
     )
 }

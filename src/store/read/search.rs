@@ -6,7 +6,7 @@ use uuid::Uuid;
 use super::filter::Ids;
 use super::page::{PageQuery, all, page_conditions};
 use super::steps::{Part, Steps};
-use super::{Reader, Session, fetch_all};
+use super::{Reader, Session};
 use crate::model::filter::SEARCH_RANGE;
 use crate::model::invocation::{Count, Found, Key, Page};
 use crate::store::error::StoreError;
@@ -117,11 +117,11 @@ async fn counted(
 ) -> Result<i64, StoreError> {
     let (conditions, mut values) = page_conditions(query, ids, now, stale_after)?;
     let sql = format!(
-        "select count(*) from (select 1 from invocations i where {} limit {}) counted",
+        "select count(*) from (select 1 from @schema.invocations i where {} limit {}) counted",
         all(&conditions),
         values.add(most)?
     );
-    let rows: Vec<(i64,)> = fetch_all(&mut session.connection, sql, values.inner).await?;
+    let rows: Vec<(i64,)> = session.fetch_all(&sql, values.inner).await?;
     session.done();
     Ok(rows.first().map_or(0, |(found,)| *found))
 }

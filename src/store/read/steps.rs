@@ -12,7 +12,7 @@ use sqlx::postgres::PgArguments;
 use uuid::Uuid;
 
 use super::page::Values;
-use super::{Reader, Session, fetch_all};
+use super::{Reader, Session};
 use crate::model::invocation::Key;
 use crate::store::error::StoreError;
 
@@ -98,14 +98,14 @@ impl<'r> Steps<'r> {
             conditions.push(format!("created_at {sign} {}", values.add(key.created_at)?));
         }
         let sql = format!(
-            "select count(*), min(created_at) from (select created_at from invocations where {} \
+            "select count(*), min(created_at) from (select created_at from @schema.invocations where {} \
              order by created_at desc limit {}) newest",
             conditions.join(" and "),
             values.add(length + 1)?
         );
         let mut session = self.reader.session().await?;
         let asked = clock.elapsed();
-        let found: Vec<(i64, Option<DateTime<Utc>>)> = fetch_all(&mut session.connection, sql, values.inner).await?;
+        let found: Vec<(i64, Option<DateTime<Utc>>)> = session.fetch_all(&sql, values.inner).await?;
         let (count, oldest) = found.first().copied().unwrap_or_default();
         let older_than = self.older_than;
         self.ended = count <= length;

@@ -2,7 +2,7 @@
 
 use uuid::Uuid;
 
-use super::Reader;
+use super::{Reader, Values};
 use crate::store::error::StoreError;
 
 /// Characters of a value that are read.
@@ -13,7 +13,7 @@ const MOST_PAYLOAD: i32 = 65_536;
 const VALUES: &str = "select id, case when pg_column_size(source_event_payload) > $4 then '(large)' \
      else left(case jsonb_typeof(value) when 'object' then '{…}' when 'array' then '[…]' else value #>> '{}' end, $5) end \
      from (select id, source_event_payload, coalesce(source_event_payload #> $2, source_event_payload #> $3) as value \
-           from invocations where id = any($1)) i";
+           from @schema.invocations where id = any($1)) i";
 
 impl Reader {
     /// The values at a path of the payloads of these invocations, or at the same path below `event`; nothing where there is
@@ -28,14 +28,13 @@ impl Reader {
     ) -> Result<Vec<(Uuid, Option<String>)>, StoreError> {
         let below_event: Vec<String> = ["event".to_owned()].into_iter().chain(path.iter().cloned()).collect();
         let mut session = self.session().await?;
-        let values = sqlx::query_as(VALUES)
-            .bind(ids)
-            .bind(path)
-            .bind(below_event)
-            .bind(MOST_PAYLOAD)
-            .bind(MOST_CHARACTERS)
-            .fetch_all(&mut session.connection)
-            .await?;
+        let mut values = Values::default();
+        values.add(ids)?;
+        values.add(path)?;
+        values.add(below_event)?;
+        values.add(MOST_PAYLOAD)?;
+        values.add(MOST_CHARACTERS)?;
+        let values = session.fetch_all(VALUES, values.inner).await?;
         session.done();
         Ok(values)
     }
