@@ -9,16 +9,16 @@ BEGIN
         SELECT c.conname AS name, pg_get_expr(c.conbin, c.conrelid) AS expression
         FROM pg_constraint c
         JOIN pg_attribute a ON a.attrelid = c.conrelid AND a.attname = 'status'
-        WHERE c.conrelid = 'event_executions'::regclass AND c.contype = 'c' AND c.conkey = ARRAY[a.attnum]
+        WHERE c.conrelid = format('%I.event_executions', @'schema')::regclass AND c.contype = 'c' AND c.conkey = ARRAY[a.attnum]
     LOOP
         EXECUTE format(
             'SELECT bool_and(coalesce(%s, true)) FROM (VALUES (''detection_failed''::text), (''handler_failed'')) AS v (status)',
             constraint_found.expression) INTO accepted;
         IF NOT accepted THEN
             EXECUTE format(
-                'ALTER TABLE event_executions DROP CONSTRAINT %1$I, '
+                'ALTER TABLE %3$I.event_executions DROP CONSTRAINT %1$I, '
                 'ADD CONSTRAINT %1$I CHECK (%2$s OR status IN (''detection_failed'', ''handler_failed''))',
-                constraint_found.name, constraint_found.expression);
+                constraint_found.name, constraint_found.expression, @'schema');
         END IF;
     END LOOP;
 END

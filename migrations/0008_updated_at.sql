@@ -1,13 +1,14 @@
 -- updated_at moves on every UPDATE that does not set it itself. The WHEN clause is tested without calling the function.
 -- A table that already has such a trigger keeps its own.
-CREATE OR REPLACE FUNCTION obs_tui_touch() RETURNS trigger LANGUAGE plpgsql AS $function$
+CREATE OR REPLACE FUNCTION @schema.obs_tui_touch() RETURNS trigger LANGUAGE plpgsql
+    SET search_path = pg_catalog, pg_temp AS $function$
 BEGIN
     NEW.updated_at := now();
     RETURN NEW;
 END
 $function$;
 
-COMMENT ON FUNCTION obs_tui_touch() IS 'Sets updated_at of the row to the time of the transaction.';
+COMMENT ON FUNCTION @schema.obs_tui_touch() IS 'Sets updated_at of the row to the time of the transaction.';
 
 DO $$
 DECLARE
@@ -17,12 +18,12 @@ BEGIN
         IF NOT EXISTS (
             SELECT FROM pg_trigger t
             JOIN pg_proc p ON p.oid = t.tgfoid
-            WHERE t.tgrelid = target::regclass AND NOT t.tgisinternal
+            WHERE t.tgrelid = format('%I.%I', @'schema', target)::regclass AND NOT t.tgisinternal
                 AND pg_get_triggerdef(t.oid) ILIKE '% BEFORE %UPDATE% FOR EACH ROW %' AND p.prosrc ILIKE '%updated_at%'
         ) THEN
             EXECUTE format(
-                'CREATE TRIGGER obs_tui_touch BEFORE UPDATE ON %I FOR EACH ROW '
-                'WHEN (NEW.updated_at IS NOT DISTINCT FROM OLD.updated_at) EXECUTE FUNCTION obs_tui_touch()', target);
+                'CREATE TRIGGER obs_tui_touch BEFORE UPDATE ON %1$I.%2$I FOR EACH ROW '
+                'WHEN (NEW.updated_at IS NOT DISTINCT FROM OLD.updated_at) EXECUTE FUNCTION %1$I.obs_tui_touch()', @'schema', target);
         END IF;
     END LOOP;
 END

@@ -22,10 +22,10 @@ BEGIN
     LOOP
         IF NOT EXISTS (
             SELECT FROM pg_index i
-            WHERE i.indrelid = wanted.on_table::regclass AND i.indisvalid
+            WHERE i.indrelid = format('%I.%I', @'schema', wanted.on_table)::regclass AND i.indisvalid
                 AND split_part(pg_get_indexdef(i.indexrelid), ' USING btree ', 2) = wanted.columns
         ) THEN
-            EXECUTE format('CREATE INDEX IF NOT EXISTS %I ON %I %s', wanted.name, wanted.on_table, wanted.columns);
+            EXECUTE format('CREATE INDEX IF NOT EXISTS %I ON %I.%I %s', wanted.name, @'schema', wanted.on_table, wanted.columns);
         END IF;
     END LOOP;
 END

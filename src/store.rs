@@ -13,6 +13,8 @@ mod count;
 #[cfg(feature = "recorder")]
 pub mod error;
 #[cfg(feature = "tui")]
+mod migrations;
+#[cfg(feature = "tui")]
 pub mod prune;
 #[cfg(feature = "tui")]
 pub mod read;
@@ -20,5 +22,7 @@ pub mod read;
 pub mod refresh;
 #[cfg(feature = "recorder")]
 mod sql;
+#[cfg(feature = "tui")]
+mod trust;
 #[cfg(feature = "recorder")]
 pub mod write;

@@ -1,26 +1,33 @@
 //! What an administrator does: migrations, a new database, the rights of its roles.
+mod create;
+
 use std::collections::BTreeMap;
 use std::time::Duration;
 
 use chrono::{DateTime, Utc};
-use sqlx::migrate::{Migrate as _, MigrateError, Migrator};
+use sqlx::migrate::{Migrate as _, MigrateError};
 use sqlx::postgres::{PgConnectOptions, PgConnection};
 use sqlx::{AssertSqlSafe, ConnectOptions, Connection, Executor};
 
-use super::config::{Config, Secret};
+use super::config::Config;
 use super::error::StoreError;
-use super::sql::{SEARCH_PATH, identifier, in_schema};
-use crate::clock;
+use super::migrations::{TABLE, migrator};
+use super::sql::{OWNED_BY_THOSE_WHO_RULE, identifier, in_schema};
+use super::trust::{self, Purpose};
+
+pub use create::{Passwords, Roles, create_database};
 
 const ADMIN: &str = "observability_admin";
 const APP: &str = "observability_app";
 const READONLY: &str = "observability_readonly";
-/// Our own table: another program may use the usual one in the same schema. `roles.sql` names it too.
-const MIGRATIONS_TABLE: &str = "obs_tui_migrations";
 const CONNECT_LIMIT: Duration = Duration::from_secs(10);
 /// Longest wait for a table or for another migration, in words of PostgreSQL.
 const LOCK_LIMIT: &str = "5s";
-const LOCALES: [&str; 3] = ["en_US.UTF-8", "C.UTF-8", "C"];
+
+/// What the table of applied migrations says of the others in its schema.
+const MADE: &str = "Migrations of obs-tui, which made the tables of this schema.";
+/// The same, after tables were found.
+const ADOPTED: &str = "Migrations of obs-tui, which completed the tables of another program.";
 
 /// What [`migrate`] did.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -31,6 +38,11 @@ pub struct MigrationReport {
     pub already: usize,
     /// Whether the tables had been made by another program and were completed.
     pub adopted: bool,
+    /// Whether everybody could create in the schema, which is ours, and cannot any more.
+    pub closed: bool,
+    /// Roles, as they stand in a statement, that may create in the schema though they rule neither it nor the database;
+    /// `PUBLIC` is everybody.
+    pub may_create: Vec<String>,
 }
 
 /// One migration and whether the database has it.
@@ -55,28 +67,8 @@ pub struct DatabaseStatus {
     pub has_tables: bool,
     /// All migrations of this program, in order.
     pub migrations: Vec<MigrationState>,
-}
-
-/// Passwords for [`create_database`]; one that is `None` is generated for a new role and kept for an existing one.
-#[derive(Clone, Debug, Default)]
-pub struct Passwords {
-    /// Of `observability_admin`.
-    pub admin: Option<Secret>,
-    /// Of `observability_app`.
-    pub app: Option<Secret>,
-    /// Of `observability_readonly`.
-    pub readonly: Option<Secret>,
-}
-
-/// The three ways to connect to a database. A role that existed before and was given no password has none here.
-#[derive(Clone, Debug, PartialEq, Eq)]
-pub struct Roles {
-    /// Owns the database: migrations, refreshing the view.
-    pub admin: Config,
-    /// Reads and writes rows: the recorder.
-    pub app: Config,
-    /// Reads: the explorer.
-    pub readonly: Config,
+    /// Who may create in the schema: see [`MigrationReport::may_create`].
+    pub may_create: Vec<String>,
 }
 
 /// Brings the tables in the configured schema to the state that this program needs. Each migration is applied whole or
@@ -102,12 +94,22 @@ pub async fn migrate(config: &Config) -> Result<MigrationReport, StoreError> {
     if !schema_exists {
         connection.execute(AssertSqlSafe(format!("CREATE SCHEMA {}", identifier(&config.schema)))).await?;
     }
-    let before = read_status(&mut connection, &config.schema).await?;
-    let path = format!("SET search_path = {}", identifier(&config.schema));
-    connection.execute(AssertSqlSafe(path)).await?;
-    migrator().run(&mut connection).await.map_err(|error| explain(config, error))?;
-    connection.execute(AssertSqlSafe(format!("SET search_path = {SEARCH_PATH}"))).await?;
+    let schema = config.schema.as_str();
+    let migrator = migrator(schema);
+    let untracked = !is_tracked(&mut connection, schema).await?;
+    connection.ensure_migrations_table(&migrator.table_name).await.map_err(|error| explain(config, error))?;
+    // From here on nobody else can put something in its place.
+    trust::check_tables(&mut connection, schema, Purpose::Migrate).await?;
+    let before = read_status(&mut connection, schema).await?;
+    migrator.run(&mut connection).await.map_err(|error| explain(config, error))?;
+    if untracked {
+        let comment =
+            format!("COMMENT ON TABLE @schema.{TABLE} IS '{}'", if before.has_tables { ADOPTED } else { MADE });
+        connection.execute(in_schema(&comment, schema)).await?;
+    }
     connection.execute(roles(config)).await?;
+    let closed = close_schema(&mut connection, schema).await?;
+    let may_create = trust::may_create(&mut connection, schema).await?;
     connection.close().await?;
 
     let (already, now): (Vec<_>, Vec<_>) = before.migrations.into_iter().partition(|m| m.applied_at.is_some());
@@ -115,6 +117,8 @@ pub async fn migrate(config: &Config) -> Result<MigrationReport, StoreError> {
         applied: now.into_iter().map(|migration| (migration.version, migration.description)).collect(),
         already: already.len(),
         adopted: before.has_tables && already.is_empty(),
+        closed,
+        may_create,
     })
 }
 
@@ -124,6 +128,7 @@ pub async fn migrate(config: &Config) -> Result<MigrationReport, StoreError> {
 /// When the database cannot be reached or read.
 pub async fn status(config: &Config) -> Result<DatabaseStatus, StoreError> {
     let mut connection = connect(config, config.reader_options()).await?;
+    connection.execute("BEGIN READ ONLY").await?;
     let status = read_status(&mut connection, &config.schema).await?;
     connection.close().await?;
     Ok(status)
@@ -139,51 +144,6 @@ pub async fn grant(admin: &Config) -> Result<(), StoreError> {
     Ok(connection.close().await?)
 }
 
-/// Makes the database and the three roles, as far as they are missing, and closes a database of ours to everybody else.
-/// The tables come with [`migrate`]. Doing it again changes nothing but the passwords that are given.
-///
-/// # Errors
-/// When the server cannot be reached or the role may not create databases and roles. Then no role was made or changed.
-pub async fn create_database(superuser: &Config, name: &str, passwords: &Passwords) -> Result<Roles, StoreError> {
-    let mut connection = connect(superuser, superuser.writer_options("obs-tui create")).await?;
-    let exists: bool = sqlx::query_scalar("SELECT EXISTS (SELECT FROM pg_database WHERE datname = $1)")
-        .bind(name)
-        .fetch_one(&mut connection)
-        .await?;
-    if !exists {
-        create_empty(&mut connection, name).await?;
-    }
-    connection.close().await?;
-
-    let inside = superuser.with_database(name);
-    let mut connection = connect(&inside, inside.writer_options("obs-tui create")).await?;
-    let mut transaction = connection.begin().await?;
-    // A superuser can keep the statements with the passwords out of the log of the server.
-    transaction
-        .execute(
-            "SET LOCAL password_encryption = 'scram-sha-256';
-             SELECT set_config(name, value, true)
-             FROM (VALUES ('log_statement', 'none'), ('log_min_error_statement', 'panic'),
-                 ('log_min_duration_statement', '-1')) AS v (name, value)
-             WHERE (SELECT rolsuper FROM pg_roles WHERE rolname = current_user)",
-        )
-        .await?;
-    let admin = ensure_role(&mut transaction, ADMIN, passwords.admin.as_ref()).await?;
-    let app = ensure_role(&mut transaction, APP, passwords.app.as_ref()).await?;
-    let readonly = ensure_role(&mut transaction, READONLY, passwords.readonly.as_ref()).await?;
-    if !exists || is_ours(&mut transaction).await? {
-        close_to_others(&mut transaction, name).await?;
-    }
-    transaction.execute(roles(&inside)).await?;
-    transaction.commit().await?;
-    connection.close().await?;
-    Ok(Roles {
-        admin: inside.with_user(ADMIN, admin),
-        app: inside.with_user(APP, app),
-        readonly: inside.with_user(READONLY, readonly),
-    })
-}
-
 pub(super) async fn connect(config: &Config, options: PgConnectOptions) -> Result<PgConnection, StoreError> {
     // Not even a slow statement is logged: it may hold a password.
     let options = options.disable_statement_logging();
@@ -196,23 +156,48 @@ pub(super) async fn connect(config: &Config, options: PgConnectOptions) -> Resul
     }
 }
 
-fn migrator() -> Migrator {
-    let mut migrator = sqlx::migrate!();
-    migrator.dangerous_set_table_name(MIGRATIONS_TABLE);
-    migrator
-}
-
 fn roles(config: &Config) -> AssertSqlSafe<String> {
     in_schema(include_str!("roles.sql"), &config.schema)
 }
 
+/// Whether there is a table of applied migrations that only those who rule can have made.
+async fn is_tracked(connection: &mut PgConnection, schema: &str) -> Result<bool, StoreError> {
+    let sql = format!(
+        "SELECT EXISTS (SELECT FROM pg_class c JOIN pg_namespace n ON n.oid = c.relnamespace \
+         WHERE n.nspname = @'schema' AND c.relname = '{TABLE}' AND c.relkind = 'r' AND {OWNED_BY_THOSE_WHO_RULE})"
+    );
+    Ok(sqlx::query_scalar(in_schema(&sql, schema)).fetch_one(connection).await?)
+}
+
+/// Takes the right to create in the schema from everybody, where a migration of ours made all the tables in it; gives
+/// whether that was done. Another's schema is not ours to close.
+async fn close_schema(connection: &mut PgConnection, schema: &str) -> Result<bool, StoreError> {
+    let sql = format!(
+        "SELECT pg_has_role(n.nspowner, 'USAGE') AND obj_description(c.oid, 'pg_class') = '{MADE}' \
+            AND EXISTS (SELECT FROM aclexplode(n.nspacl) WHERE grantee = 0 AND privilege_type = 'CREATE') \
+            AND NOT EXISTS (SELECT FROM pg_class o WHERE o.relnamespace = n.oid AND o.relkind IN ('r', 'p', 'v', 'm', 'f') \
+                AND o.relname NOT IN ('invocations', 'event_executions', 'job_executions', 'job_logs', 'metrics_hourly', \
+                    'dashboard_stats', 'recorder_losses', '{TABLE}')) \
+         FROM pg_namespace n JOIN pg_class c ON c.relnamespace = n.oid \
+         WHERE n.nspname = @'schema' AND c.relname = '{TABLE}'"
+    );
+    let open: Option<Option<bool>> =
+        sqlx::query_scalar(in_schema(&sql, schema)).fetch_optional(&mut *connection).await?;
+    let open = open.flatten().unwrap_or(false);
+    if open {
+        let revoke = format!("REVOKE CREATE ON SCHEMA {} FROM PUBLIC", identifier(schema));
+        connection.execute(AssertSqlSafe(revoke)).await?;
+    }
+    Ok(open && !trust::may_create(connection, schema).await?.iter().any(|role| role == "PUBLIC"))
+}
+
 async fn read_status(connection: &mut PgConnection, schema: &str) -> Result<DatabaseStatus, StoreError> {
-    let (tracked, has_tables): (bool, bool) = sqlx::query_as(
-        "SELECT coalesce(bool_or(c.relname = $2), false), coalesce(bool_or(c.relname = 'invocations'), false) \
-             FROM pg_class c JOIN pg_namespace n ON n.oid = c.relnamespace WHERE n.nspname = $1",
-    )
-    .bind(schema)
-    .bind(MIGRATIONS_TABLE)
+    let tracked = is_tracked(connection, schema).await?;
+    let has_tables: bool = sqlx::query_scalar(in_schema(
+        "SELECT EXISTS (SELECT FROM pg_class c JOIN pg_namespace n ON n.oid = c.relnamespace \
+         WHERE n.nspname = @'schema' AND c.relname = 'invocations')",
+        schema,
+    ))
     .fetch_one(&mut *connection)
     .await?;
     let mut applied: BTreeMap<i64, (DateTime<Utc>, Vec<u8>)> = BTreeMap::new();
@@ -225,7 +210,7 @@ async fn read_status(connection: &mut PgConnection, schema: &str) -> Result<Data
         .await?;
         applied.extend(rows.into_iter().map(|(version, at, checksum)| (version, (at, checksum))));
     }
-    let migrations = migrator()
+    let migrations = migrator(schema)
         .iter()
         .map(|migration| {
             let found = applied.get(&migration.version);
@@ -237,7 +222,8 @@ async fn read_status(connection: &mut PgConnection, schema: &str) -> Result<Data
             }
         })
         .collect();
-    Ok(DatabaseStatus { tracked, has_tables, migrations })
+    let may_create = trust::may_create(connection, schema).await?;
+    Ok(DatabaseStatus { tracked, has_tables, migrations, may_create })
 }
 
 fn explain(config: &Config, error: MigrateError) -> StoreError {
@@ -269,78 +255,4 @@ fn explain(config: &Config, error: MigrateError) -> StoreError {
         }
         (_, error) => error,
     }
-}
-
-async fn create_empty(connection: &mut PgConnection, name: &str) -> Result<(), StoreError> {
-    let mut refused = None;
-    for locale in LOCALES {
-        let statement = format!(
-            "CREATE DATABASE {} TEMPLATE template0 ENCODING 'UTF8' LC_COLLATE '{locale}' LC_CTYPE '{locale}'",
-            identifier(name)
-        );
-        match connection.execute(AssertSqlSafe(statement)).await {
-            Ok(_) => return Ok(()),
-            // The locale is not installed on the server.
-            Err(sqlx::Error::Database(error)) if matches!(error.code().as_deref(), Some("42809" | "22023")) => {
-                refused = Some(sqlx::Error::Database(error));
-            }
-            Err(error) => return Err(error.into()),
-        }
-    }
-    Err(refused.unwrap_or(sqlx::Error::RowNotFound).into())
-}
-
-/// Makes the role, or gives it the password; the password if it is known.
-async fn ensure_role(
-    connection: &mut PgConnection,
-    role: &str,
-    given: Option<&Secret>,
-) -> Result<Option<Secret>, StoreError> {
-    let exists: bool =
-        sqlx::query_scalar("SELECT to_regrole($1) IS NOT NULL").bind(role).fetch_one(&mut *connection).await?;
-    let (verb, password) = match (exists, given) {
-        (true, None) => return Ok(None),
-        (true, Some(given)) => ("ALTER", given.clone()),
-        (false, given) => ("CREATE", given.cloned().unwrap_or_else(|| Secret::new(clock::secret()))),
-    };
-    let statement: String = sqlx::query_scalar("SELECT format('%s ROLE %I LOGIN PASSWORD %L', $1, $2, $3)")
-        .bind(verb)
-        .bind(role)
-        .bind(password.reveal())
-        .fetch_one(&mut *connection)
-        .await?;
-    connection.execute(AssertSqlSafe(statement)).await?;
-    Ok(Some(password))
-}
-
-/// Whether the database belongs to the admin role, or is an empty one of ours that was not finished.
-async fn is_ours(connection: &mut PgConnection) -> Result<bool, StoreError> {
-    let ours = sqlx::query_scalar(
-        "SELECT pg_get_userbyid(datdba) = $1 OR pg_get_userbyid(datdba) = current_user AND NOT EXISTS (
-             SELECT FROM pg_class c JOIN pg_namespace n ON n.oid = c.relnamespace
-             WHERE n.nspname !~ '^(pg_|information_schema$)')
-         FROM pg_database WHERE datname = current_database()",
-    )
-    .bind(ADMIN)
-    .fetch_one(connection)
-    .await?;
-    Ok(ours)
-}
-
-/// Makes the admin role the owner, and takes from everybody else what PostgreSQL gives to all by default.
-async fn close_to_others(connection: &mut PgConnection, name: &str) -> Result<(), StoreError> {
-    let database = identifier(name);
-    let statements = format!(
-        "DO $$ BEGIN
-             IF NOT (SELECT rolsuper FROM pg_roles WHERE rolname = current_user) THEN
-                 GRANT {ADMIN} TO CURRENT_USER;
-             END IF;
-         END $$;
-         ALTER DATABASE {database} OWNER TO {ADMIN};
-         REVOKE ALL ON DATABASE {database} FROM PUBLIC;
-         GRANT CREATE, USAGE ON SCHEMA public TO {ADMIN};
-         REVOKE CREATE ON SCHEMA public FROM PUBLIC"
-    );
-    connection.execute(AssertSqlSafe(statements)).await?;
-    Ok(())
 }

@@ -2,12 +2,13 @@
 //! interrupted, and no lock is held for long. Hourly numbers stay.
 
 use chrono::{DateTime, Utc};
-use sqlx::{AssertSqlSafe, Connection};
+use sqlx::{AssertSqlSafe, Connection, Executor};
 
 use super::admin::connect;
 use super::config::Config;
 use super::error::StoreError;
 use super::sql::in_schema;
+use super::trust::{self, Purpose};
 
 /// Invocations that one statement deletes; each may have hundreds of events and jobs.
 const BATCH: i64 = 500;
@@ -18,6 +19,7 @@ const BATCH: i64 = 500;
 /// When the database cannot be reached or read.
 pub async fn count(config: &Config, before: DateTime<Utc>) -> Result<u64, StoreError> {
     let mut connection = connect(config, config.reader_options()).await?;
+    connection.execute("begin read only").await?;
     let count: i64 =
         sqlx::query_scalar(in_schema("select count(*) from @schema.invocations where created_at < $1", &config.schema))
             .bind(before)
@@ -35,6 +37,7 @@ pub async fn count(config: &Config, before: DateTime<Utc>) -> Result<u64, StoreE
 /// then is gone; doing it again goes on from there.
 pub async fn prune(config: &Config, before: DateTime<Utc>, mut progress: impl FnMut(u64)) -> Result<u64, StoreError> {
     let mut connection = connect(config, config.writer_options("obs-tui prune")).await?;
+    trust::check_tables(&mut connection, &config.schema, Purpose::Write).await?;
     let statement = in_schema(
         "delete from @schema.invocations where id = any(array(\
              select id from @schema.invocations where created_at < $1 order by created_at limit $2 for update skip locked))",

@@ -9,6 +9,7 @@ use super::config::Config;
 use super::count;
 use super::error::StoreError;
 use super::sql::in_schema;
+use super::trust::{self, Purpose};
 use crate::model::hourly::{Step, start_of_hour};
 
 /// Hours before the last filled one that are counted again: rows come late, and what ran then has ended since.
@@ -51,6 +52,8 @@ pub struct Report {
     pub first: Option<DateTime<Utc>>,
     /// What became of the view.
     pub view: View,
+    /// Who may create in the schema: see [`MigrationReport::may_create`](super::admin::MigrationReport::may_create).
+    pub may_create: Vec<String>,
 }
 
 /// Counts the hours up to the one of `now`; `progress` is told each hour that is done. `None` when another session is at
@@ -83,6 +86,7 @@ pub async fn refresh(
         connection.close().await?;
         return Ok(None);
     }
+    trust::check_tables(&mut connection, schema, Purpose::Write).await?;
     connection.execute("set plan_cache_mode = force_custom_plan; set jit = off").await?;
     let from = match since {
         Since::Moment(at) => Some(at),
@@ -97,7 +101,7 @@ pub async fn refresh(
             last.map(|last| last - MARGIN)
         }
     };
-    let mut report = Report { hours: 0, rows: 0, first: None, view: View::Absent };
+    let mut report = Report { hours: 0, rows: 0, first: None, view: View::Absent, may_create: Vec::new() };
     let mut next = from.map_or(DateTime::<Utc>::MIN_UTC, start_of_hour);
     // Hours without rows are passed over.
     while let Some(hour) = first_hour(&mut connection, schema, next, now).await? {
@@ -108,6 +112,7 @@ pub async fn refresh(
         next = hour + TimeDelta::hours(1);
     }
     report.view = refresh_view(&mut connection, schema).await?;
+    report.may_create = trust::may_create(&mut connection, schema).await?;
     connection.close().await?;
     Ok(Some(report))
 }

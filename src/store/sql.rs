@@ -10,6 +10,13 @@ use sqlx::AssertSqlSafe;
 /// Where a session looks for names without a schema. `pg_temp` is searched first unless it is named.
 pub(crate) const SEARCH_PATH: &str = "pg_catalog,pg_temp";
 
+/// The condition that the owner of a relation `c` in the schema `n` also rules the schema, the database or the main
+/// table: nobody else's code shall run where it is read or written.
+pub(crate) const OWNED_BY_THOSE_WHO_RULE: &str = "exists (select from (select n.nspowner as owner \
+     union all select datdba from pg_database where datname = current_database() \
+     union all select m.relowner from pg_class m where m.relnamespace = n.oid and m.relname = 'invocations') ruling \
+     where pg_has_role(c.relowner, ruling.owner, 'member'))";
+
 /// The text of a statement of this program, with the name of the schema in it.
 #[cfg(feature = "tui")]
 pub(crate) fn in_schema(text: &str, schema: &str) -> AssertSqlSafe<String> {
@@ -17,11 +24,11 @@ pub(crate) fn in_schema(text: &str, schema: &str) -> AssertSqlSafe<String> {
     let mut sql = parts.next().unwrap_or_default().to_owned();
     for part in parts {
         if let Some(rest) = part.strip_prefix("schema.") {
-            sql.push_str(&quoted(schema, '"'));
+            sql.push_str(&identifier(schema));
             sql.push('.');
             sql.push_str(rest);
         } else if let Some(rest) = part.strip_prefix("'schema'") {
-            sql.push_str(&quoted(schema, '\''));
+            sql.push_str(&literal(schema));
             sql.push_str(rest);
         } else {
             sql.push('@');
@@ -34,6 +41,12 @@ pub(crate) fn in_schema(text: &str, schema: &str) -> AssertSqlSafe<String> {
 /// An SQL identifier in quotes, whatever it holds.
 pub(crate) fn identifier(name: &str) -> String {
     quoted(name, '"')
+}
+
+/// An SQL text in quotes, whatever it holds.
+#[cfg(feature = "tui")]
+pub(crate) fn literal(text: &str) -> String {
+    quoted(text, '\'')
 }
 
 /// In quotes of this kind. A dollar would end the text of a block or function that the name stands in, and a backslash

@@ -1,0 +1,79 @@
+//! Whose code may run in a statement of ours, and who could put some there.
+//!
+//! A view is code of its owner, and so are the triggers, rules, policies and types of a table. Where others may create
+//! in the schema of our tables, a relation that is not there yet may be theirs by the time it is looked for.
+
+use sqlx::PgConnection;
+
+use super::error::StoreError;
+use super::sql::{OWNED_BY_THOSE_WHO_RULE, in_schema};
+
+/// The tables that statements of ours change, or read as somebody who may write.
+const TABLES: [&str; 7] = [
+    "event_executions",
+    "invocations",
+    "job_executions",
+    "job_logs",
+    "metrics_hourly",
+    "obs_tui_migrations",
+    "recorder_losses",
+];
+
+/// An array of the roles, as they stand in a statement, that may create in the schema though they rule neither it nor
+/// the database: `PUBLIC` is everybody.
+pub(super) const MAY_CREATE: &str = "array(select case when a.grantee = 0 then 'PUBLIC' else quote_ident(r.rolname) end \
+     from pg_namespace n cross join lateral aclexplode(n.nspacl) a left join pg_roles r on r.oid = a.grantee \
+     where n.nspname = @'schema' and a.privilege_type = 'CREATE' \
+       and (a.grantee = 0 or r.rolname not in ('observability_admin', 'pg_database_owner') \
+            and not pg_has_role(a.grantee, n.nspowner, 'member') \
+            and not pg_has_role(a.grantee, (select datdba from pg_database where datname = current_database()), 'member')) \
+     order by 1)::text[]";
+
+/// Who may create in the schema besides those who rule it.
+pub(super) async fn may_create(connection: &mut PgConnection, schema: &str) -> Result<Vec<String>, StoreError> {
+    Ok(sqlx::query_scalar(in_schema(&format!("select {MAY_CREATE}"), schema)).fetch_one(connection).await?)
+}
+
+/// What a session is about to do.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(super) enum Purpose {
+    /// Change the tables themselves, which takes their owner.
+    Migrate,
+    /// Write and delete rows.
+    Write,
+}
+
+/// Refuses to go on where a table is no table, or that of somebody whose code would run in this session. A superuser has
+/// more to lose than others: for one, only tables of superusers and of the role that `db create` makes are good enough.
+pub(super) async fn check_tables(
+    connection: &mut PgConnection,
+    schema: &str,
+    purpose: Purpose,
+) -> Result<(), StoreError> {
+    let enough = match purpose {
+        Purpose::Migrate => "pg_has_role(c.relowner, 'usage')",
+        Purpose::Write => OWNED_BY_THOSE_WHO_RULE,
+    };
+    let sql = format!(
+        "select c.relname::text, o.rolname::text, c.relkind in ('r', 'p') \
+         from pg_class c join pg_namespace n on n.oid = c.relnamespace join pg_roles o on o.oid = c.relowner \
+         where n.nspname = @'schema' and c.relname = any($1) and not (c.relkind in ('r', 'p') and \
+               case when (select rolsuper from pg_roles where rolname = current_user) \
+               then o.rolsuper or o.rolname = 'observability_admin' else {enough} end) \
+         order by 1 limit 1"
+    );
+    let names = TABLES.map(str::to_owned).to_vec();
+    let found: Option<(String, String, bool)> =
+        sqlx::query_as(in_schema(&sql, schema)).bind(names).fetch_optional(connection).await?;
+    let Some((table, owner, is_table)) = found else { return Ok(()) };
+    let what = match purpose {
+        Purpose::Migrate => "a migration needs the owner of the tables",
+        Purpose::Write => "writing runs code of who owns the tables",
+    };
+    let reason = if is_table {
+        format!("{what}, and {table} belongs to {owner}")
+    } else {
+        format!("{what}, and {table} of {owner} is no table")
+    };
+    Err(StoreError::Denied { source: reason.clone().into(), reason })
+}
