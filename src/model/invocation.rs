@@ -273,7 +273,7 @@ pub struct Page {
 }
 
 /// What a session knows of itself and of its server.
-#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
 pub struct Server {
     /// Whether the server refuses to write in this session.
     pub read_only: bool,
@@ -283,6 +283,13 @@ pub struct Server {
     pub lag: Option<TimeDelta>,
     /// About how many invocations it holds, as it estimated when it was connected to.
     pub invocations: Option<u64>,
+    /// Whether the role may write, even though this session cannot.
+    pub may_write: bool,
+    /// Roles that may create in the schema of the tables though they rule neither it nor the database; `PUBLIC` is
+    /// everybody.
+    pub may_create: Vec<String>,
+    /// Relations with the name of one of ours that are not read, with their owner, who rules neither schema nor database.
+    pub not_read: Vec<(String, String)>,
 }
 
 /// What one step of a search for rows of the list brought.

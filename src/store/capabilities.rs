@@ -5,7 +5,10 @@ use std::collections::{BTreeMap, BTreeSet};
 use sqlx::{PgConnection, Row};
 
 use super::error::StoreError;
-use super::sql::in_schema;
+use super::read::session::{BEGIN, fresh};
+use super::sql::{OWNED_BY_THOSE_WHO_RULE, in_schema};
+use super::trust::MAY_CREATE;
+use crate::model::invocation::Server;
 
 /// The tables that a reader looks for.
 const TABLES: [&str; 7] = [
@@ -21,49 +24,63 @@ const TABLES: [&str; 7] = [
 /// The readable tables and their columns.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
 pub struct Capabilities {
-    /// Whether the server refuses to write in this session.
-    pub read_only: bool,
-    /// Whether the server was a standby when it was asked.
-    pub replica: bool,
-    /// About how many invocations there are, as the server last estimated it; nothing when it never did.
-    pub invocations: Option<u64>,
+    /// What the server was when it was asked.
+    pub server: Server,
     columns: BTreeMap<String, BTreeSet<String>>,
 }
 
 impl Capabilities {
-    /// Asks the server what stands in the schema and may be read, and has it notice when nobody waits
-    /// for a query any more (from PostgreSQL 14 on). Both in one message, since each answer may be far away. A view that
-    /// was never filled counts as missing: it refuses to be read.
+    /// Asks the server what stands in the schema and may be read, and leaves the session in a transaction that is
+    /// read-only. All in one message, since each answer may be far away. A view that was never filled counts as missing:
+    /// it refuses to be read. So does a relation of somebody who rules neither schema nor database: to read it could run
+    /// their code.
     ///
     /// # Errors
     /// When the server does not answer, or when one of the three main tables is missing.
     pub async fn probe(connection: &mut PgConnection, schema: &str) -> Result<Self, StoreError> {
         let sql = format!(
-            "select set_config('client_connection_check_interval', '1s', false) \
-             where current_setting('client_connection_check_interval', true) is not null; \
-             select c.relname::text as relation, a.attname::text as attribute, \
+            "{}; \
+             select c.relname::text as relation, o.rolname::text as owner, {OWNED_BY_THOSE_WHO_RULE} as trusted, \
+                    array(select a.attname::text from pg_attribute a \
+                          where a.attrelid = c.oid and a.attnum > 0 and not a.attisdropped) as attributes, \
                     current_setting('transaction_read_only') = 'on' as read_only, pg_is_in_recovery() as replica, \
-                    case when c.relname = 'invocations' and c.reltuples > 0 then c.reltuples::bigint end as rows \
+                    case when c.relname = 'invocations' and c.reltuples > 0 then c.reltuples::bigint end as rows, \
+                    c.relkind <> 'm' and (has_table_privilege(c.oid, 'insert, update, delete, truncate') \
+                        or has_any_column_privilege(c.oid, 'insert, update')) as may_write, {MAY_CREATE} as may_create \
              from pg_class c \
              join pg_namespace n on n.oid = c.relnamespace and n.nspname = @'schema' \
-             join pg_attribute a on a.attrelid = c.oid and a.attnum > 0 and not a.attisdropped \
+             join pg_roles o on o.oid = c.relowner \
              where c.relname = any('{{{}}}') and c.relkind in ('r', 'p', 'v', 'm', 'f') \
-               and has_schema_privilege(n.oid, 'usage') and c.relispopulated and has_table_privilege(c.oid, 'select')",
-            TABLES.join(",")
+               and has_schema_privilege(n.oid, 'usage') and c.relispopulated and has_table_privilege(c.oid, 'select') \
+             order by 1; {BEGIN}",
+            fresh(connection),
+            TABLES.join(","),
         );
         let mut found = Self::default();
         for row in sqlx::raw_sql(in_schema(&sql, schema)).fetch_all(connection).await? {
-            // The first answer has no such columns.
-            if let (Ok(table), Ok(column)) = (row.try_get("relation"), row.try_get("attribute")) {
-                found.columns.entry(table).or_default().insert(column);
-                (found.read_only, found.replica) = (row.try_get("read_only")?, row.try_get("replica")?);
-                let rows: Option<i64> = row.try_get("rows")?;
-                found.invocations = rows.and_then(|rows| rows.try_into().ok()).or(found.invocations);
+            let relation: String = row.try_get("relation")?;
+            let server = &mut found.server;
+            (server.read_only, server.replica) = (row.try_get("read_only")?, row.try_get("replica")?);
+            server.may_create = row.try_get("may_create")?;
+            if !row.try_get("trusted")? {
+                server.not_read.push((relation, row.try_get("owner")?));
+                continue;
             }
+            let rows: Option<i64> = row.try_get("rows")?;
+            server.invocations = rows.and_then(|rows| rows.try_into().ok()).or(server.invocations);
+            server.may_write |= row.try_get::<bool, _>("may_write")?;
+            let attributes: Vec<String> = row.try_get("attributes")?;
+            found.columns.insert(relation, attributes.into_iter().collect());
         }
         for table in ["invocations", "event_executions", "job_executions"] {
             if !found.table(table) {
-                let reason = format!("there is no table {table} that this role may read");
+                let owner = found.server.not_read.iter().find(|(relation, _)| relation == table);
+                let reason = match owner {
+                    Some((_, owner)) => format!(
+                        "{table} belongs to {owner}, who rules neither the schema nor the database, and is not read"
+                    ),
+                    None => format!("there is no table {table} that this role may read"),
+                };
                 return Err(StoreError::MissingTable { source: reason.clone().into(), reason });
             }
         }

@@ -9,7 +9,7 @@ mod known;
 mod listen;
 mod page;
 mod search;
-mod session;
+pub(super) mod session;
 mod steps;
 mod values;
 
@@ -37,7 +37,7 @@ pub use page::PageQuery;
 pub use search::MOST_COUNTED;
 
 use page::Values;
-use session::{Session, in_time, no_answer};
+use session::{Session, State, in_time, no_answer};
 
 /// Lines of `job_logs` that are read at the most for one node.
 pub const MOST_JOB_LOGS: i64 = 5_000;
@@ -107,16 +107,16 @@ impl Reader {
         let at = |error| StoreError::at(&inner.config, error);
         let permit = inner.permits.acquire().await.map_err(|_| at(sqlx::Error::PoolClosed))?;
         let idle = inner.idle().pop();
-        let (connection, capabilities) = match idle {
-            Some(idle) => idle,
+        let (connection, state, capabilities) = match idle {
+            Some((connection, capabilities)) => (connection, State::Fresh, capabilities),
             // The server may be another one now, or migrated: it is asked again what it holds.
             None => {
                 let mut connection = self.connect().await.map_err(at)?;
                 let capabilities = in_time(Capabilities::probe(&mut connection, &inner.config.schema)).await?;
-                (connection, Arc::new(capabilities))
+                (connection, State::Transaction, Arc::new(capabilities))
             }
         };
-        Ok(Session::new(connection, capabilities, inner, permit))
+        Ok(Session::new(connection, state, capabilities, inner, permit))
     }
 
     async fn connect(&self) -> Result<PgConnection, sqlx::Error> {
@@ -134,7 +134,7 @@ impl Reader {
     /// What the last page told of the server.
     #[must_use]
     pub fn server(&self) -> Server {
-        *self.inner.server.lock().unwrap_or_else(PoisonError::into_inner)
+        self.inner.server.lock().unwrap_or_else(PoisonError::into_inner).clone()
     }
 
     /// What the database holds.

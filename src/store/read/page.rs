@@ -94,8 +94,8 @@ impl Reader {
     ) -> Result<Page, StoreError> {
         let most = values.limit(limit)?;
         let sql = list_sql(&session.capabilities, conditions, &most);
-        let mut rows = session.fetch_kept(&sql, values.inner, ListRow::keep).await?;
         session.look_at_server().await?;
+        let mut rows = session.fetch_kept(&sql, values.inner, ListRow::keep).await?;
         session.done();
         let more = rows.len() > limit;
         rows.truncate(limit);

@@ -1,17 +1,22 @@
 //! One use of a connection. All that a [`Reader`](super::Reader) asks goes through here, so that nothing is asked in
 //! another way.
+//!
+//! No statement can write, whatever the role may do and whatever a view or a type of somebody else does when it is read.
+//! A session begins as its options say: read-only by default, which nothing can turn off within the transaction that a
+//! statement is. But what runs in it could turn it off for the next. So a second statement runs in a transaction that is
+//! read-only itself, which is begun then, and when the session is done everything is set back. That goes out behind the
+//! last answer and nobody waits for it, as each wait is a way to the server and back.
 
 use std::sync::{Arc, PoisonError};
 use std::time::Duration;
 
 use chrono::TimeDelta;
-use futures_util::TryStreamExt;
+use futures_util::{FutureExt, TryStreamExt};
 use sqlx::postgres::{PgArguments, PgRow};
-use sqlx::{FromRow, PgConnection};
+use sqlx::{AssertSqlSafe, FromRow, PgConnection};
 use tokio::sync::SemaphorePermit;
 
 use super::Inner;
-use crate::model::invocation::Server;
 use crate::model::shared::Texts;
 use crate::store::capabilities::Capabilities;
 use crate::store::error::StoreError;
@@ -21,10 +26,33 @@ use crate::store::sql::in_schema;
 /// as by a sleeping laptop or a lost tunnel, is noticed.
 const ANSWER_TIME: Duration = Duration::from_secs(10);
 
+/// Sets back what a session can change, and has the server notice when nobody waits for a query any more.
+pub(crate) fn fresh(connection: &PgConnection) -> &'static str {
+    match connection.server_version_num() {
+        Some(140_000..) => "set session authorization default; reset all; set client_connection_check_interval = '1s'",
+        _ => "set session authorization default; reset all",
+    }
+}
+
+/// Nothing that runs in it can make it write.
+pub(crate) const BEGIN: &str = "begin read only";
+
+/// What may have happened on a connection.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(super) enum State {
+    /// Nothing since it was set back.
+    Fresh,
+    /// A statement ran, by itself.
+    Used,
+    /// It is within a transaction that is read-only.
+    Transaction,
+}
+
 /// A connection in use. It is used again only after [`Session::done`]: dropped earlier, by an error or because nobody
 /// waits for the answer any more, it is closed, which also ends the query on the server.
 pub(super) struct Session<'a> {
     connection: PgConnection,
+    state: State,
     pub(super) capabilities: Arc<Capabilities>,
     inner: &'a Inner,
     _permit: SemaphorePermit<'a>,
@@ -33,11 +61,26 @@ pub(super) struct Session<'a> {
 impl<'a> Session<'a> {
     pub(super) fn new(
         connection: PgConnection,
+        state: State,
         capabilities: Arc<Capabilities>,
         inner: &'a Inner,
         permit: SemaphorePermit<'a>,
     ) -> Self {
-        Self { connection, capabilities, inner, _permit: permit }
+        Self { connection, state, capabilities, inner, _permit: permit }
+    }
+
+    /// The connection, for one statement that cannot write.
+    async fn ready(&mut self) -> Result<&mut PgConnection, StoreError> {
+        self.state = match self.state {
+            State::Fresh => State::Used,
+            State::Used => {
+                let sql = AssertSqlSafe(format!("{}; {BEGIN}", fresh(&self.connection)));
+                in_time(sqlx::raw_sql(sql).execute(&mut self.connection)).await?;
+                State::Transaction
+            }
+            State::Transaction => State::Transaction,
+        };
+        Ok(&mut self.connection)
     }
 
     /// All rows. The text is made of constants of this program and of names of known columns; it names tables as
@@ -47,7 +90,8 @@ impl<'a> Session<'a> {
         Row: for<'r> FromRow<'r, PgRow> + Send + Unpin,
     {
         let sql = in_schema(sql, &self.inner.config.schema);
-        in_time(sqlx::query_as_with::<_, Row, _>(sql, arguments).fetch_all(&mut self.connection)).await
+        let connection = self.ready().await?;
+        in_time(sqlx::query_as_with::<_, Row, _>(sql, arguments).fetch_all(connection)).await
     }
 
     /// The same, each row made into what is kept of it as soon as it comes.
@@ -61,8 +105,9 @@ impl<'a> Session<'a> {
         Row: for<'r> FromRow<'r, PgRow> + Send + Unpin,
     {
         let sql = in_schema(sql, &self.inner.config.schema);
+        let connection = self.ready().await?;
         let kept = async {
-            let mut rows = sqlx::query_as_with::<_, Row, _>(sql, arguments).fetch(&mut self.connection);
+            let mut rows = sqlx::query_as_with::<_, Row, _>(sql, arguments).fetch(connection);
             let (mut texts, mut kept) = (Texts::default(), Vec::new());
             while let Some(row) = rows.try_next().await? {
                 kept.push(keep(row, &mut texts));
@@ -84,10 +129,10 @@ impl<'a> Session<'a> {
         Ok(self.fetch_all(sql, arguments).await?.into_iter().next())
     }
 
-    /// Remembers what the server is; only a standby is asked, for its lag.
+    /// Remembers what the server is; only a standby is asked, for its lag. To be called before other statements.
     pub(super) async fn look_at_server(&mut self) -> Result<(), StoreError> {
-        let Capabilities { read_only, replica, invocations, .. } = *self.capabilities;
-        let mut server = Server { read_only, replica, lag: None, invocations };
+        let mut server = self.capabilities.server.clone();
+        let replica = server.replica;
         if replica {
             (server.replica, server.lag) = self.lag().await?;
         }
@@ -102,7 +147,12 @@ impl<'a> Session<'a> {
                     case when pg_last_wal_receive_lsn() = pg_last_wal_replay_lsn() \
                               and exists (select from pg_stat_wal_receiver where pid is not null) then 0 \
                          else extract(epoch from clock_timestamp() - pg_last_xact_replay_timestamp()) end::float8";
+        let state = self.state;
         let found: Option<(bool, Option<f64>)> = self.fetch_first(sql, PgArguments::default()).await?;
+        // It looks at nothing that somebody else may have made.
+        if state == State::Fresh {
+            self.state = state;
+        }
         let (replica, seconds) = found.unwrap_or_default();
         #[expect(clippy::cast_possible_truncation, reason = "saturates")]
         let lag = seconds.and_then(|seconds| TimeDelta::try_milliseconds((seconds.max(0.0) * 1_000.0) as i64));
@@ -110,7 +160,22 @@ impl<'a> Session<'a> {
     }
 
     /// Gives the connection back.
-    pub(super) fn done(self) {
+    pub(super) fn done(mut self) {
+        let end = match self.state {
+            State::Fresh => None,
+            State::Used => Some(""),
+            State::Transaction => Some("rollback; "),
+        };
+        if let Some(end) = end {
+            let sql = format!("{end}{}", fresh(&self.connection));
+            // Polled once it is sent; whoever uses the connection next takes the answer first. Unconstrained, as it must
+            // be sent now even where this task has had its share.
+            let sent = sqlx::raw_sql(AssertSqlSafe(sql)).execute(&mut self.connection);
+            if let Some(Err(_)) = tokio::task::unconstrained(sent).now_or_never() {
+                // The connection is broken. That is no matter: the answer is here.
+                return;
+            }
+        }
         self.inner.idle().push((self.connection, self.capabilities));
     }
 }
