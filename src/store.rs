@@ -21,7 +21,7 @@ pub mod read;
 #[cfg(feature = "tui")]
 pub mod refresh;
 #[cfg(feature = "recorder")]
-mod sql;
+pub(crate) mod sql;
 #[cfg(feature = "tui")]
 mod trust;
 #[cfg(feature = "recorder")]

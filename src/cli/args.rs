@@ -208,7 +208,8 @@ pub struct Logs {
 pub enum DbCommand {
     /// Bring the tables up to date; an existing database of another writer is adopted (connect as its owner)
     Migrate,
-    /// Tell which migrations the database has
+    /// Tell which migrations the database has, and who else may create in its schema
+    #[command(visible_alias = "doctor")]
     Status,
     /// Create the database and the three roles (connect as a superuser) and print their URLs once
     ///

@@ -3,12 +3,13 @@ use std::fmt::Write as _;
 
 use chrono::{DateTime, Utc};
 
-use crate::model::text::plural;
+use crate::model::text::{clean, plural};
 use crate::store::admin::{self, Passwords};
 use crate::store::config::Config;
 use crate::store::error::StoreError;
 use crate::store::prune;
 use crate::store::refresh::{self, Since, View};
+use crate::store::sql::revocation;
 
 /// Applies the migrations; tells which.
 ///
@@ -17,14 +18,12 @@ use crate::store::refresh::{self, Since, View};
 pub async fn migrate(config: &Config) -> Result<String, StoreError> {
     let report = admin::migrate(config).await?;
     let place = place(config);
-    if report.applied.is_empty() {
-        return Ok(format!("Nothing to do: {place} has all {} migrations.\n", report.already));
-    }
-    let mut text = format!(
-        "Applied {} of {} migrations to {place}:\n",
-        report.applied.len(),
-        report.applied.len() + report.already
-    );
+    let mut text = if report.applied.is_empty() {
+        format!("Nothing to do: {place} has all {} migrations.\n", report.already)
+    } else {
+        let (applied, all) = (report.applied.len(), report.applied.len() + report.already);
+        format!("Applied {applied} of {all} migrations to {place}:\n")
+    };
     for (version, description) in &report.applied {
         let _ = writeln!(text, "  {version:>4}  {description}");
     }
@@ -33,6 +32,11 @@ pub async fn migrate(config: &Config) -> Result<String, StoreError> {
             "The tables of another program were completed; its rows, columns, functions and views are as they were.\n",
         );
     }
+    if report.closed {
+        let done = revocation(&config.schema, &["PUBLIC".to_owned()]);
+        let _ = writeln!(text, "Every role could create in the schema, which is ours; no longer: {}", clean(&done));
+    }
+    text.push_str(&creators(config, &report.may_create));
     Ok(text)
 }
 
@@ -60,6 +64,7 @@ pub async fn status(config: &Config) -> Result<String, StoreError> {
         };
         let _ = writeln!(text, "  {:>4}  {:<24} {state}", migration.version, migration.description);
     }
+    text.push_str(&creators(config, &status.may_create));
     Ok(text)
 }
 
@@ -106,7 +111,8 @@ pub async fn refresh(
     };
     let since = report.first.map_or_else(String::new, |first| format!(" from {} on", first.format("%Y-%m-%d %H:%MZ")));
     let (hours, rows) = (plural(report.hours, "hour"), plural(report.rows, "row"));
-    Ok(format!("metrics_hourly: {hours} counted{since}, {rows} written; {view}.\n"))
+    let creators = creators(config, &report.may_create);
+    Ok(format!("metrics_hourly: {hours} counted{since}, {rows} written; {view}.\n{creators}"))
 }
 
 /// Deletes invocations that are older than a moment, or counts them only; tells how many. `progress` is told a line now
@@ -127,6 +133,21 @@ pub async fn prune(
     }
     let deleted = prune::prune(config, before, |deleted| progress(&format!("{deleted} of {total} deleted"))).await?;
     Ok(format!("{} from before {day} deleted, with their events, jobs and log lines.\n", plural(deleted, "invocation")))
+}
+
+/// Who else may create in the schema, and the statement that ends it; nothing where nobody may.
+fn creators(config: &Config, roles: &[String]) -> String {
+    if roles.is_empty() {
+        return String::new();
+    }
+    let who = if roles.iter().any(|role| role == "PUBLIC") { "every role".to_owned() } else { roles.join(", ") };
+    let revoke = revocation(&config.schema, roles);
+    clean(&format!(
+        "May create in schema {}, where a view or table of theirs could be taken for one of ours: {who}. Its owner ends that: {revoke}",
+        config.schema
+    ))
+    .into_owned()
+        + "\n"
 }
 
 fn place(config: &Config) -> String {

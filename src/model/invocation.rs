@@ -285,10 +285,11 @@ pub struct Server {
     pub invocations: Option<u64>,
     /// Whether the role may write, even though this session cannot.
     pub may_write: bool,
-    /// Roles that may create in the schema of the tables though they rule neither it nor the database; `PUBLIC` is
-    /// everybody.
+    /// Roles that may create in the schema of the tables besides its owner, superusers and `observability_admin`; `PUBLIC`
+    /// is everybody.
     pub may_create: Vec<String>,
-    /// Relations with the name of one of ours that are not read, with their owner, who rules neither schema nor database.
+    /// Relations with the name of one of ours that are not read, with their owner, who owns neither the schema nor the
+    /// table `invocations`.
     pub not_read: Vec<(String, String)>,
 }
 

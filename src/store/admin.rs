@@ -12,7 +12,7 @@ use sqlx::{AssertSqlSafe, ConnectOptions, Connection, Executor};
 use super::config::Config;
 use super::error::StoreError;
 use super::migrations::{TABLE, migrator};
-use super::sql::{OWNED_BY_THOSE_WHO_RULE, identifier, in_schema};
+use super::sql::{OWNED_BY_RULER, identifier, in_schema, revocation};
 use super::trust::{self, Purpose};
 
 pub use create::{Passwords, Roles, create_database};
@@ -40,8 +40,8 @@ pub struct MigrationReport {
     pub adopted: bool,
     /// Whether everybody could create in the schema, which is ours, and cannot any more.
     pub closed: bool,
-    /// Roles, as they stand in a statement, that may create in the schema though they rule neither it nor the database;
-    /// `PUBLIC` is everybody.
+    /// Roles, as they stand in a statement, that may create in the schema besides its owner, superusers and
+    /// `observability_admin`; `PUBLIC` is everybody.
     pub may_create: Vec<String>,
 }
 
@@ -160,11 +160,11 @@ fn roles(config: &Config) -> AssertSqlSafe<String> {
     in_schema(include_str!("roles.sql"), &config.schema)
 }
 
-/// Whether there is a table of applied migrations that only those who rule can have made.
+/// Whether there is a table of applied migrations, and not one of anybody's.
 async fn is_tracked(connection: &mut PgConnection, schema: &str) -> Result<bool, StoreError> {
     let sql = format!(
         "SELECT EXISTS (SELECT FROM pg_class c JOIN pg_namespace n ON n.oid = c.relnamespace \
-         WHERE n.nspname = @'schema' AND c.relname = '{TABLE}' AND c.relkind = 'r' AND {OWNED_BY_THOSE_WHO_RULE})"
+         WHERE n.nspname = @'schema' AND c.relname = '{TABLE}' AND c.relkind = 'r' AND {OWNED_BY_RULER})"
     );
     Ok(sqlx::query_scalar(in_schema(&sql, schema)).fetch_one(connection).await?)
 }
@@ -185,7 +185,7 @@ async fn close_schema(connection: &mut PgConnection, schema: &str) -> Result<boo
         sqlx::query_scalar(in_schema(&sql, schema)).fetch_optional(&mut *connection).await?;
     let open = open.flatten().unwrap_or(false);
     if open {
-        let revoke = format!("REVOKE CREATE ON SCHEMA {} FROM PUBLIC", identifier(schema));
+        let revoke = revocation(schema, &["PUBLIC".to_owned()]);
         connection.execute(AssertSqlSafe(revoke)).await?;
     }
     Ok(open && !trust::may_create(connection, schema).await?.iter().any(|role| role == "PUBLIC"))

@@ -6,9 +6,10 @@ use sqlx::{PgConnection, Row};
 
 use super::error::StoreError;
 use super::read::session::{BEGIN, fresh};
-use super::sql::{OWNED_BY_THOSE_WHO_RULE, in_schema};
+use super::sql::{OWNED_BY_RULER, in_schema};
 use super::trust::MAY_CREATE;
 use crate::model::invocation::Server;
+use crate::model::text::clean;
 
 /// The tables that a reader looks for.
 const TABLES: [&str; 7] = [
@@ -32,15 +33,15 @@ pub struct Capabilities {
 impl Capabilities {
     /// Asks the server what stands in the schema and may be read, and leaves the session in a transaction that is
     /// read-only. All in one message, since each answer may be far away. A view that was never filled counts as missing:
-    /// it refuses to be read. So does a relation of somebody who rules neither schema nor database: to read it could run
-    /// their code.
+    /// it refuses to be read. So does a relation of somebody who owns neither the schema nor the main table: to read it could
+    /// run their code.
     ///
     /// # Errors
     /// When the server does not answer, or when one of the three main tables is missing.
     pub async fn probe(connection: &mut PgConnection, schema: &str) -> Result<Self, StoreError> {
         let sql = format!(
             "{}; \
-             select c.relname::text as relation, o.rolname::text as owner, {OWNED_BY_THOSE_WHO_RULE} as trusted, \
+             select c.relname::text as relation, o.rolname::text as owner, {OWNED_BY_RULER} as trusted, \
                     array(select a.attname::text from pg_attribute a \
                           where a.attrelid = c.oid and a.attnum > 0 and not a.attisdropped) as attributes, \
                     current_setting('transaction_read_only') = 'on' as read_only, pg_is_in_recovery() as replica, \
@@ -77,7 +78,8 @@ impl Capabilities {
                 let owner = found.server.not_read.iter().find(|(relation, _)| relation == table);
                 let reason = match owner {
                     Some((_, owner)) => format!(
-                        "{table} belongs to {owner}, who rules neither the schema nor the database, and is not read"
+                        "{table} belongs to {}, who owns neither the schema nor the main table, and is not read",
+                        clean(owner)
                     ),
                     None => format!("there is no table {table} that this role may read"),
                 };

@@ -10,10 +10,9 @@ use sqlx::AssertSqlSafe;
 /// Where a session looks for names without a schema. `pg_temp` is searched first unless it is named.
 pub(crate) const SEARCH_PATH: &str = "pg_catalog,pg_temp";
 
-/// The condition that the owner of a relation `c` in the schema `n` also rules the schema, the database or the main
-/// table: nobody else's code shall run where it is read or written.
-pub(crate) const OWNED_BY_THOSE_WHO_RULE: &str = "exists (select from (select n.nspowner as owner \
-     union all select datdba from pg_database where datname = current_database() \
+/// The condition that the owner of a relation `c` in the schema `n` is a superuser or owns the schema or the main table:
+/// nobody else's code shall run where it is read or written.
+pub(crate) const OWNED_BY_RULER: &str = "exists (select from (select n.nspowner as owner \
      union all select m.relowner from pg_class m where m.relnamespace = n.oid and m.relname = 'invocations') ruling \
      where pg_has_role(c.relowner, ruling.owner, 'member'))";
 
@@ -41,6 +40,12 @@ pub(crate) fn in_schema(text: &str, schema: &str) -> AssertSqlSafe<String> {
 /// An SQL identifier in quotes, whatever it holds.
 pub(crate) fn identifier(name: &str) -> String {
     quoted(name, '"')
+}
+
+/// The statement with which the owner of a schema takes the right to create in it from these roles.
+#[cfg(feature = "tui")]
+pub(crate) fn revocation(schema: &str, roles: &[String]) -> String {
+    format!("REVOKE CREATE ON SCHEMA {} FROM {};", identifier(schema), roles.join(", "))
 }
 
 /// An SQL text in quotes, whatever it holds.

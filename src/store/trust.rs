@@ -6,7 +6,8 @@
 use sqlx::PgConnection;
 
 use super::error::StoreError;
-use super::sql::{OWNED_BY_THOSE_WHO_RULE, in_schema};
+use super::sql::{OWNED_BY_RULER, in_schema};
+use crate::model::text::clean;
 
 /// The tables that statements of ours change, or read as somebody who may write.
 const TABLES: [&str; 7] = [
@@ -19,17 +20,16 @@ const TABLES: [&str; 7] = [
     "recorder_losses",
 ];
 
-/// An array of the roles, as they stand in a statement, that may create in the schema though they rule neither it nor
-/// the database: `PUBLIC` is everybody.
+/// An array of the roles, as they stand in a statement, that may create in the schema besides its owner, superusers and
+/// the role of ours that makes the tables: `PUBLIC` is everybody.
 pub(super) const MAY_CREATE: &str = "array(select case when a.grantee = 0 then 'PUBLIC' else quote_ident(r.rolname) end \
      from pg_namespace n cross join lateral aclexplode(n.nspacl) a left join pg_roles r on r.oid = a.grantee \
      where n.nspname = @'schema' and a.privilege_type = 'CREATE' \
        and (a.grantee = 0 or r.rolname not in ('observability_admin', 'pg_database_owner') \
-            and not pg_has_role(a.grantee, n.nspowner, 'member') \
-            and not pg_has_role(a.grantee, (select datdba from pg_database where datname = current_database()), 'member')) \
+            and not pg_has_role(a.grantee, n.nspowner, 'member')) \
      order by 1)::text[]";
 
-/// Who may create in the schema besides those who rule it.
+/// Who may create in the schema: see [`MAY_CREATE`].
 pub(super) async fn may_create(connection: &mut PgConnection, schema: &str) -> Result<Vec<String>, StoreError> {
     Ok(sqlx::query_scalar(in_schema(&format!("select {MAY_CREATE}"), schema)).fetch_one(connection).await?)
 }
@@ -52,7 +52,7 @@ pub(super) async fn check_tables(
 ) -> Result<(), StoreError> {
     let enough = match purpose {
         Purpose::Migrate => "pg_has_role(c.relowner, 'usage')",
-        Purpose::Write => OWNED_BY_THOSE_WHO_RULE,
+        Purpose::Write => OWNED_BY_RULER,
     };
     let sql = format!(
         "select c.relname::text, o.rolname::text, c.relkind in ('r', 'p') \
@@ -66,6 +66,7 @@ pub(super) async fn check_tables(
     let found: Option<(String, String, bool)> =
         sqlx::query_as(in_schema(&sql, schema)).bind(names).fetch_optional(connection).await?;
     let Some((table, owner, is_table)) = found else { return Ok(()) };
+    let owner = clean(&owner);
     let what = match purpose {
         Purpose::Migrate => "a migration needs the owner of the tables",
         Purpose::Write => "writing runs code of who owns the tables",

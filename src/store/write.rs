@@ -12,7 +12,7 @@ use sqlx::error::BoxDynError;
 use sqlx::postgres::{PgArguments, PgBindIterExt as _, PgConnection};
 use sqlx::{Arguments as _, AssertSqlSafe, Executor as _, Row as _};
 
-use crate::store::sql::identifier;
+use crate::store::sql::{OWNED_BY_RULER, identifier};
 use columns::{Column, Columns, Rule};
 
 pub use row::{
@@ -49,12 +49,13 @@ impl Target {
     /// # Errors
     /// Whatever the connection reports.
     pub async fn probe(connection: &mut PgConnection, schema: &str) -> Result<Self, sqlx::Error> {
-        let found = sqlx::query(
-            "SELECT table_name::text, column_name::text FROM information_schema.columns WHERE table_schema = $1",
-        )
-        .bind(schema)
-        .fetch_all(&mut *connection)
-        .await?;
+        // A table of somebody else could run their code when it is written.
+        let sql = format!(
+            "SELECT table_name::text, column_name::text FROM information_schema.columns WHERE table_schema = $1 \
+             AND EXISTS (SELECT FROM pg_catalog.pg_class c JOIN pg_catalog.pg_namespace n ON n.oid = c.relnamespace \
+                 WHERE n.nspname = $1 AND c.relname = table_name::text AND {OWNED_BY_RULER})"
+        );
+        let found = sqlx::query(AssertSqlSafe(sql)).bind(schema).fetch_all(&mut *connection).await?;
         let mut columns: BTreeMap<String, BTreeSet<String>> = BTreeMap::new();
         for row in found {
             columns.entry(row.try_get(0)?).or_default().insert(row.try_get(1)?);

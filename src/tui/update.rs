@@ -84,6 +84,7 @@ fn answer(app: &mut App, msg: Msg) -> Vec<Cmd> {
         Msg::Changes(request, answer) => invocations::changes_loaded(app, request, answer),
         Msg::Inside(request, answer) => invocations::inside::loaded(app, request, answer),
         Msg::Server(server) => {
+            messages::rights(app, &server);
             app.server = server;
             Vec::new()
         }

@@ -7,6 +7,7 @@ use chrono::{DateTime, Utc};
 
 use super::App;
 use super::overlay::Overlay;
+use crate::model::invocation::Server;
 use crate::model::text::{bytes, duration, plural};
 use crate::tui::app::cursor::Cursor;
 use crate::tui::msg::{Action, Cmd};
@@ -102,6 +103,25 @@ pub fn slow(app: &mut App, what: &str, took: Duration) {
     let advice = "a shorter range of time, or a filter for an id or a function, is faster";
     let now = app.now;
     app.messages.add(&format!("slow: {what} took {took}; {advice}"), false, now);
+}
+
+/// Tells what could go wrong with the rights of this role and of others, once.
+pub fn rights(app: &mut App, server: &Server) {
+    let (now, before) = (app.now, std::mem::take(&mut app.server));
+    let mut add = |text: &str| app.messages.add(text, false, now);
+    if server.may_write && !before.may_write {
+        add("this role may write to the tables; sessions are read-only all the same: observability_readonly is enough");
+    }
+    if !server.may_create.is_empty() && server.may_create != before.may_create {
+        let every = server.may_create.iter().any(|role| role == "PUBLIC");
+        let who = if every { "every role".to_owned() } else { server.may_create.join(", ") };
+        add(&format!(
+            "may create in the schema of the tables: {who}; `obs-tui db status` tells how its owner ends that"
+        ));
+    }
+    for (relation, owner) in server.not_read.iter().filter(|other| !before.not_read.contains(other)) {
+        add(&format!("{relation} is not read: its owner {owner} owns neither the schema nor the table invocations"));
+    }
 }
 
 /// Tells what frames cost, as the newest message.

@@ -284,6 +284,36 @@ fn the_header_tells_a_replica_and_a_session_that_only_reads() {
     }
     update(&mut app, Msg::Server(unknown));
     assert!(header(&app, 80).ends_with("replica ?  LIVE 2s  12:04:33Z"), "{}", header(&app, 80));
+    // A role with more rights than it needs, at most widths.
+    let writer = Server { read_only: true, may_write: true, ..Server::default() };
+    update(&mut app, Msg::Server(writer.clone()));
+    for width in [120, 80] {
+        assert!(header(&app, width).ends_with("ro (role may write)  LIVE 2s  12:04:33Z"), "{}", header(&app, width));
+    }
+    let behind = Server { replica: true, lag: Some(TimeDelta::milliseconds(4_200)), ..writer };
+    update(&mut app, Msg::Server(behind.clone()));
+    assert!(header(&app, 80).ends_with("replica 4s ro (role may write)  LIVE 2s  12:04:33Z"), "{}", header(&app, 80));
+    fixture::assert_screen_at("frame__role_may_write", &app, &fixture::PLAIN, (80, 24));
+    // Each is told once, whatever the name of a role is.
+    let open = Server {
+        may_create: vec!["writer".into(), "\"e\u{1b}[31m\"".into()],
+        not_read: vec![("job_logs".into(), "writer".into())],
+        ..behind
+    };
+    for server in [&open, &open, &Server { may_create: vec!["PUBLIC".into()], ..open.clone() }] {
+        update(&mut app, Msg::Server(server.clone()));
+    }
+    let told: Vec<&str> = app.messages.kept.iter().map(|message| message.text.split(';').next().unwrap()).collect();
+    assert_eq!(
+        told,
+        [
+            "this role may write to the tables",
+            "may create in the schema of the tables: writer, \"e\u{1b}[31m\"",
+            "job_logs is not read: its owner writer owns neither the schema nor the table invocations",
+            "may create in the schema of the tables: every role",
+        ]
+    );
+    update(&mut app, Msg::Server(Server { replica: true, ..Server::default() }));
     // Of a server that is away nothing is known.
     app.connection = Connection::Offline { since: app.now, error: "gone".into(), attempt: 1, retry_at: None };
     assert!(!header(&app, 120).contains("replica"));

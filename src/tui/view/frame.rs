@@ -9,6 +9,8 @@ use unicode_width::{UnicodeWidthChar, UnicodeWidthStr};
 
 use super::SMALLEST;
 use crate::model::correlation;
+use crate::model::invocation::Server;
+use crate::model::status::Effective;
 use crate::model::text::{age, clean};
 use crate::tui::app::live::Listening;
 use crate::tui::app::{App, Connection};
@@ -77,7 +79,12 @@ pub fn header(app: &App, theme: &Theme, area: Rect, buf: &mut Buffer) {
     let server = server(app);
     if !server.is_empty() {
         right = right.saturating_sub(columns(&server) + 2);
-        put(buf, line, right, &server, if app.server.replica { theme.title() } else { theme.dim() });
+        let style = match &app.server {
+            Server { may_write: true, .. } => theme.status(Effective::Stuck),
+            Server { replica: true, .. } => theme.title(),
+            Server { .. } => theme.dim(),
+        };
+        put(buf, line, right, &server, style);
     }
     let crumbs = breadcrumbs(app);
     let mut x = area.x + 1;
@@ -171,7 +178,8 @@ fn connection(app: &App, theme: &Theme) -> (String, Style) {
     }
 }
 
-/// `ro` where the server itself refuses to write, `replica 4s` on a standby that is so far behind.
+/// `ro` where the server itself refuses to write, though the role may where that is said, `replica 4s` on a standby that
+/// is so far behind.
 fn server(app: &App) -> String {
     let mut text = String::new();
     if !matches!(app.connection, Connection::Online | Connection::Connecting) {
@@ -184,6 +192,9 @@ fn server(app: &App) -> String {
     }
     if app.server.read_only {
         text.push_str("ro");
+    }
+    if app.server.may_write {
+        text.push_str(" (role may write)");
     }
     text.trim_end().to_owned()
 }
