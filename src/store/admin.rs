@@ -96,13 +96,12 @@ pub async fn migrate(config: &Config) -> Result<MigrationReport, StoreError> {
     }
     let schema = config.schema.as_str();
     let migrator = migrator(schema);
-    let untracked = !is_tracked(&mut connection, schema).await?;
     connection.ensure_migrations_table(&migrator.table_name).await.map_err(|error| explain(config, error))?;
     // From here on nobody else can put something in its place.
     trust::check_tables(&mut connection, schema, Purpose::Migrate).await?;
     let before = read_status(&mut connection, schema).await?;
     migrator.run(&mut connection).await.map_err(|error| explain(config, error))?;
-    if untracked {
+    if before.migrations.iter().all(|migration| migration.applied_at.is_none()) {
         let comment =
             format!("COMMENT ON TABLE @schema.{TABLE} IS '{}'", if before.has_tables { ADOPTED } else { MADE });
         connection.execute(in_schema(&comment, schema)).await?;
