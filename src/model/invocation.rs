@@ -288,8 +288,7 @@ pub struct Server {
     /// Roles that may create in the schema of the tables besides its owner, superusers and `observability_admin`; `PUBLIC`
     /// is everybody.
     pub may_create: Vec<String>,
-    /// Relations with the name of one of ours that are not read, with their owner, who owns neither the schema nor the
-    /// table `invocations`.
+    /// Relations with the name of one of ours that are not read, with their owner, whose code could run.
     pub not_read: Vec<(String, String)>,
 }
 

@@ -33,15 +33,16 @@ pub struct Capabilities {
 impl Capabilities {
     /// Asks the server what stands in the schema and may be read, and leaves the session in a transaction that is
     /// read-only. All in one message, since each answer may be far away. A view that was never filled counts as missing:
-    /// it refuses to be read. So does a relation of somebody who owns neither the schema nor the main table: to read it could
-    /// run their code.
+    /// it refuses to be read. So does a relation of somebody who owns neither the schema nor the main table, and for a
+    /// superuser a view of almost anybody: to read it could run their code.
     ///
     /// # Errors
     /// When the server does not answer, or when one of the three main tables is missing.
     pub async fn probe(connection: &mut PgConnection, schema: &str) -> Result<Self, StoreError> {
         let sql = format!(
             "{}; \
-             select c.relname::text as relation, o.rolname::text as owner, {OWNED_BY_RULER} as trusted, \
+             select c.relname::text as relation, o.rolname::text as owner, {OWNED_BY_RULER} \
+                        and (c.relkind <> 'v' or not me.rolsuper or o.rolsuper or o.rolname = 'observability_admin') as trusted, \
                     array(select a.attname::text from pg_attribute a \
                           where a.attrelid = c.oid and a.attnum > 0 and not a.attisdropped) as attributes, \
                     current_setting('transaction_read_only') = 'on' as read_only, pg_is_in_recovery() as replica, \
@@ -51,6 +52,7 @@ impl Capabilities {
              from pg_class c \
              join pg_namespace n on n.oid = c.relnamespace and n.nspname = @'schema' \
              join pg_roles o on o.oid = c.relowner \
+             join pg_roles me on me.rolname = current_user \
              where c.relname = any('{{{}}}') and c.relkind in ('r', 'p', 'v', 'm', 'f') \
                and has_schema_privilege(n.oid, 'usage') and c.relispopulated and has_table_privilege(c.oid, 'select') \
              order by 1; {BEGIN}",
@@ -78,7 +80,7 @@ impl Capabilities {
                 let owner = found.server.not_read.iter().find(|(relation, _)| relation == table);
                 let reason = match owner {
                     Some((_, owner)) => format!(
-                        "{table} belongs to {}, who owns neither the schema nor the main table, and is not read",
+                        "{table} is not read: that could run code of its owner {}, whom this session does not trust",
                         clean(owner)
                     ),
                     None => format!("there is no table {table} that this role may read"),

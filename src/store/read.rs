@@ -61,14 +61,14 @@ struct Inner {
     clock: Clock,
     permits: Semaphore,
     /// With what was found when they were opened.
-    idle: Mutex<Vec<(PgConnection, Arc<Capabilities>)>>,
+    idle: Mutex<Vec<(PgConnection, State, Arc<Capabilities>)>>,
     server: Mutex<Server>,
     /// Instead of that of the configuration.
     password: Mutex<Option<Secret>>,
 }
 
 impl Inner {
-    fn idle(&self) -> MutexGuard<'_, Vec<(PgConnection, Arc<Capabilities>)>> {
+    fn idle(&self) -> MutexGuard<'_, Vec<(PgConnection, State, Arc<Capabilities>)>> {
         self.idle.lock().unwrap_or_else(PoisonError::into_inner)
     }
 
@@ -108,7 +108,7 @@ impl Reader {
         let permit = inner.permits.acquire().await.map_err(|_| at(sqlx::Error::PoolClosed))?;
         let idle = inner.idle().pop();
         let (connection, state, capabilities) = match idle {
-            Some((connection, capabilities)) => (connection, State::Fresh, capabilities),
+            Some(idle) => idle,
             // The server may be another one now, or migrated: it is asked again what it holds.
             None => {
                 let mut connection = self.connect().await.map_err(at)?;
@@ -209,7 +209,7 @@ impl Reader {
     /// Says good-bye to the server.
     pub async fn close(&self) {
         let idle = std::mem::take(&mut *self.inner.idle());
-        for (connection, _) in idle {
+        for (connection, ..) in idle {
             // It is gone either way.
             let _ = connection.close().await;
         }

@@ -112,6 +112,7 @@ impl Reader {
             "select id, invocation_id, created_at, duration_ms::bigint from @schema.job_executions where id = any($1)";
         let mut values = Values::default();
         values.add(ids)?;
+        session.part_of(&steps.several);
         let runs: Vec<RunRow> = session.fetch_all(sql, values.inner).await?;
         session.done();
         let runs: HashMap<Uuid, Run> = (runs.into_iter())

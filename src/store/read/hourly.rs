@@ -7,6 +7,7 @@ use sqlx::postgres::PgArguments;
 use sqlx::types::Json;
 use sqlx::{Arguments, FromRow};
 
+use super::session::Several;
 use super::steps::Steps;
 use super::{Reader, Session};
 use crate::model::hourly::pieces::{Piece, Pieces};
@@ -48,7 +49,9 @@ impl Reader {
         now: DateTime<Utc>,
         told: impl FnMut(Hourly),
     ) -> Result<Hourly, StoreError> {
+        let several = Several(&self.inner);
         let mut session = self.session().await?;
+        session.part_of(&several);
         let (from, to) = (step.start(from), step.start(to));
         let empty = Hourly {
             source: Source::Rows,

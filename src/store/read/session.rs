@@ -53,6 +53,7 @@ pub(super) enum State {
 pub(super) struct Session<'a> {
     connection: PgConnection,
     state: State,
+    goes_on: bool,
     pub(super) capabilities: Arc<Capabilities>,
     inner: &'a Inner,
     _permit: SemaphorePermit<'a>,
@@ -66,21 +67,28 @@ impl<'a> Session<'a> {
         inner: &'a Inner,
         permit: SemaphorePermit<'a>,
     ) -> Self {
-        Self { connection, state, capabilities, inner, _permit: permit }
+        Self { connection, state, goes_on: false, capabilities, inner, _permit: permit }
     }
 
     /// The connection, for one statement that cannot write.
     async fn ready(&mut self) -> Result<&mut PgConnection, StoreError> {
-        self.state = match self.state {
-            State::Fresh => State::Used,
-            State::Used => {
-                let sql = AssertSqlSafe(format!("{}; {BEGIN}", fresh(&self.connection)));
-                in_time(sqlx::raw_sql(sql).execute(&mut self.connection)).await?;
-                State::Transaction
-            }
-            State::Transaction => State::Transaction,
-        };
+        match self.state {
+            State::Fresh => self.state = State::Used,
+            State::Used | State::Transaction => self.begin().await?,
+        }
         Ok(&mut self.connection)
+    }
+
+    /// Begins the transaction that a second statement would begin.
+    pub(super) async fn begin(&mut self) -> Result<(), StoreError> {
+        let sql = match self.state {
+            State::Fresh => BEGIN.to_owned(),
+            State::Used => format!("{}; {BEGIN}", fresh(&self.connection)),
+            State::Transaction => return Ok(()),
+        };
+        in_time(sqlx::raw_sql(AssertSqlSafe(sql)).execute(&mut self.connection)).await?;
+        self.state = State::Transaction;
+        Ok(())
     }
 
     /// All rows. The text is made of constants of this program and of names of known columns; it names tables as
@@ -161,23 +169,45 @@ impl<'a> Session<'a> {
 
     /// Gives the connection back.
     pub(super) fn done(mut self) {
-        let end = match self.state {
-            State::Fresh => None,
-            State::Used => Some(""),
-            State::Transaction => Some("rollback; "),
-        };
-        if let Some(end) = end {
-            let sql = format!("{end}{}", fresh(&self.connection));
-            // Polled once it is sent; whoever uses the connection next takes the answer first. Unconstrained, as it must
-            // be sent now even where this task has had its share.
-            let sent = sqlx::raw_sql(AssertSqlSafe(sql)).execute(&mut self.connection);
-            if let Some(Err(_)) = tokio::task::unconstrained(sent).now_or_never() {
-                // The connection is broken. That is no matter: the answer is here.
-                return;
-            }
+        if !self.goes_on && !set_back(&mut self.connection, self.state) {
+            return;
         }
-        self.inner.idle().push((self.connection, self.capabilities));
+        let state = if self.goes_on { self.state } else { State::Fresh };
+        self.inner.idle().push((self.connection, state, self.capabilities));
     }
+
+    /// As part of a request of several sessions, this one is given back as it is, for the next.
+    pub(super) fn part_of(&mut self, _: &Several<'_>) {
+        self.goes_on = true;
+    }
+}
+
+/// A request of several sessions, one after the other. They share a transaction, so that none waits until the connection
+/// is set back after the one before. That is done at the end, however it comes.
+pub(super) struct Several<'a>(pub(super) &'a Inner);
+
+impl Drop for Several<'_> {
+    fn drop(&mut self) {
+        self.0.idle().retain_mut(|(connection, state, _)| {
+            let settled = set_back(connection, *state);
+            *state = State::Fresh;
+            settled
+        });
+    }
+}
+
+/// Ends what is open and sets back what may have been changed; false when the connection is broken.
+fn set_back(connection: &mut PgConnection, state: State) -> bool {
+    let end = match state {
+        State::Fresh => return true,
+        State::Used => "",
+        State::Transaction => "rollback; ",
+    };
+    let sql = format!("{end}{}", fresh(connection));
+    // Polled once it is sent; whoever uses the connection next takes the answer first. Unconstrained, as it must be sent
+    // now even where this task has had its share.
+    let sent = sqlx::raw_sql(AssertSqlSafe(sql)).execute(connection);
+    !matches!(tokio::task::unconstrained(sent).now_or_never(), Some(Err(_)))
 }
 
 /// Waits for an answer no longer than one may take.

@@ -12,6 +12,7 @@ use sqlx::postgres::PgArguments;
 use uuid::Uuid;
 
 use super::page::Values;
+use super::session::Several;
 use super::{Reader, Session};
 use crate::model::invocation::Key;
 use crate::store::error::StoreError;
@@ -30,6 +31,8 @@ const WANTED: Duration = Duration::from_millis(25);
 /// Pieces of a range of time, newest first, by the number of invocations in them.
 pub(super) struct Steps<'r> {
     reader: &'r Reader,
+    /// What the sessions of all steps are part of.
+    pub(super) several: Several<'r>,
     /// From where on rows are looked for.
     since: Option<DateTime<Utc>>,
     /// What is not older has been looked through.
@@ -68,7 +71,17 @@ impl Part<'_> {
 impl<'r> Steps<'r> {
     /// The invocations of a range, at most about so many.
     pub(super) fn new(reader: &'r Reader, since: Option<DateTime<Utc>>, older_than: Option<Key>, most: i64) -> Self {
-        Self { reader, since, older_than, length: FIRST, began: None, most, looked_through: 0, ended: false }
+        Self {
+            reader,
+            several: Several(&reader.inner),
+            since,
+            older_than,
+            length: FIRST,
+            began: None,
+            most,
+            looked_through: 0,
+            ended: false,
+        }
     }
 
     /// All invocations from one moment to another, the second not included, at most about so many.
@@ -104,6 +117,9 @@ impl<'r> Steps<'r> {
             values.add(length + 1)?
         );
         let mut session = self.reader.session().await?;
+        session.part_of(&self.several);
+        // Not while it is measured how long a statement takes.
+        session.begin().await?;
         let asked = clock.elapsed();
         let found: Vec<(i64, Option<DateTime<Utc>>)> = session.fetch_all(&sql, values.inner).await?;
         let (count, oldest) = found.first().copied().unwrap_or_default();

@@ -120,7 +120,9 @@ pub fn rights(app: &mut App, server: &Server) {
         ));
     }
     for (relation, owner) in server.not_read.iter().filter(|other| !before.not_read.contains(other)) {
-        add(&format!("{relation} is not read: its owner {owner} owns neither the schema nor the table invocations"));
+        add(&format!(
+            "{relation} is not read: that could run code of its owner {owner}, whom this session does not trust"
+        ));
     }
 }
 

@@ -309,7 +309,7 @@ fn the_header_tells_a_replica_and_a_session_that_only_reads() {
         [
             "this role may write to the tables",
             "may create in the schema of the tables: writer, \"e\u{1b}[31m\"",
-            "job_logs is not read: its owner writer owns neither the schema nor the table invocations",
+            "job_logs is not read: that could run code of its owner writer, whom this session does not trust",
             "may create in the schema of the tables: every role",
         ]
     );
