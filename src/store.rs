@@ -1,7 +1,8 @@
 //! The only layer that talks to PostgreSQL.
 //!
 //! [`config`] where the database is · [`error`] what went wrong, and what to do · `admin` migrations, roles, a new
-//! database, `refresh` and `prune` what is to be done from time to time · [`mod@write`] batches of rows.
+//! database, `refresh` and `prune` what is to be done from time to time · [`mod@write`] batches of rows · `sql` and `trust`
+//! that no code of others runs.
 #[cfg(feature = "tui")]
 pub mod admin;
 #[cfg(feature = "tui")]

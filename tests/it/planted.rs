@@ -5,6 +5,7 @@
 //! these wherever it can, and what is planted tells the log of the server that it ran.
 
 mod calls;
+mod earlier;
 mod writes;
 
 use std::collections::BTreeSet;
