@@ -20,6 +20,7 @@ const BATCH: i64 = 500;
 pub async fn count(config: &Config, before: DateTime<Utc>) -> Result<u64, StoreError> {
     let mut connection = connect(config, config.reader_options()).await?;
     connection.execute("begin read only").await?;
+    trust::check_tables(&mut connection, &config.schema, Purpose::Write).await?;
     let count: i64 =
         sqlx::query_scalar(in_schema("select count(*) from @schema.invocations where created_at < $1", &config.schema))
             .bind(before)

@@ -69,7 +69,7 @@ pub(super) async fn check_tables(
     let owner = clean(&owner);
     let what = match purpose {
         Purpose::Migrate => "a migration needs the owner of the tables",
-        Purpose::Write => "writing runs code of who owns the tables",
+        Purpose::Write => "code of who owns the tables could run",
     };
     let reason = if is_table {
         format!("{what}, and {table} belongs to {owner}")

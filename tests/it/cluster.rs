@@ -61,12 +61,12 @@ async fn a_killed_server_is_restarted_with_its_data_on_the_same_port() {
     let mut cluster = Cluster::start(&Options::default()).unwrap();
     let config = cluster.superuser();
     let mut session = PgConnection::connect_with(&config.writer_options("test")).await.unwrap();
-    session.execute("CREATE TABLE kept (n int); INSERT INTO kept VALUES (7)").await.unwrap();
+    session.execute("CREATE TABLE public.kept (n int); INSERT INTO public.kept VALUES (7)").await.unwrap();
     kill(cluster.pid().unwrap());
     cluster.restart().unwrap();
     assert_eq!(cluster.superuser(), config);
     let mut session = PgConnection::connect_with(&config.writer_options("test")).await.unwrap();
-    let kept: i32 = sqlx::query_scalar("SELECT n FROM kept").fetch_one(&mut session).await.unwrap();
+    let kept: i32 = sqlx::query_scalar("SELECT n FROM public.kept").fetch_one(&mut session).await.unwrap();
     assert_eq!(kept, 7);
     cluster.halt();
     assert_eq!(cluster.pid(), None);
@@ -82,7 +82,7 @@ async fn a_given_folder_keeps_its_data_and_has_one_owner() {
     let kept = Options { data_dir: Some(parent.dir().join("kept")), ..Options::default() };
     let first = Cluster::start(&kept).unwrap();
     let mut session = PgConnection::connect_with(&first.superuser().writer_options("test")).await.unwrap();
-    session.execute("CREATE TABLE kept (n int)").await.unwrap();
+    session.execute("CREATE TABLE public.kept (n int)").await.unwrap();
     let refused = Cluster::start(&kept).unwrap_err();
     assert!(matches!(refused, ClusterError::InUse { .. }), "{refused}");
     let password = first.superuser().password;
@@ -93,7 +93,7 @@ async fn a_given_folder_keeps_its_data_and_has_one_owner() {
     let second = Cluster::start(&kept).unwrap();
     assert_eq!(second.superuser().password, password);
     let mut session = PgConnection::connect_with(&second.superuser().writer_options("test")).await.unwrap();
-    session.execute("DROP TABLE kept").await.unwrap();
+    session.execute("DROP TABLE public.kept").await.unwrap();
     second.stop();
     assert!(parent.dir().join("kept/data/PG_VERSION").exists());
 }
