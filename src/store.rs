@@ -21,4 +21,6 @@ pub mod refresh;
 #[cfg(feature = "recorder")]
 mod sql;
 #[cfg(feature = "recorder")]
+pub mod time;
+#[cfg(feature = "recorder")]
 pub mod write;

@@ -13,6 +13,7 @@ use super::status::Effective;
 #[expect(missing_docs, reason = "the fields are those of the row, documented in model::invocation")]
 pub struct Listing<'a> {
     pub id: Uuid,
+    #[serde(serialize_with = "super::time::serialize")]
     pub created_at: DateTime<Utc>,
     pub correlation_id: Option<&'a str>,
     pub source_function: &'a str,
@@ -72,6 +73,7 @@ struct NodeReport<'a> {
     reason: Option<&'a str>,
     #[serde(skip_serializing_if = "Option::is_none")]
     detected: Option<bool>,
+    #[serde(serialize_with = "super::time::serialize")]
     started_at: DateTime<Utc>,
     duration_ms: Option<i64>,
     error: Option<&'a str>,

@@ -10,6 +10,7 @@ use sqlx::{AssertSqlSafe, ConnectOptions, Connection, Executor};
 use super::config::{Config, Secret};
 use super::error::StoreError;
 use super::sql::{SEARCH_PATH, identifier, in_schema};
+use super::time::Timestamp;
 use crate::clock;
 
 const ADMIN: &str = "observability_admin";
@@ -217,13 +218,13 @@ async fn read_status(connection: &mut PgConnection, schema: &str) -> Result<Data
     .await?;
     let mut applied: BTreeMap<i64, (DateTime<Utc>, Vec<u8>)> = BTreeMap::new();
     if tracked {
-        let rows: Vec<(i64, DateTime<Utc>, Vec<u8>)> = sqlx::query_as(in_schema(
+        let rows: Vec<(i64, Timestamp, Vec<u8>)> = sqlx::query_as(in_schema(
             "SELECT version, installed_on, checksum FROM @schema.obs_tui_migrations WHERE success",
             schema,
         ))
         .fetch_all(&mut *connection)
         .await?;
-        applied.extend(rows.into_iter().map(|(version, at, checksum)| (version, (at, checksum))));
+        applied.extend(rows.into_iter().map(|(version, at, checksum)| (version, (at.0, checksum))));
     }
     let migrations = migrator()
         .iter()

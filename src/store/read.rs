@@ -27,9 +27,11 @@ use uuid::Uuid;
 use super::capabilities::Capabilities;
 use super::config::{Config, Secret};
 use super::error::StoreError;
+use super::time::Timestamp;
 use crate::clock::Clock;
 use crate::model::flow::Kind;
 use crate::model::invocation::{JobLog, Server};
+use crate::model::time::plus;
 
 pub use cascade::{MOST_INVOCATIONS, Seed};
 pub use listen::Listener;
@@ -176,7 +178,7 @@ impl Reader {
             session.done();
             return Ok((Vec::new(), true));
         }
-        type Row = (Option<DateTime<Utc>>, Uuid, Option<String>, Option<String>, Option<Json<Value>>, Option<String>);
+        type Row = (Option<Timestamp>, Uuid, Option<String>, Option<String>, Option<Json<Value>>, Option<String>);
         let sql = "select created_at, job_execution_id, level, message, data, source from @schema.job_logs \
              where job_execution_id = any($1) order by created_at, id limit $2";
         let mut values = Values::default();
@@ -190,7 +192,7 @@ impl Reader {
         let lines = rows
             .into_iter()
             .map(|(created_at, job_execution_id, level, message, data, source)| JobLog {
-                created_at: created_at.unwrap_or_default(),
+                created_at: created_at.unwrap_or_default().0,
                 job_execution_id,
                 level: level.unwrap_or_default(),
                 message: message.unwrap_or_default(),
@@ -218,5 +220,5 @@ impl Reader {
 
 /// When an unfinished row that was last written before this moment is stuck.
 fn stale_before(now: DateTime<Utc>, stale_after: TimeDelta) -> DateTime<Utc> {
-    now.checked_sub_signed(stale_after).unwrap_or(DateTime::<Utc>::MIN_UTC)
+    plus(now, -stale_after)
 }

@@ -19,6 +19,7 @@ use super::msg::{Cmd, Failure, Msg, View};
 use crate::clock::Clock;
 use crate::logs::{Level, LogError, LogLine, LogPage, LogQuery, LokiClient, Origin};
 use crate::model::invocation::{JobLog, Page};
+use crate::model::time;
 use crate::store::config::Secret;
 use crate::store::error::StoreError;
 use crate::store::read::{PageQuery, Reader, Seed};
@@ -355,7 +356,7 @@ fn wait(attempt: u32, chance: f64) -> Duration {
 #[must_use]
 pub fn table_page(lines: Vec<JobLog>, complete: bool, took: Duration) -> LogPage {
     let line = |line: JobLog| LogLine {
-        at_ns: line.created_at.timestamp_nanos_opt().unwrap_or_default(),
+        at_ns: time::nanoseconds(line.created_at),
         level: Level::parse(&line.level),
         message: line.message,
         service: line.source.unwrap_or_default(),

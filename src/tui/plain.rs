@@ -8,6 +8,7 @@ use crate::model::flow::{Flow, Fold, Glyphs, Node};
 use crate::model::invocation::Listed;
 use crate::model::status::Effective;
 use crate::model::text::{clean, duration, plural};
+use crate::model::time;
 
 /// The heads of the columns of [`list_line`].
 pub const LIST_HEAD: &str =
@@ -28,7 +29,7 @@ pub fn list_line(row: &Listed, now: DateTime<Utc>, stale_after: TimeDelta) -> St
         .collect();
     format!(
         "{:24}  {status:<5} {:<25} {:<21} {:<6} {jobs:<9} {:>8}  {}",
-        invocation.created_at.format("%Y-%m-%dT%H:%M:%S%.3fZ"),
+        time::utc(invocation.created_at, "%Y-%m-%dT%H:%M:%S%.3fZ"),
         clean(&invocation.source_function),
         clean(&invocation.trigger()),
         format!("{}/{}", children.events_detected, children.events_checked),

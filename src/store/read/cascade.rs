@@ -6,7 +6,6 @@
 
 use std::collections::{BTreeMap, BTreeSet};
 
-use chrono::{DateTime, Utc};
 use sqlx::postgres::PgArguments;
 use sqlx::{Arguments, FromRow};
 use uuid::Uuid;
@@ -18,6 +17,7 @@ use crate::model::flow::Rows;
 use crate::model::invocation::{Event, Invocation, Job, Link};
 use crate::model::shared::Texts;
 use crate::store::error::StoreError;
+use crate::store::time::Timestamp;
 
 /// Invocations that are loaded at the most for one cascade.
 pub const MOST_INVOCATIONS: usize = 20_000;
@@ -169,8 +169,8 @@ pub(super) const EVENT_COLUMNS: &str = "id, invocation_id, created_at, updated_a
 pub(super) struct EventRow {
     id: Uuid,
     invocation_id: Uuid,
-    created_at: Option<DateTime<Utc>>,
-    updated_at: Option<DateTime<Utc>>,
+    created_at: Option<Timestamp>,
+    updated_at: Option<Timestamp>,
     event_name: String,
     detected: bool,
     detection_duration_ms: Option<i64>,
@@ -182,12 +182,12 @@ pub(super) struct EventRow {
 impl EventRow {
     /// What is kept of it.
     pub(super) fn keep(self, texts: &mut Texts) -> Event {
-        let created_at = self.created_at.unwrap_or_default();
+        let created_at = self.created_at.unwrap_or_default().0;
         Event {
             id: self.id,
             invocation_id: self.invocation_id,
             created_at,
-            updated_at: self.updated_at.unwrap_or(created_at),
+            updated_at: self.updated_at.map_or(created_at, |at| at.0),
             name: texts.share(self.event_name),
             detected: self.detected,
             detection_duration_ms: self.detection_duration_ms,
@@ -213,8 +213,8 @@ pub(super) struct JobRow {
     id: Uuid,
     invocation_id: Uuid,
     event_execution_id: Uuid,
-    created_at: Option<DateTime<Utc>>,
-    updated_at: Option<DateTime<Utc>>,
+    created_at: Option<Timestamp>,
+    updated_at: Option<Timestamp>,
     job_name: String,
     duration_ms: Option<i64>,
     status: Option<String>,
@@ -224,13 +224,13 @@ pub(super) struct JobRow {
 impl JobRow {
     /// What is kept of it.
     pub(super) fn keep(self, texts: &mut Texts) -> Job {
-        let created_at = self.created_at.unwrap_or_default();
+        let created_at = self.created_at.unwrap_or_default().0;
         Job {
             id: self.id,
             invocation_id: self.invocation_id,
             event_execution_id: self.event_execution_id,
             created_at,
-            updated_at: self.updated_at.unwrap_or(created_at),
+            updated_at: self.updated_at.map_or(created_at, |at| at.0),
             name: texts.share(self.job_name),
             duration_ms: self.duration_ms,
             status: texts.share(self.status.unwrap_or_default()),

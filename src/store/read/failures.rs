@@ -18,6 +18,7 @@ use crate::model::flow::Kind;
 use crate::model::outline::plain_text;
 use crate::model::status::sql::{EVENT_FAILED, INVOCATION_FAILED, JOB_FAILED};
 use crate::store::error::StoreError;
+use crate::store::time::Timestamp;
 
 /// Invocations that are looked below at the most.
 const MOST_LOOKED_BELOW: i64 = 10_000;
@@ -106,7 +107,7 @@ impl Reader {
         stats.truncate(MOST_NAMES);
 
         let ids: Vec<Uuid> = stats.iter().flat_map(|(_, stat)| stat.examples()).flatten().collect();
-        type RunRow = (Uuid, Uuid, Option<DateTime<Utc>>, Option<i64>);
+        type RunRow = (Uuid, Uuid, Option<Timestamp>, Option<i64>);
         let mut session = self.session().await?;
         let sql =
             "select id, invocation_id, created_at, duration_ms::bigint from @schema.job_executions where id = any($1)";
@@ -115,7 +116,7 @@ impl Reader {
         let runs: Vec<RunRow> = session.fetch_all(sql, values.inner).await?;
         session.done();
         let runs: HashMap<Uuid, Run> = (runs.into_iter())
-            .map(|(job, invocation, at, ms)| (job, Run { job, invocation, at: at.unwrap_or_default(), ms }))
+            .map(|(job, invocation, at, ms)| (job, Run { job, invocation, at: at.unwrap_or_default().0, ms }))
             .collect();
         let told = |(name, mut stat): (String, Stat)| {
             let [slowest, last_failed, last] = stat.examples().map(|id| runs.get(&id?).copied());
@@ -152,7 +153,7 @@ struct FailedRow {
     invocation_id: Uuid,
     event_id: Option<Uuid>,
     name: String,
-    created_at: Option<DateTime<Utc>>,
+    created_at: Option<Timestamp>,
     error: Option<String>,
 }
 
@@ -169,7 +170,7 @@ impl From<FailedRow> for Failed {
             invocation: row.invocation_id,
             event: row.event_id,
             name: row.name,
-            at: row.created_at.unwrap_or_default(),
+            at: row.created_at.unwrap_or_default().0,
             error,
         }
     }
@@ -183,9 +184,9 @@ struct StatRow {
     failed: i64,
     durations: Option<Vec<i64>>,
     slowest: Uuid,
-    last_failed_at: Option<DateTime<Utc>>,
+    last_failed_at: Option<Timestamp>,
     last_failed: Option<Uuid>,
-    last_at: Option<DateTime<Utc>>,
+    last_at: Option<Timestamp>,
     last: Uuid,
 }
 
@@ -196,8 +197,8 @@ struct Stat {
     failed: u64,
     durations: Vec<i64>,
     slowest: Option<(i64, Uuid)>,
-    last_failed: Option<(DateTime<Utc>, Uuid)>,
-    last: Option<(DateTime<Utc>, Uuid)>,
+    last_failed: Option<(Timestamp, Uuid)>,
+    last: Option<(Timestamp, Uuid)>,
 }
 
 impl Stat {

@@ -12,6 +12,7 @@ use crate::model::filter::{
 };
 use crate::model::status::sql;
 use crate::store::error::StoreError;
+use crate::store::time::Timestamp;
 
 /// What an event's error is, as the cascade reads it.
 const EVENT_ERROR: &str = "left(coalesce(nullif(e.detection_error, ''), nullif(e.handler_error, ''), \
@@ -203,7 +204,7 @@ impl Sql<'_> {
 
     /// As `Listed::duration_ms`.
     fn duration(&mut self) -> Condition {
-        let now = self.values.add(self.now)?;
+        let now = self.values.add(Timestamp(self.now))?;
         Ok(format!(
             "coalesce(i.total_duration_ms::bigint, case when not {} then \
              greatest(0, (extract(epoch from ({now} - i.created_at)) * 1000000)::bigint / 1000) end)",
@@ -231,7 +232,7 @@ impl Sql<'_> {
         let mut parts = Vec::new();
         for (sign, end) in [(">=", period.since), ("<", period.until)] {
             if let Some(end) = end {
-                parts.push(format!("i.created_at {sign} {}", self.values.add(end)?));
+                parts.push(format!("i.created_at {sign} {}", self.values.add(Timestamp(end))?));
             }
         }
         Ok(if parts.is_empty() { "true".to_owned() } else { format!("({})", parts.join(" and ")) })

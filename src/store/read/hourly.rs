@@ -14,6 +14,7 @@ use crate::model::hourly::{Bucket, Hourly, Source, Step};
 use crate::model::spread::Spread;
 use crate::store::count;
 use crate::store::error::StoreError;
+use crate::store::time::Timestamp;
 
 /// Counting tells how far it has come at every such part of the range.
 const PARTS: i32 = 24;
@@ -103,7 +104,7 @@ impl Reader {
             part.session.done();
             for mut row in rows {
                 let function = std::mem::take(&mut row.function);
-                pieces.add(row.at, function, row.into());
+                pieces.add(row.at.0, function, row.into());
             }
             // The rest of the step that it came to is in the next part.
             let back_to = steps.only_since().map_or(since, |at| step.start(at) + step.length());
@@ -149,10 +150,13 @@ async fn aggregated(session: &mut Session<'_>, range: &Hourly) -> Result<Option<
             optional("created_at", "timestamptz"),
         );
         let mut arguments = PgArguments::default();
-        arguments.add(range.from).and_then(|()| arguments.add(range.to)).map_err(sqlx::Error::Encode)?;
+        let (from, to) = (Timestamp(range.from), Timestamp(range.to));
+        arguments.add(from).and_then(|()| arguments.add(to)).map_err(sqlx::Error::Encode)?;
         let rows: Vec<BucketRow> = session.fetch_all(&sql, arguments).await?;
-        // Where nothing tells when it was counted, its newest hour does.
-        if let Some(as_of) = rows.iter().map(|row| row.counted_at.unwrap_or(row.at).max(row.at)).max() {
+        // Where nothing tells when it was counted, or a time that has not come yet, its newest hour does.
+        let now = Timestamp(range.as_of);
+        let counted_at = |row: &BucketRow| row.counted_at.filter(|at| *at <= now).unwrap_or(row.at).max(row.at).0;
+        if let Some(as_of) = rows.iter().map(counted_at).max() {
             let buckets = rows.into_iter().map(Bucket::from).collect();
             return Ok(Some(Hourly { source, as_of, buckets, ..range.clone() }));
         }
@@ -163,7 +167,7 @@ async fn aggregated(session: &mut Session<'_>, range: &Hourly) -> Result<Option<
 /// Numbers of some invocations, or how often a job failed below them.
 #[derive(FromRow)]
 struct PieceRow {
-    at: DateTime<Utc>,
+    at: Timestamp,
     function: String,
     name: Option<String>,
     total: i64,
@@ -194,7 +198,7 @@ impl From<PieceRow> for Piece {
 
 #[derive(FromRow)]
 struct BucketRow {
-    at: DateTime<Utc>,
+    at: Timestamp,
     function: String,
     total: i64,
     ok: i64,
@@ -207,13 +211,13 @@ struct BucketRow {
     p95_ms: Option<f64>,
     spread: Option<Vec<i32>>,
     failed_jobs: Option<Json<Value>>,
-    counted_at: Option<DateTime<Utc>>,
+    counted_at: Option<Timestamp>,
 }
 
 impl From<BucketRow> for Bucket {
     fn from(row: BucketRow) -> Self {
         Self {
-            at: row.at,
+            at: row.at.0,
             function: row.function,
             total: unsigned(row.total),
             ok: unsigned(row.ok),

@@ -12,8 +12,10 @@ use crate::model::invocation::{Children, FailedJob, Invocation, Key, Link, Liste
 use crate::model::payload;
 use crate::model::shared::Texts;
 use crate::model::status::sql;
+use crate::model::time::plus;
 use crate::store::capabilities::Capabilities;
 use crate::store::error::StoreError;
+use crate::store::time::Timestamp;
 
 /// How far before the newest known row a look for changes goes back: rows arrive out of order, since each writer
 /// flushes in its own time.
@@ -45,7 +47,7 @@ impl PageQuery {
     fn conditions(&self, ids: Ids, values: &mut Values, now: DateTime<Utc>) -> Result<Vec<String>, StoreError> {
         let mut conditions = filter::conditions(&self.filter, ids, values, now)?;
         if let Some(since) = self.searched_since(now) {
-            conditions.push(format!("i.created_at >= {}", values.add(since)?));
+            conditions.push(format!("i.created_at >= {}", values.add(Timestamp(since))?));
         }
         Ok(conditions)
     }
@@ -73,7 +75,7 @@ impl Reader {
         let condition = all(&query.conditions(Ids::Any, &mut values, now)?);
         let newer = match known {
             None => "true".to_owned(),
-            Some(key) => format!("i.created_at >= {}", values.add(key.created_at - LOOK_BACK)?),
+            Some(key) => format!("i.created_at >= {}", values.add(Timestamp(plus(key.created_at, -LOOK_BACK)))?),
         };
         let (ids, most) =
             (values.add(unfinished.to_vec())?, values.add(i64::try_from(query.limit).unwrap_or(i64::MAX))?);
@@ -112,7 +114,7 @@ pub(super) fn page_conditions(
     let mut values = Values::new(stale_before(now, stale_after));
     let mut conditions = query.conditions(ids, &mut values, now)?;
     if let Some(key) = query.older_than {
-        let at = values.add(key.created_at)?;
+        let at = values.add(Timestamp(key.created_at))?;
         // The server cannot tell how few rows lie between a moment and a pair of values.
         conditions.push(if key.id.is_nil() {
             format!("i.created_at < {at}")
@@ -138,7 +140,7 @@ impl Values {
     fn new(stale_before: DateTime<Utc>) -> Self {
         let mut values = Self::default();
         // A timestamp always encodes.
-        let _ = values.add(stale_before);
+        let _ = values.add(Timestamp(stale_before));
         values
     }
 
@@ -205,8 +207,8 @@ fn list_sql(capabilities: &Capabilities, conditions: &[String], limit: &str) -> 
 #[derive(FromRow)]
 pub(super) struct InvocationRow {
     id: Uuid,
-    created_at: DateTime<Utc>,
-    updated_at: Option<DateTime<Utc>>,
+    created_at: Timestamp,
+    updated_at: Option<Timestamp>,
     correlation_id: Option<String>,
     source_function: String,
     source_table: Option<String>,
@@ -234,8 +236,8 @@ impl InvocationRow {
         let mut share = |text: Option<String>| text.map(|text| texts.share(text));
         Invocation {
             id: self.id,
-            created_at: self.created_at,
-            updated_at: self.updated_at.unwrap_or(self.created_at),
+            created_at: self.created_at.0,
+            updated_at: self.updated_at.unwrap_or(self.created_at).0,
             parent,
             correlation_id: share(self.correlation_id.filter(|text| !text.is_empty())),
             source_table: share(self.source_table),
@@ -260,12 +262,12 @@ struct ListRow {
     events_failed: i64,
     events_failed_themselves: i64,
     events_unfinished: i64,
-    events_touched_at: Option<DateTime<Utc>>,
+    events_touched_at: Option<Timestamp>,
     jobs_run: i64,
     jobs_failed: i64,
     jobs_unfinished: i64,
     jobs_stuck_themselves: i64,
-    jobs_touched_at: Option<DateTime<Utc>>,
+    jobs_touched_at: Option<Timestamp>,
     failed_job: Option<String>,
     failed_error: Option<String>,
 }
@@ -284,7 +286,7 @@ impl ListRow {
             jobs_failed: count(self.jobs_failed),
             jobs_unfinished: count(self.jobs_unfinished),
             jobs_stuck_themselves: count(self.jobs_stuck_themselves),
-            touched_at: self.events_touched_at.max(self.jobs_touched_at),
+            touched_at: self.events_touched_at.max(self.jobs_touched_at).map(|at| at.0),
             first_failure: failed_job
                 .map(|name| Box::new(FailedJob { name, error: self.failed_error.map(Into::into) })),
         };

@@ -8,6 +8,7 @@ use crate::model::correlation;
 use crate::model::invocation::Listed;
 use crate::model::status::{Effective, Recorded};
 use crate::model::text::{age, ago, clean, duration};
+use crate::model::time;
 use crate::tui::app::App;
 use crate::tui::app::columns::{Column, NEWEST_FIRST};
 use crate::tui::theme::Theme;
@@ -175,11 +176,15 @@ pub(super) fn status(theme: &Theme, effective: Effective) -> String {
 fn time(app: &App, listed: &Listed, today: &str, earlier: &str) -> String {
     let created_at = listed.invocation.created_at;
     if app.ages {
-        return ago(app.now - created_at);
+        return time::word(created_at).map_or_else(|| ago(app.now - created_at), Cow::into_owned);
     }
     let (at, now) = (app.local(created_at), app.local(app.now));
-    let form = if at.date() == now.date() { today } else { earlier };
-    at.format(form).to_string()
+    let form = match (at.date() == now.date(), app.is_of_another_year(created_at)) {
+        (true, _) => today,
+        (_, true) => "%Y-%m-%d",
+        _ => earlier,
+    };
+    app.shown(created_at, form).to_string()
 }
 
 fn function(name: &str, width: u16) -> Cow<'_, str> {
