@@ -21,6 +21,7 @@ use crate::clock::Clock;
 use crate::logs::LokiClient;
 use crate::model::text::shell_word;
 use crate::store::admin::Passwords;
+use crate::store::answer::print_no_caught_panics;
 use crate::store::config::{Config, Secret};
 use crate::store::error::StoreError;
 use crate::store::read::Reader;
@@ -97,6 +98,7 @@ impl CliError {
 
 /// Runs a command and says on standard error why it failed, if it did.
 pub async fn run(args: Args) -> Exit {
+    print_no_caught_panics();
     match command(args).await {
         Ok(exit) => exit,
         Err(error) => {

@@ -5,6 +5,8 @@
 #[cfg(feature = "tui")]
 pub mod admin;
 #[cfg(feature = "tui")]
+pub mod answer;
+#[cfg(feature = "tui")]
 pub mod capabilities;
 #[cfg(feature = "recorder")]
 pub mod config;

@@ -7,6 +7,7 @@ use sqlx::migrate::{Migrate as _, MigrateError, Migrator};
 use sqlx::postgres::{PgConnectOptions, PgConnection};
 use sqlx::{AssertSqlSafe, ConnectOptions, Connection, Executor};
 
+use super::answer::within;
 use super::config::{Config, Secret};
 use super::error::StoreError;
 use super::sql::{SEARCH_PATH, identifier, in_schema};
@@ -188,13 +189,7 @@ pub async fn create_database(superuser: &Config, name: &str, passwords: &Passwor
 pub(super) async fn connect(config: &Config, options: PgConnectOptions) -> Result<PgConnection, StoreError> {
     // Not even a slow statement is logged: it may hold a password.
     let options = options.disable_statement_logging();
-    match tokio::time::timeout(CONNECT_LIMIT, PgConnection::connect_with(&options)).await {
-        Ok(result) => result.map_err(|error| StoreError::at(config, error)),
-        Err(elapsed) => {
-            let reason = format!("no answer within {} s", CONNECT_LIMIT.as_secs());
-            Err(StoreError::Unreachable { target: format!("PostgreSQL at {config}"), reason, source: elapsed.into() })
-        }
-    }
+    within(CONNECT_LIMIT, PgConnection::connect_with(&options)).await.map_err(|error| error.named(config))
 }
 
 fn migrator() -> Migrator {

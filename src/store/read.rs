@@ -24,6 +24,7 @@ use sqlx::{Connection, PgConnection};
 use tokio::sync::Semaphore;
 use uuid::Uuid;
 
+use super::answer::{CONNECT_TIME, within};
 use super::capabilities::Capabilities;
 use super::config::{Config, Secret};
 use super::error::StoreError;
@@ -39,14 +40,12 @@ pub use page::PageQuery;
 pub use search::MOST_COUNTED;
 
 use page::Values;
-use session::{Session, in_time, no_answer};
+use session::{Session, in_time};
 
 /// Lines of `job_logs` that are read at the most for one node.
 pub const MOST_JOB_LOGS: i64 = 5_000;
 /// Connections that are open at the most.
 const CONNECTIONS: usize = 2;
-/// How long the server may take to let a session in.
-const CONNECT_TIME: Duration = Duration::from_secs(5);
 
 /// Reads one database over at most two connections, which are opened when they are needed; a [`Listener`] is one of them.
 /// Clones share them.
@@ -113,7 +112,7 @@ impl Reader {
             Some(idle) => idle,
             // The server may be another one now, or migrated: it is asked again what it holds.
             None => {
-                let mut connection = self.connect().await.map_err(at)?;
+                let mut connection = self.connect().await?;
                 let capabilities = in_time(Capabilities::probe(&mut connection, &inner.config.schema)).await?;
                 (connection, Arc::new(capabilities))
             }
@@ -121,11 +120,11 @@ impl Reader {
         Ok(Session::new(connection, capabilities, inner, permit))
     }
 
-    async fn connect(&self) -> Result<PgConnection, sqlx::Error> {
+    async fn connect(&self) -> Result<PgConnection, StoreError> {
         let options = self.inner.options();
-        tokio::time::timeout(CONNECT_TIME, PgConnection::connect_with(&options))
+        within(CONNECT_TIME, PgConnection::connect_with(&options))
             .await
-            .unwrap_or_else(|_| Err(no_answer(CONNECT_TIME)))
+            .map_err(|error| error.named(&self.inner.config))
     }
 
     /// Connects with this password from now on.

@@ -5,7 +5,8 @@ use futures_util::FutureExt;
 use sqlx::postgres::{PgListener, PgPoolOptions};
 use tokio::sync::SemaphorePermit;
 
-use super::{CONNECT_TIME, CONNECTIONS, Reader};
+use super::{CONNECTIONS, Reader};
+use crate::store::answer::{self, CONNECT_TIME, within};
 use crate::store::error::StoreError;
 use crate::store::write::CHANNEL;
 
@@ -39,10 +40,14 @@ impl Reader {
             .idle_timeout(None)
             .max_lifetime(None)
             .connect_lazy_with(inner.options());
-        let mut listener = PgListener::connect_with(&pool).await.map_err(at)?;
-        listener.ignore_pool_close_event(true);
-        listener.eager_reconnect(false);
-        listener.listen(CHANNEL).await.map_err(at)?;
+        let listener = async {
+            let mut listener = PgListener::connect_with(&pool).await?;
+            listener.ignore_pool_close_event(true);
+            listener.eager_reconnect(false);
+            listener.listen(CHANNEL).await?;
+            Ok::<_, sqlx::Error>(listener)
+        };
+        let listener = within(CONNECT_TIME, listener).await.map_err(|error| error.named(&inner.config))?;
         Ok(Listener { listener, lost: false, _permit: permit })
     }
 }
@@ -52,10 +57,10 @@ impl Listener<'_> {
     /// with it this listener's use.
     pub async fn heard(&mut self) -> bool {
         // After a loss it would connect again, and hear nothing of what was written meanwhile.
-        self.lost = self.lost || !matches!(self.listener.try_recv().await, Ok(Some(_)));
+        self.lost = self.lost || !matches!(answer::heard(self.listener.try_recv()).await, Ok(Some(_)));
         let heard = !self.lost;
         while !self.lost
-            && let Some(more) = self.listener.try_recv().now_or_never()
+            && let Some(more) = answer::heard(self.listener.try_recv()).now_or_never()
         {
             self.lost = !matches!(more, Ok(Some(_)));
         }

@@ -13,6 +13,7 @@ use tokio::sync::SemaphorePermit;
 use super::Inner;
 use crate::model::invocation::Server;
 use crate::model::shared::Texts;
+use crate::store::answer::within;
 use crate::store::capabilities::Capabilities;
 use crate::store::error::StoreError;
 use crate::store::sql::in_schema;
@@ -119,11 +120,5 @@ impl<'a> Session<'a> {
 pub(super) async fn in_time<T, E: Into<StoreError>>(
     answer: impl Future<Output = Result<T, E>>,
 ) -> Result<T, StoreError> {
-    let late = |_| Err(no_answer(ANSWER_TIME).into());
-    tokio::time::timeout(ANSWER_TIME, answer).await.map_or_else(late, |answer| answer.map_err(Into::into))
-}
-
-pub(super) fn no_answer(within: Duration) -> sqlx::Error {
-    let text = format!("no answer within {} s", within.as_secs());
-    sqlx::Error::Io(std::io::Error::new(std::io::ErrorKind::TimedOut, text))
+    within(ANSWER_TIME, answer).await
 }
