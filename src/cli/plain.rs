@@ -13,7 +13,7 @@ use crate::clock::Clock;
 use crate::model::flow::{Flow, Fold, Kind, Line};
 use crate::model::invocation::{Key, Listed};
 use crate::model::status::Effective;
-use crate::model::text::{clean, duration, plural};
+use crate::model::text::{at_least, clean, duration, plural};
 use crate::model::time;
 use crate::store::error::StoreError;
 use crate::store::read::{PageQuery, Reader, Seed};
@@ -181,8 +181,13 @@ impl Plain<'_> {
             clean(&invocation.source_function).into_owned(),
             clean(&invocation.trigger()).into_owned(),
             time::utc(invocation.created_at, "%Y-%m-%d %H:%M:%S UTC").to_string(),
-            format!("{} of {} detected", children.events_detected, plural(children.events_checked, "event")),
-            plural(children.jobs_run, "job"),
+            format!(
+                "{} of {}{} detected",
+                children.events_detected,
+                at_least(children.more_events),
+                plural(children.events_checked, "event")
+            ),
+            format!("{}{}", at_least(children.more_jobs), plural(children.jobs_run, "job")),
         ];
         for (count, word) in [(jobs.failed, "failed"), (jobs.running, "running"), (jobs.stuck, "stuck")] {
             if count > 0 {

@@ -36,6 +36,12 @@ pub(crate) fn identifier(name: &str) -> String {
     quoted(name, '"')
 }
 
+/// An SQL text in quotes, whatever it holds.
+#[cfg(feature = "tui")]
+pub(crate) fn literal(text: &str) -> String {
+    quoted(text, '\'')
+}
+
 /// In quotes of this kind. A dollar would end the text of a block or function that the name stands in, and a backslash
 /// means something in texts on old servers: with either, the form with escapes is used.
 fn quoted(name: &str, quote: char) -> String {

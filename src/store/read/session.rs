@@ -22,6 +22,9 @@ use crate::store::sql::in_schema;
 /// as by a sleeping laptop or a lost tunnel, is noticed.
 const ANSWER_TIME: Duration = Duration::from_secs(10);
 
+/// Rows of one answer. Nothing that is asked has so many.
+const MOST_ROWS: usize = 1_000_000;
+
 /// A connection in use. It is used again only after [`Session::done`]: dropped earlier, by an error or because nobody
 /// waits for the answer any more, it is closed, which also ends the query on the server.
 pub(super) struct Session<'a> {
@@ -47,8 +50,7 @@ impl<'a> Session<'a> {
     where
         Row: for<'r> FromRow<'r, PgRow> + Send + Unpin,
     {
-        let sql = in_schema(sql, &self.inner.config.schema);
-        in_time(sqlx::query_as_with::<_, Row, _>(sql, arguments).fetch_all(&mut self.connection)).await
+        self.fetch_kept(sql, arguments, |row, _| row).await
     }
 
     /// The same, each row made into what is kept of it as soon as it comes.
@@ -66,6 +68,9 @@ impl<'a> Session<'a> {
             let mut rows = sqlx::query_as_with::<_, Row, _>(sql, arguments).fetch(&mut self.connection);
             let (mut texts, mut kept) = (Texts::default(), Vec::new());
             while let Some(row) = rows.try_next().await? {
+                if kept.len() == MOST_ROWS {
+                    return Err(sqlx::Error::Decode(format!("more than {MOST_ROWS} rows came").into()));
+                }
                 kept.push(keep(row, &mut texts));
             }
             Ok::<_, sqlx::Error>(kept)

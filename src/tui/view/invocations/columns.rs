@@ -141,7 +141,10 @@ pub(super) fn text<'a>(column: Column, app: &'a App, theme: &Theme, listed: &'a 
         Column::User => clean(invocation.source_user_email.as_deref().unwrap_or_default()),
         Column::Events => match &listed.children {
             children if children.events_checked == 0 => "-".into(),
-            children => format!("{}/{}", children.events_detected, children.events_checked).into(),
+            children => {
+                let more = if children.more_events { "+" } else { "" };
+                format!("{}/{}{more}", children.events_detected, children.events_checked).into()
+            }
         },
         Column::Jobs => jobs(theme, listed).into(),
         Column::Duration => elapsed(app, listed).into(),
@@ -209,6 +212,9 @@ fn jobs(theme: &Theme, listed: &Listed) -> String {
     }
     if jobs.failed > 0 {
         text.push_str(&format!(" {}{}", mark(Effective::Failed), jobs.failed));
+    }
+    if jobs.at_least {
+        text.push('+');
     }
     text
 }
