@@ -189,7 +189,7 @@ pub async fn create_database(superuser: &Config, name: &str, passwords: &Passwor
 pub(super) async fn connect(config: &Config, options: PgConnectOptions) -> Result<PgConnection, StoreError> {
     // Not even a slow statement is logged: it may hold a password.
     let options = options.disable_statement_logging();
-    within(CONNECT_LIMIT, PgConnection::connect_with(&options)).await.map_err(|error| error.named(config))
+    within(CONNECT_LIMIT, config, PgConnection::connect_with(&options)).await.map_err(|error| error.named(config))
 }
 
 fn migrator() -> Migrator {

@@ -1,6 +1,8 @@
 //! Waiting for an answer of a server that may be slow, hostile or broken: no longer than a time, with no more memory than
 //! a bound, and a panic on the way (the driver has some for messages that it does not expect) is an error like others.
 
+mod peer;
+
 use std::any::Any;
 use std::cell::Cell;
 use std::future::Future;
@@ -10,7 +12,10 @@ use std::pin::pin;
 use std::time::Duration;
 
 use futures_util::FutureExt;
+use tokio::sync::oneshot;
+use tokio::task::JoinHandle;
 
+use super::config::Config;
 use super::error::StoreError;
 
 /// How long a session may take to begin.
@@ -66,49 +71,86 @@ fn text(panic: &(dyn Any + Send)) -> String {
     text.or_else(|| panic.downcast_ref::<String>().cloned()).unwrap_or_else(|| "no message".to_owned())
 }
 
-/// Waits no longer than a time, and while the process does not grow too much.
+/// Waits no longer than a time for an answer of this server, and while the process does not grow too much.
 pub(super) async fn within<T, E: Into<StoreError>>(
     limit: Duration,
+    server: &Config,
     answer: impl Future<Output = Result<T, E>>,
 ) -> Result<T, StoreError> {
-    let late = |_| Err(failed(ErrorKind::TimedOut, format!("no answer within {} s", limit.as_secs())));
-    tokio::time::timeout(limit, bounded(LOOK_EVERY, answer)).await.unwrap_or_else(late)
+    bounded(Some(limit), LOOK_EVERY, server, answer).await
 }
 
-/// Waits however long it takes until something is heard, while the process does not grow too much.
-pub(super) async fn heard<T, E: Into<StoreError>>(answer: impl Future<Output = Result<T, E>>) -> Result<T, StoreError> {
-    bounded(LISTEN_EVERY, answer).await
+/// Waits however long it takes until something is heard of this server, while the process does not grow too much.
+pub(super) async fn heard<T, E: Into<StoreError>>(
+    server: &Config,
+    answer: impl Future<Output = Result<T, E>>,
+) -> Result<T, StoreError> {
+    bounded(None, LISTEN_EVERY, server, answer).await
 }
 
+/// A task of its own looks at time and memory: as long as bytes come faster than they are read, the driver does not let
+/// go of its thread. So where nobody heeds that it is over, that task closes the connections, which ends the reading.
 async fn bounded<T, E: Into<StoreError>>(
+    limit: Option<Duration>,
     look_every: Duration,
+    server: &Config,
     answer: impl Future<Output = Result<T, E>>,
 ) -> Result<T, StoreError> {
-    let mut answer = pin!(caught(answer));
-    let before = resident();
-    loop {
-        if let Ok(answer) = tokio::time::timeout(look_every, &mut answer).await {
-            return answer;
-        }
-        check(before)?;
+    let (before, server, (over, mut is_over)) = (resident(), peer::Server::of(server), oneshot::channel());
+    let _watch = Watch(tokio::spawn(async move {
+        let growth = async {
+            while resident().saturating_sub(before) <= MOST_GROWTH {
+                tokio::time::sleep(look_every).await;
+            }
+            Over::TooMuch
+        };
+        let why = match limit {
+            Some(limit) => tokio::time::timeout(limit, growth).await.unwrap_or(Over::Late(limit)),
+            None => growth.await,
+        };
+        // Whoever waits may be gone.
+        let _ = over.send(why);
+        tokio::time::sleep(look_every).await;
+        peer::close_connections(&server);
+    }));
+    tokio::select! {
+        why = &mut is_over => Err(why.unwrap_or(Over::TooMuch).into()),
+        answer = caught(answer) => answer.map_err(|error| is_over.try_recv().map_or(error, StoreError::from)),
     }
 }
 
-fn check(before: usize) -> Result<(), StoreError> {
-    if resident().saturating_sub(before) <= MOST_GROWTH {
-        return Ok(());
+/// Why nobody waits for an answer any more.
+#[derive(Debug)]
+enum Over {
+    TooMuch,
+    Late(Duration),
+}
+
+impl From<Over> for StoreError {
+    fn from(over: Over) -> Self {
+        let (kind, text) = match over {
+            Over::Late(limit) => (ErrorKind::TimedOut, format!("no answer within {} s", limit.as_secs())),
+            Over::TooMuch => {
+                let most = MOST_GROWTH >> 20;
+                (ErrorKind::InvalidData, format!("it sent more than {most} MB for one answer, which is not read"))
+            }
+        };
+        sqlx::Error::Io(io::Error::new(kind, text)).into()
     }
-    let text = format!("it sent more than {} MB for one answer, which is not read", MOST_GROWTH >> 20);
-    Err(failed(ErrorKind::InvalidData, text))
+}
+
+/// Ends with what it watches.
+struct Watch(JoinHandle<()>);
+
+impl Drop for Watch {
+    fn drop(&mut self) {
+        self.0.abort();
+    }
 }
 
 /// Bytes of memory that the process holds; 0 where nobody can say.
 fn resident() -> usize {
     memory_stats::memory_stats().map_or(0, |memory| memory.physical_mem)
-}
-
-fn failed(kind: ErrorKind, text: String) -> StoreError {
-    sqlx::Error::Io(io::Error::new(kind, text)).into()
 }
 
 #[cfg(test)]
@@ -117,11 +159,16 @@ mod tests {
 
     type Answer = Result<(), StoreError>;
 
+    fn server() -> Config {
+        Config::from_url("postgres://me@localhost:1/none").unwrap()
+    }
+
     #[tokio::test]
     async fn a_panic_is_an_error_that_says_what_happened() {
         print_no_caught_panics();
         let answer =
-            within(CONNECT_TIME, async { Answer::Ok([()][usize::MAX.min(std::env::args().count() + 7)]) }).await;
+            within(CONNECT_TIME, &server(), async { Answer::Ok([()][usize::MAX.min(std::env::args().count() + 7)]) })
+                .await;
         let text = answer.unwrap_err().to_string();
         assert!(text.contains("index out of bounds") && text.contains("report"), "{text}");
         assert!(!is_caught());
@@ -129,9 +176,9 @@ mod tests {
 
     #[tokio::test]
     async fn waiting_ends_in_time() {
-        let answer = within(LOOK_EVERY * 2, std::future::pending::<Answer>()).await;
+        let answer = within(LOOK_EVERY * 2, &server(), std::future::pending::<Answer>()).await;
         assert!(answer.unwrap_err().to_string().contains("no answer within 0 s"));
-        assert!(within(Duration::from_secs(10), async { Answer::Ok(()) }).await.is_ok());
+        assert!(within(Duration::from_secs(10), &server(), async { Answer::Ok(()) }).await.is_ok());
     }
 
     #[tokio::test]
@@ -145,7 +192,7 @@ mod tests {
             #[expect(unreachable_code, reason = "names the type")]
             Answer::Ok(())
         };
-        let text = within(Duration::from_secs(60), grows).await.unwrap_err().to_string();
+        let text = within(Duration::from_secs(60), &server(), grows).await.unwrap_err().to_string();
         assert!(text.contains("more than 256 MB for one answer"), "{text}");
     }
 }

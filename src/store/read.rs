@@ -116,7 +116,8 @@ impl Reader {
             // The server may be another one now, or migrated: it is asked again what it holds.
             None => {
                 let mut connection = self.connect().await?;
-                let capabilities = in_time(Capabilities::probe(&mut connection, &inner.config.schema)).await?;
+                let capabilities =
+                    in_time(&inner.config, Capabilities::probe(&mut connection, &inner.config.schema)).await?;
                 (connection, Arc::new(capabilities))
             }
         };
@@ -125,7 +126,7 @@ impl Reader {
 
     async fn connect(&self) -> Result<PgConnection, StoreError> {
         let options = self.inner.options();
-        within(CONNECT_TIME, PgConnection::connect_with(&options))
+        within(CONNECT_TIME, &self.inner.config, PgConnection::connect_with(&options))
             .await
             .map_err(|error| error.named(&self.inner.config))
     }

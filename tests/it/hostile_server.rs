@@ -71,11 +71,14 @@ fn forward(mut client: TcpStream, mut server: TcpStream, answer: &AtomicU8) {
         let _ = std::io::copy(&mut from_server, &mut to_client);
         let _ = to_client.shutdown(Shutdown::Both);
     });
-    let mut buffer = [0; 65_536];
+    let (mut buffer, mut listed) = ([0; 65_536], false);
     while let Ok(count @ 1..) = client.read(&mut buffer) {
         let asked = &buffer[..count];
+        listed |= asked.windows(LIST.len()).any(|window| window == LIST);
         let answer = ALL[usize::from(answer.load(Ordering::SeqCst))];
-        if answer != Answer::Honest && asked.windows(LIST.len()).any(|window| window == LIST) {
+        let is_first = asked.windows(LIST.len()).any(|window| window == LIST);
+        // A statement that is known to the server is asked for without its text.
+        if answer != Answer::Honest && (is_first || listed && answer == Answer::Endless) {
             lie(&mut client, answer);
             let _ = client.shutdown(Shutdown::Both);
         } else if server.write_all(asked).is_err() {

@@ -7,6 +7,7 @@ use tokio::sync::SemaphorePermit;
 
 use super::{CONNECTIONS, Reader};
 use crate::store::answer::{self, CONNECT_TIME, within};
+use crate::store::config::Config;
 use crate::store::error::StoreError;
 use crate::store::write::CHANNEL;
 
@@ -14,6 +15,7 @@ use crate::store::write::CHANNEL;
 #[derive(Debug)]
 pub struct Listener<'a> {
     listener: PgListener,
+    server: &'a Config,
     lost: bool,
     _permit: SemaphorePermit<'a>,
 }
@@ -47,8 +49,9 @@ impl Reader {
             listener.listen(CHANNEL).await?;
             Ok::<_, sqlx::Error>(listener)
         };
-        let listener = within(CONNECT_TIME, listener).await.map_err(|error| error.named(&inner.config))?;
-        Ok(Listener { listener, lost: false, _permit: permit })
+        let listener =
+            within(CONNECT_TIME, &inner.config, listener).await.map_err(|error| error.named(&inner.config))?;
+        Ok(Listener { listener, server: &inner.config, lost: false, _permit: permit })
     }
 }
 
@@ -57,10 +60,10 @@ impl Listener<'_> {
     /// with it this listener's use.
     pub async fn heard(&mut self) -> bool {
         // After a loss it would connect again, and hear nothing of what was written meanwhile.
-        self.lost = self.lost || !matches!(answer::heard(self.listener.try_recv()).await, Ok(Some(_)));
+        self.lost = self.lost || !matches!(answer::heard(self.server, self.listener.try_recv()).await, Ok(Some(_)));
         let heard = !self.lost;
         while !self.lost
-            && let Some(more) = answer::heard(self.listener.try_recv()).now_or_never()
+            && let Some(more) = answer::heard(self.server, self.listener.try_recv()).now_or_never()
         {
             self.lost = !matches!(more, Ok(Some(_)));
         }

@@ -15,6 +15,7 @@ use crate::model::invocation::Server;
 use crate::model::shared::Texts;
 use crate::store::answer::within;
 use crate::store::capabilities::Capabilities;
+use crate::store::config::Config;
 use crate::store::error::StoreError;
 use crate::store::sql::in_schema;
 
@@ -75,7 +76,7 @@ impl<'a> Session<'a> {
             }
             Ok::<_, sqlx::Error>(kept)
         };
-        in_time(kept).await
+        in_time(&self.inner.config, kept).await
     }
 
     /// The first row, if there is one.
@@ -123,7 +124,8 @@ impl<'a> Session<'a> {
 
 /// Waits for an answer no longer than one may take.
 pub(super) async fn in_time<T, E: Into<StoreError>>(
+    server: &Config,
     answer: impl Future<Output = Result<T, E>>,
 ) -> Result<T, StoreError> {
-    within(ANSWER_TIME, answer).await
+    within(ANSWER_TIME, server, answer).await
 }
