@@ -20,7 +20,9 @@ use chrono::{Local, Offset};
 use crate::clock::Clock;
 use crate::logs::LokiClient;
 use crate::model::text::shell_word;
+use crate::model::time::plus;
 use crate::store::admin::Passwords;
+use crate::store::answer::print_no_caught_panics;
 use crate::store::config::{Config, Secret};
 use crate::store::error::StoreError;
 use crate::store::read::Reader;
@@ -97,6 +99,7 @@ impl CliError {
 
 /// Runs a command and says on standard error why it failed, if it did.
 pub async fn run(args: Args) -> Exit {
+    print_no_caught_panics();
     match command(args).await {
         Ok(exit) => exit,
         Err(error) => {
@@ -163,7 +166,7 @@ async fn command(args: Args) -> Result<Exit, CliError> {
                 DbCommand::Create(create) => db::create(&config, &create.name, &passwords()).await?,
                 DbCommand::Refresh(refresh) => refreshed(&config, refresh, &mut out).await?,
                 DbCommand::Prune(prune) => {
-                    let before = Clock::system().now() - prune.older_than;
+                    let before = plus(Clock::system().now(), -prune.older_than);
                     db::prune(&config, before, prune.dry_run, complain).await?
                 }
             };
@@ -188,7 +191,7 @@ async fn command(args: Args) -> Result<Exit, CliError> {
 async fn refreshed(config: &Config, refresh: &args::Refresh, out: &mut impl Write) -> Result<String, CliError> {
     let clock = Clock::system();
     let mut since = match refresh.since {
-        Some(time) => Since::Moment(clock.now() - time),
+        Some(time) => Since::Moment(plus(clock.now(), -time)),
         None if refresh.all => Since::FirstRow,
         None => Since::LastTime,
     };

@@ -35,5 +35,6 @@ pub mod shared;
 pub mod spread;
 pub mod status;
 pub mod text;
+pub mod time;
 pub mod trace;
 pub mod words;

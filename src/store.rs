@@ -6,6 +6,8 @@
 #[cfg(feature = "tui")]
 pub mod admin;
 #[cfg(feature = "tui")]
+pub mod answer;
+#[cfg(feature = "tui")]
 pub mod capabilities;
 #[cfg(feature = "recorder")]
 pub mod config;
@@ -23,6 +25,8 @@ pub mod read;
 pub mod refresh;
 #[cfg(feature = "recorder")]
 pub(crate) mod sql;
+#[cfg(feature = "recorder")]
+pub mod time;
 #[cfg(feature = "tui")]
 mod trust;
 #[cfg(feature = "recorder")]

@@ -88,6 +88,7 @@ fn invocation(row: &rows::Invocation) -> Invocation {
         total_duration_ms: Some(row.took_ms.into()),
         status: if running { "running" } else { "completed" }.into(),
         error_message: None,
+        link_unread: false,
         has_error_stack: false,
     }
 }

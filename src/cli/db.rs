@@ -4,6 +4,7 @@ use std::fmt::Write as _;
 use chrono::{DateTime, Utc};
 
 use crate::model::text::{clean, plural};
+use crate::model::time;
 use crate::store::admin::{self, Passwords};
 use crate::store::config::Config;
 use crate::store::error::StoreError;
@@ -59,8 +60,8 @@ pub async fn status(config: &Config) -> Result<String, StoreError> {
     for migration in &status.migrations {
         let state = match (migration.applied_at, migration.differs) {
             (None, _) => "missing".to_owned(),
-            (Some(at), false) => format!("applied {}", at.format("%Y-%m-%d %H:%M:%SZ")),
-            (Some(at), true) => format!("applied {} with another text", at.format("%Y-%m-%d %H:%M:%SZ")),
+            (Some(at), false) => format!("applied {}", time::utc(at, "%Y-%m-%d %H:%M:%SZ")),
+            (Some(at), true) => format!("applied {} with another text", time::utc(at, "%Y-%m-%d %H:%M:%SZ")),
         };
         let _ = writeln!(text, "  {:>4}  {:<24} {state}", migration.version, migration.description);
     }
@@ -97,7 +98,7 @@ pub async fn refresh(
     let done = refresh::refresh(config, since, now, |hour| {
         hours += 1;
         if hours.is_multiple_of(24) {
-            progress(&format!("{hours} hours counted, up to {}", hour.format("%Y-%m-%d %H:%MZ")));
+            progress(&format!("{hours} hours counted, up to {}", time::utc(hour, "%Y-%m-%d %H:%MZ")));
         }
     })
     .await?;
@@ -109,7 +110,8 @@ pub async fn refresh(
         View::NotOwned => "dashboard_stats belongs to another role, which alone can refresh it",
         View::Absent => "there is no dashboard_stats",
     };
-    let since = report.first.map_or_else(String::new, |first| format!(" from {} on", first.format("%Y-%m-%d %H:%MZ")));
+    let since =
+        report.first.map_or_else(String::new, |first| format!(" from {} on", time::utc(first, "%Y-%m-%d %H:%MZ")));
     let (hours, rows) = (plural(report.hours, "hour"), plural(report.rows, "row"));
     let creators = creators(config, &report.may_create);
     Ok(format!("metrics_hourly: {hours} counted{since}, {rows} written; {view}.\n{creators}"))

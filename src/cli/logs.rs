@@ -2,7 +2,7 @@
 
 use std::io::Write;
 
-use chrono::{DateTime, SecondsFormat};
+use chrono::SecondsFormat;
 use serde_json::json;
 
 use super::args::Logs;
@@ -11,6 +11,7 @@ use crate::clock::Clock;
 use crate::logs::{ConfigError, LogError, LogPage, LogQuery, LokiClient, merge};
 use crate::model::flow::{Flow, Overview};
 use crate::model::text::{clean, escape_json};
+use crate::model::time;
 use crate::store::read::Reader;
 use crate::tui::app::documents::log_line;
 use crate::tui::app::flow::subject_of;
@@ -66,7 +67,7 @@ pub async fn run(
     let lines = merge(loki.map_or_else(Vec::new, |page| page.lines), table.lines);
     for line in &lines {
         if args.json {
-            let at = DateTime::from_timestamp_nanos(line.at_ns).to_rfc3339_opts(SecondsFormat::Nanos, true);
+            let at = time::rfc3339(time::of_nanoseconds(line.at_ns), SecondsFormat::Nanos);
             let line = json!({
                 "at": at, "level": line.level.name(), "service": line.service, "message": text(&line.message, false),
                 "fields": masked(&line.fields, false), "source": line.origin.name(),

@@ -11,6 +11,7 @@ use crate::model::filter::Filter;
 use crate::model::invocation::Key;
 use crate::model::report::Listing;
 use crate::model::text::clean;
+use crate::model::time;
 use crate::store::read::{PageQuery, Reader};
 use crate::tui::plain::{LIST_HEAD, list_line};
 
@@ -41,7 +42,7 @@ pub async fn run(
     let filter = args.filter.as_deref().map(parse).transpose()?;
     let since = match (&filter, args.since) {
         _ if args.all => Some(DateTime::UNIX_EPOCH),
-        (_, Some(since)) => Some(now - since),
+        (_, Some(since)) => Some(time::plus(now, -since)),
         (None, None) => Some(now - DEFAULT_RANGE),
         // Times of its own bound it, or else what a search may read.
         (Some(_), None) => None,

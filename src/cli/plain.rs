@@ -13,7 +13,8 @@ use crate::clock::Clock;
 use crate::model::flow::{Flow, Fold, Kind, Line};
 use crate::model::invocation::{Key, Listed};
 use crate::model::status::Effective;
-use crate::model::text::{clean, duration, plural};
+use crate::model::text::{at_least, clean, duration, plural};
+use crate::model::time;
 use crate::store::error::StoreError;
 use crate::store::read::{PageQuery, Reader, Seed};
 use crate::tui::plain::{TRUNCATED, elapsed, notes, summary};
@@ -179,9 +180,14 @@ impl Plain<'_> {
             Theme::word(row.verdict(now, self.stale_after).effective).to_owned(),
             clean(&invocation.source_function).into_owned(),
             clean(&invocation.trigger()).into_owned(),
-            invocation.created_at.format("%Y-%m-%d %H:%M:%S UTC").to_string(),
-            format!("{} of {} detected", children.events_detected, plural(children.events_checked, "event")),
-            plural(children.jobs_run, "job"),
+            time::utc(invocation.created_at, "%Y-%m-%d %H:%M:%S UTC").to_string(),
+            format!(
+                "{} of {}{} detected",
+                children.events_detected,
+                at_least(children.more_events),
+                plural(children.events_checked, "event")
+            ),
+            format!("{}{}", at_least(children.more_jobs), plural(children.jobs_run, "job")),
         ];
         for (count, word) in [(jobs.failed, "failed"), (jobs.running, "running"), (jobs.stuck, "stuck")] {
             if count > 0 {
@@ -262,7 +268,7 @@ impl Open {
             return Ok(());
         }
         writeln!(out, "  id {}", node.id)?;
-        writeln!(out, "  started {}", node.started_at.format("%Y-%m-%d %H:%M:%S%.3f UTC"))?;
+        writeln!(out, "  started {}", time::utc(node.started_at, "%Y-%m-%d %H:%M:%S%.3f UTC"))?;
         for text in node.error.as_deref().unwrap_or_default().lines() {
             writeln!(out, "  {}", clean(text))?;
         }

@@ -16,6 +16,7 @@ use crate::model::filter::Filter;
 use crate::model::invocation::{Key, Listed};
 use crate::model::report::Listing;
 use crate::model::status::Effective;
+use crate::model::time::plus;
 use crate::store::error::StoreError;
 use crate::store::read::{Listener, PageQuery, Reader};
 use crate::tui::plain::{LIST_HEAD, list_line};
@@ -64,7 +65,7 @@ impl Follower {
             before.is_none_or(|before| before.effective != effective)
         });
         if let Some(newest) = self.newest {
-            let since = newest.created_at.checked_sub_signed(REMEMBERED).unwrap_or(DateTime::<Utc>::MIN_UTC);
+            let since = plus(newest.created_at, -REMEMBERED);
             let watched: Vec<Uuid> = self.watched();
             self.printed.retain(|id, printed| printed.key.created_at >= since || watched.contains(id));
         }
@@ -128,7 +129,7 @@ pub async fn run(
 ) -> Result<(), CliError> {
     let filter = Filter::parse(&args.filter).map_err(|error| CliError::Usage(error.to_string()))?;
     let begun = clock.now();
-    let since = args.since.map_or(begun, |time| begun - time);
+    let since = args.since.map_or(begun, |time| plus(begun, -time));
     let query = PageQuery { since: Some(since), filter, limit: PAGE, ..PageQuery::default() };
     let mut follower = Follower { query, printed: BTreeMap::new(), newest: None, looked_at: None };
     let every = settings.poll_every.to_std().unwrap_or(Duration::from_secs(2));

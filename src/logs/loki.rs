@@ -14,7 +14,7 @@ use super::config::{Limits, LogsConfig, Server};
 use super::parse::parse;
 use super::{LogError, LogLine, LogPage, LogQuery};
 use crate::clock::Clock;
-use crate::model::text;
+use crate::model::{text, time};
 
 /// The longest `Retry-After` that is waited for.
 const SHORT_WAIT: Duration = Duration::from_secs(3);
@@ -248,8 +248,8 @@ fn stays_home(attempt: &Attempt<'_>) -> bool {
 
 /// The window as Loki wants it: nanoseconds, start inclusive, end exclusive.
 fn window(query: &LogQuery) -> (i64, i64) {
-    let from = query.from.timestamp_nanos_opt().unwrap_or(0);
-    let to = query.to.timestamp_nanos_opt().unwrap_or(i64::MAX);
+    let from = time::nanoseconds(query.from);
+    let to = time::nanoseconds(query.to);
     (from, to.max(from.saturating_add(1)))
 }
 

@@ -143,6 +143,9 @@ pub struct EventCounts {
     pub detected: u64,
     /// Effectively failed.
     pub failed: u64,
+    /// Whether there are more than were counted.
+    #[serde(skip_serializing_if = "std::ops::Not::not")]
+    pub at_least: bool,
 }
 
 /// The tree.

@@ -4,9 +4,10 @@ pub mod pieces;
 
 use std::collections::BTreeMap;
 
-use chrono::{DateTime, DurationRound, TimeDelta, Utc};
+use chrono::{DateTime, TimeDelta, Timelike, Utc};
 
 use super::spread::Spread;
+use super::time::plus;
 
 /// Where hourly numbers were read. Each later one is read only where the earlier ones hold nothing for the range.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -57,7 +58,8 @@ impl Step {
     /// The beginning of the step that a moment lies in, counted from midnight UTC.
     #[must_use]
     pub fn start(self, at: DateTime<Utc>) -> DateTime<Utc> {
-        at.duration_trunc(self.length()).unwrap_or(at)
+        let into = TimeDelta::seconds(at.timestamp().rem_euclid(self.length().num_seconds()));
+        plus(at.with_nanosecond(0).unwrap_or(at), -into)
     }
 
     /// So many of it, in words: `hour`, `4 minutes`.

@@ -55,6 +55,8 @@ pub struct Invocation {
     pub total_duration_ms: Option<i64>,
     /// The status column.
     pub status: Arc<str>,
+    /// Whether its payload is too large to look for the job that caused it, where no column names one.
+    pub link_unread: bool,
     /// The error of the invocation itself.
     pub error_message: Option<Arc<str>>,
     /// Whether there is a stack trace (which alone counts as an error, too).
@@ -133,6 +135,10 @@ pub struct Children {
     pub jobs_stuck_themselves: u64,
     /// The last time any of the rows was written.
     pub touched_at: Option<DateTime<Utc>>,
+    /// Whether there are more events than were counted; all counts of events are "at least" then.
+    pub more_events: bool,
+    /// Whether there are more jobs than were counted.
+    pub more_jobs: bool,
     /// The first failed job, for a preview; most rows have none.
     pub first_failure: Option<Box<FailedJob>>,
 }
@@ -170,6 +176,9 @@ pub struct JobCounts {
     pub running: u64,
     /// Will never end.
     pub stuck: u64,
+    /// Whether there are more than were counted.
+    #[serde(skip_serializing_if = "std::ops::Not::not")]
+    pub at_least: bool,
 }
 
 /// A row of the invocation list.
@@ -186,7 +195,7 @@ impl Listed {
     #[must_use]
     pub fn verdict(&self, now: DateTime<Utc>, stale_after: TimeDelta) -> Verdict {
         let Self { invocation, children } = self;
-        judge(
+        let mut verdict = judge(
             &Facts {
                 status: &invocation.status,
                 has_error: invocation.has_error(),
@@ -198,13 +207,17 @@ impl Listed {
             },
             now,
             stale_after,
-        )
+        );
+        if children.more_events || children.more_jobs {
+            verdict.reason.iter_mut().for_each(|reason| reason.push_str(" at least"));
+        }
+        verdict
     }
 
     /// Its jobs by effective status.
     #[must_use]
     pub fn jobs(&self) -> JobCounts {
-        let Children { jobs_run, jobs_failed, jobs_unfinished, jobs_stuck_themselves, .. } = self.children;
+        let Children { jobs_run, jobs_failed, jobs_unfinished, jobs_stuck_themselves, more_jobs, .. } = self.children;
         let ended = Recorded::parse(&self.invocation.status).is_finished();
         let stuck = if ended { jobs_unfinished } else { jobs_stuck_themselves };
         JobCounts {
@@ -213,6 +226,7 @@ impl Listed {
             failed: jobs_failed,
             running: jobs_unfinished.saturating_sub(stuck),
             stuck,
+            at_least: more_jobs,
         }
     }
 

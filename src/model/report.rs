@@ -7,12 +7,14 @@ use uuid::Uuid;
 use super::flow::{EventCounts, Flow, Kind, Node};
 use super::invocation::{JobCounts, Link, Listed};
 use super::status::Effective;
+use super::text::is_cut_name;
 
 /// An invocation of the list.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize)]
 #[expect(missing_docs, reason = "the fields are those of the row, documented in model::invocation")]
 pub struct Listing<'a> {
     pub id: Uuid,
+    #[serde(serialize_with = "super::time::serialize")]
     pub created_at: DateTime<Utc>,
     pub correlation_id: Option<&'a str>,
     pub source_function: &'a str,
@@ -28,6 +30,12 @@ pub struct Listing<'a> {
     pub jobs: JobCounts,
     pub parent_job_id: Option<Uuid>,
     pub link: Option<Link>,
+    /// The payload is too large to look for the parent job in it.
+    #[serde(skip_serializing_if = "std::ops::Not::not")]
+    pub link_unread: bool,
+    /// The fields of which only the beginning was read.
+    #[serde(rename = "_truncated", skip_serializing_if = "Vec::is_empty")]
+    pub truncated: Vec<&'static str>,
 }
 
 impl<'a> Listing<'a> {
@@ -36,6 +44,15 @@ impl<'a> Listing<'a> {
     pub fn new(row: &'a Listed, now: DateTime<Utc>, stale_after: TimeDelta) -> Self {
         let (invocation, children) = (&row.invocation, &row.children);
         let verdict = row.verdict(now, stale_after);
+        let names = [
+            ("correlation_id", invocation.correlation_id.as_deref()),
+            ("source_function", Some(&*invocation.source_function)),
+            ("source_system", invocation.source_system.as_deref()),
+            ("source_operation", invocation.source_operation.as_deref()),
+            ("source_table", invocation.source_table.as_deref()),
+            ("source_user_email", invocation.source_user_email.as_deref()),
+            ("status", Some(&*invocation.status)),
+        ];
         Self {
             id: invocation.id,
             created_at: invocation.created_at,
@@ -53,10 +70,17 @@ impl<'a> Listing<'a> {
                 checked: children.events_checked,
                 detected: children.events_detected,
                 failed: children.events_failed,
+                at_least: children.more_events,
             },
             jobs: row.jobs(),
             parent_job_id: invocation.parent.map(|parent| parent.job),
             link: invocation.parent.map(|parent| parent.link),
+            link_unread: invocation.link_unread,
+            truncated: names
+                .into_iter()
+                .filter(|(_, text)| text.is_some_and(is_cut_name))
+                .map(|(name, _)| name)
+                .collect(),
         }
     }
 }
@@ -72,6 +96,7 @@ struct NodeReport<'a> {
     reason: Option<&'a str>,
     #[serde(skip_serializing_if = "Option::is_none")]
     detected: Option<bool>,
+    #[serde(serialize_with = "super::time::serialize")]
     started_at: DateTime<Utc>,
     duration_ms: Option<i64>,
     error: Option<&'a str>,

@@ -233,7 +233,10 @@ pub mod sql {
                   from @schema.{table} {alias} where {alias}.invocation_id = i.id and ({failed} or not {ended})) below_{alias}"
             )
         };
-        let names = format!(", array_agg(j.job_name) filter (where {JOB_FAILED}) as names");
+        let names = format!(
+            ", array_agg(left(j.job_name, {})) filter (where {JOB_FAILED}) as names",
+            super::super::text::LONGEST_NAME + 1
+        );
         let joins = below("event_executions", 'e', EVENT_FAILED, &finished('e'), "")
             + &below("job_executions", 'j', JOB_FAILED, &finished('j'), &names);
         let failed = format!("({INVOCATION_FAILED} or below_e.failed or below_j.failed)");

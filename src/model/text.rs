@@ -4,6 +4,30 @@ use std::borrow::Cow;
 
 use chrono::TimeDelta;
 
+/// Characters of a name or an id that are read; longer ones are cut, which is marked.
+pub const LONGEST_NAME: usize = 1_000;
+/// Stands at the end of what was cut.
+const CUT: char = '…';
+
+/// At most so many characters, and a mark where there were more.
+#[must_use]
+pub fn cut(mut text: String, most: usize) -> String {
+    // Most texts have fewer bytes even.
+    if text.len() > most
+        && let Some((end, _)) = text.char_indices().nth(most)
+    {
+        text.truncate(end);
+        text.push(CUT);
+    }
+    text
+}
+
+/// Whether this is what [`cut`] left of a longer name.
+#[must_use]
+pub fn is_cut_name(text: &str) -> bool {
+    text.len() > LONGEST_NAME && text.ends_with(CUT) && text.chars().count() == LONGEST_NAME + 1
+}
+
 /// Replaces what could move a cursor, change a mode, reorder or hide text: control characters become `·` (line breaks
 /// and tabs a space), bidirectional controls and zero-width characters vanish into `·` too.
 #[must_use]
@@ -137,6 +161,12 @@ pub fn bytes(count: usize) -> String {
     }
 }
 
+/// Stands before a count where there may be more.
+#[must_use]
+pub fn at_least(more: bool) -> &'static str {
+    if more { "at least " } else { "" }
+}
+
 /// `1 job`, `2 jobs`.
 #[must_use]
 pub fn plural(count: u64, noun: &str) -> String {
@@ -154,6 +184,14 @@ mod tests {
         assert_eq!(clean("one\ntwo\tthree\0"), "one two three·");
         assert_eq!(clean("abc\u{202e}fed\u{200b}"), "abc·fed·");
         assert_eq!(clean_lines("a\u{1b}\nb").collect::<Vec<_>>(), ["a·", "b"]);
+    }
+
+    #[test]
+    fn what_is_too_long_is_cut_and_marked() {
+        assert_eq!(cut("日本語".to_owned(), 3), "日本語");
+        assert_eq!(cut("日本語x".to_owned(), 3), "日本語…");
+        let long = cut("é".repeat(LONGEST_NAME + 1), LONGEST_NAME);
+        assert!(is_cut_name(&long) && !is_cut_name(&"é".repeat(LONGEST_NAME)));
     }
 
     #[test]

@@ -9,10 +9,12 @@ use sqlx::migrate::{Migrate as _, MigrateError};
 use sqlx::postgres::{PgConnectOptions, PgConnection};
 use sqlx::{AssertSqlSafe, ConnectOptions, Connection, Executor};
 
+use super::answer::within;
 use super::config::Config;
 use super::error::StoreError;
 use super::migrations::{TABLE, migrator};
 use super::sql::{OWNED_BY_RULER, identifier, in_schema, revocation};
+use super::time::Timestamp;
 use super::trust::{self, Purpose};
 
 pub use create::{Passwords, Roles, create_database};
@@ -146,13 +148,7 @@ pub async fn grant(admin: &Config) -> Result<(), StoreError> {
 pub(super) async fn connect(config: &Config, options: PgConnectOptions) -> Result<PgConnection, StoreError> {
     // Not even a slow statement is logged: it may hold a password.
     let options = options.disable_statement_logging();
-    match tokio::time::timeout(CONNECT_LIMIT, PgConnection::connect_with(&options)).await {
-        Ok(result) => result.map_err(|error| StoreError::at(config, error)),
-        Err(elapsed) => {
-            let reason = format!("no answer within {} s", CONNECT_LIMIT.as_secs());
-            Err(StoreError::Unreachable { target: format!("PostgreSQL at {config}"), reason, source: elapsed.into() })
-        }
-    }
+    within(CONNECT_LIMIT, config, PgConnection::connect_with(&options)).await.map_err(|error| error.named(config))
 }
 
 fn roles(config: &Config) -> AssertSqlSafe<String> {
@@ -201,13 +197,13 @@ async fn read_status(connection: &mut PgConnection, schema: &str) -> Result<Data
     .await?;
     let mut applied: BTreeMap<i64, (DateTime<Utc>, Vec<u8>)> = BTreeMap::new();
     if tracked {
-        let rows: Vec<(i64, DateTime<Utc>, Vec<u8>)> = sqlx::query_as(in_schema(
+        let rows: Vec<(i64, Timestamp, Vec<u8>)> = sqlx::query_as(in_schema(
             "SELECT version, installed_on, checksum FROM @schema.obs_tui_migrations WHERE success",
             schema,
         ))
         .fetch_all(&mut *connection)
         .await?;
-        applied.extend(rows.into_iter().map(|(version, at, checksum)| (version, (at, checksum))));
+        applied.extend(rows.into_iter().map(|(version, at, checksum)| (version, (at.0, checksum))));
     }
     let migrations = migrator(schema)
         .iter()

@@ -97,6 +97,11 @@ impl Capabilities {
         self.columns.contains_key(table)
     }
 
+    /// The columns of a table.
+    pub fn columns(&self, table: &str) -> impl Iterator<Item = &str> {
+        self.columns.get(table).into_iter().flatten().map(String::as_str)
+    }
+
     /// Whether a column can be read.
     #[must_use]
     pub fn column(&self, table: &str, column: &str) -> bool {

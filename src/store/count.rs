@@ -2,6 +2,7 @@
 //! with.
 //! `$1` is the first moment that counts, `$2` the first that does not.
 
+use super::read::bound;
 use crate::model::hourly::Step;
 use crate::model::spread::STEPS;
 use crate::model::status::sql;
@@ -25,18 +26,21 @@ pub(super) fn invocations(step: Step) -> String {
     format!(
         "select at, function, count(*) as total, count(*) filter (where ok) as ok, \
                 count(*) filter (where failed) as failed, \
-                coalesce(sum(detected), 0)::bigint as events_detected, coalesce(sum(jobs), 0)::bigint as jobs_run, \
+                {} as events_detected, {} as jobs_run, \
                 avg(ms)::float8 as avg_ms, min(ms)::bigint as min_ms, max(ms)::bigint as max_ms, \
                 percentile_cont(0.5) within group (order by ms)::float8 as p50_ms, \
                 percentile_cont(0.95) within group (order by ms)::float8 as p95_ms, \
                 array[{}]::int[] as spread \
-         from (select {} as at, i.source_function as function, i.total_duration_ms as ms, \
+         from (select {} as at, {} as function, i.total_duration_ms as ms, \
                       i.events_detected_count as detected, i.total_jobs_run as jobs, {failed} as failed, {ok} as ok, \
                       width_bucket(i.total_duration_ms, array[{}]) as class \
                from @schema.invocations i{joins} where i.created_at >= $1 and i.created_at < $2) counted \
          group by at, function",
+        bound::count("sum(detected)"),
+        bound::count("sum(jobs)"),
         classes.join(", "),
         start(step, "i.created_at"),
+        bound::key("i.source_function"),
         bounds.join(", "),
     )
 }
@@ -48,25 +52,30 @@ pub(super) fn pieces(step: Step) -> String {
     let sql::Outcome { joins, failed, ok } = sql::outcome();
     format!(
         "with judged as materialized (\
-           select {} as at, i.source_function as function, i.total_duration_ms::bigint as ms, \
+           select {} as at, {} as function, {} as ms, \
                   i.events_detected_count as detected, i.total_jobs_run as jobs, {failed} as failed, {ok} as ok, \
                   below_j.names as names \
            from @schema.invocations i{joins} where i.created_at >= $1 and i.created_at < $2) \
          select at, function, null as name, count(*) as total, count(*) filter (where ok) as ok, \
-                count(*) filter (where failed) as failed, coalesce(sum(detected), 0)::bigint as events_detected, \
-                coalesce(sum(jobs), 0)::bigint as jobs_run, array_agg(ms) filter (where ms is not null) as durations \
+                count(*) filter (where failed) as failed, {} as events_detected, \
+                {} as jobs_run, array_agg(ms) filter (where ms is not null) as durations \
          from judged group by at, function \
          union all \
          (select at, function, name, count(*), 0, 0, 0, 0, null from judged cross join unnest(names) as name \
           group by at, function, name order by 4 desc, 1, 2, 3 limit {MOST_NAMES})",
         start(step, "i.created_at"),
+        bound::name("i.source_function"),
+        bound::milliseconds("i.total_duration_ms"),
+        bound::count("sum(detected)"),
+        bound::count("sum(jobs)"),
     )
 }
 
 /// A select with the columns `at`, `function`, `name` and `count`: the jobs that failed.
 pub(super) fn failed_jobs(step: Step) -> String {
     let jobs = format!(
-        "select j.job_name as name from @schema.job_executions j where j.invocation_id = i.id and {}",
+        "select {} as name from @schema.job_executions j where j.invocation_id = i.id and {}",
+        bound::key("j.job_name"),
         sql::JOB_FAILED
     );
     names(step, &jobs)
@@ -74,19 +83,21 @@ pub(super) fn failed_jobs(step: Step) -> String {
 
 /// A select with the columns `at`, `function`, `name` and `count`: the events that were detected.
 pub(super) fn detected_events(step: Step) -> String {
-    names(
-        step,
-        "select e.event_name as name from @schema.event_executions e where e.invocation_id = i.id and e.detected",
-    )
+    let events = format!(
+        "select {} as name from @schema.event_executions e where e.invocation_id = i.id and e.detected",
+        bound::key("e.event_name")
+    );
+    names(step, &events)
 }
 
 fn names(step: Step, below: &str) -> String {
     format!(
-        "select {} as at, i.source_function as function, below.name, count(*) as count \
+        "select {} as at, {} as function, below.name, count(*) as count \
          from @schema.invocations i cross join lateral ({below}{}) below \
          where i.created_at >= $1 and i.created_at < $2 \
          group by 1, 2, 3 order by 4 desc, 1, 2, 3 limit {MOST_NAMES}",
         start(step, "i.created_at"),
+        bound::key("i.source_function"),
         sql::PROBE,
     )
 }

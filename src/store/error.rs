@@ -10,6 +10,9 @@ pub type Cause = Box<dyn Error + Send + Sync>;
 /// The longest text of a server that is repeated, in characters.
 const LONGEST_REASON: usize = 400;
 
+/// What could not be reached, where nobody says which.
+const SERVER: &str = "PostgreSQL";
+
 /// An error of the store.
 #[derive(Debug, thiserror::Error)]
 pub enum StoreError {
@@ -101,6 +104,12 @@ pub enum StoreError {
         /// The error underneath.
         source: Cause,
     },
+    /// A panic on the way to an answer: the driver did not expect what the server sent, or we did not.
+    #[error("the answer could not be read: {reason}. That is an error in obs-tui or in the server: please report it")]
+    Internal {
+        /// The message of the panic.
+        reason: String,
+    },
     /// Anything else.
     #[error("PostgreSQL reports: {reason}. The log of the server may say more")]
     Other {
@@ -116,6 +125,21 @@ impl StoreError {
     #[must_use]
     pub fn at(config: &Config, error: sqlx::Error) -> Self {
         classify(Some(config.to_string()), error)
+    }
+
+    /// Names the database where the error does not.
+    #[cfg(feature = "tui")]
+    #[must_use]
+    pub(super) fn named(mut self, config: &Config) -> Self {
+        if let Self::Unreachable { target, .. } | Self::Refused { target, .. } | Self::MissingDatabase { target, .. } =
+            &mut self
+        {
+            *target = match target.as_str() {
+                SERVER => format!("{SERVER} at {config}"),
+                _ => config.to_string(),
+            };
+        }
+        self
     }
 
     /// Whether there was no way to get a session: nobody answers, the login is refused, the database is missing.
@@ -153,8 +177,8 @@ fn classify(target: Option<String>, error: sqlx::Error) -> StoreError {
     };
     let source: Cause = Box::new(error);
     let target = match (&kind, target) {
-        (Kind::Unreachable, Some(target)) => format!("PostgreSQL at {target}"),
-        (Kind::Unreachable, None) => "PostgreSQL".to_owned(),
+        (Kind::Unreachable, Some(target)) => format!("{SERVER} at {target}"),
+        (Kind::Unreachable, None) => SERVER.to_owned(),
         (_, target) => target.unwrap_or_else(|| "the database".to_owned()),
     };
     match kind {

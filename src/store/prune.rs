@@ -8,6 +8,7 @@ use super::admin::connect;
 use super::config::Config;
 use super::error::StoreError;
 use super::sql::in_schema;
+use super::time::Timestamp;
 use super::trust::{self, Purpose};
 
 /// Invocations that one statement deletes; each may have hundreds of events and jobs.
@@ -23,7 +24,7 @@ pub async fn count(config: &Config, before: DateTime<Utc>) -> Result<u64, StoreE
     trust::check_tables(&mut connection, &config.schema, Purpose::Write).await?;
     let count: i64 =
         sqlx::query_scalar(in_schema("select count(*) from @schema.invocations where created_at < $1", &config.schema))
-            .bind(before)
+            .bind(Timestamp(before))
             .fetch_one(&mut connection)
             .await?;
     connection.close().await?;
@@ -47,7 +48,7 @@ pub async fn prune(config: &Config, before: DateTime<Utc>, mut progress: impl Fn
     let mut deleted = 0;
     loop {
         let batch = sqlx::query(AssertSqlSafe(statement.0.clone()))
-            .bind(before)
+            .bind(Timestamp(before))
             .bind(BATCH)
             .execute(&mut connection)
             .await?

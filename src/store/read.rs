@@ -1,5 +1,6 @@
 //! What the explorer and the command line read. Nothing here writes: the session itself is read-only.
 
+pub(super) mod bound;
 mod cascade;
 mod failures;
 mod filter;
@@ -14,22 +15,25 @@ mod steps;
 mod values;
 
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
-use std::time::Duration;
 
 use chrono::{DateTime, TimeDelta, Utc};
 use serde_json::Value;
 use sqlx::postgres::PgConnectOptions;
-use sqlx::types::Json;
 use sqlx::{Connection, PgConnection};
 use tokio::sync::Semaphore;
 use uuid::Uuid;
 
+use super::answer::{CONNECT_TIME, within};
 use super::capabilities::Capabilities;
 use super::config::{Config, Secret};
 use super::error::StoreError;
+use super::sql::{identifier, literal};
+use super::time::Timestamp;
 use crate::clock::Clock;
 use crate::model::flow::Kind;
 use crate::model::invocation::{JobLog, Server};
+use crate::model::text::cut;
+use crate::model::time::plus;
 
 pub use cascade::{MOST_INVOCATIONS, Seed};
 pub use listen::Listener;
@@ -37,14 +41,14 @@ pub use page::PageQuery;
 pub use search::MOST_COUNTED;
 
 use page::Values;
-use session::{Session, State, in_time, no_answer};
+use session::{Session, State, in_time};
 
 /// Lines of `job_logs` that are read at the most for one node.
 pub const MOST_JOB_LOGS: i64 = 5_000;
+/// Characters of a line's message, and of its data, that are read.
+const MOST_LOG_CHARACTERS: usize = 8_192;
 /// Connections that are open at the most.
 const CONNECTIONS: usize = 2;
-/// How long the server may take to let a session in.
-const CONNECT_TIME: Duration = Duration::from_secs(5);
 
 /// Reads one database over at most two connections, which are opened when they are needed; a [`Listener`] is one of them.
 /// Clones share them.
@@ -111,19 +115,20 @@ impl Reader {
             Some(idle) => idle,
             // The server may be another one now, or migrated: it is asked again what it holds.
             None => {
-                let mut connection = self.connect().await.map_err(at)?;
-                let capabilities = in_time(Capabilities::probe(&mut connection, &inner.config.schema)).await?;
+                let mut connection = self.connect().await?;
+                let capabilities =
+                    in_time(&inner.config, Capabilities::probe(&mut connection, &inner.config.schema)).await?;
                 (connection, State::Transaction, Arc::new(capabilities))
             }
         };
         Ok(Session::new(connection, state, capabilities, inner, permit))
     }
 
-    async fn connect(&self) -> Result<PgConnection, sqlx::Error> {
+    async fn connect(&self) -> Result<PgConnection, StoreError> {
         let options = self.inner.options();
-        tokio::time::timeout(CONNECT_TIME, PgConnection::connect_with(&options))
+        within(CONNECT_TIME, &self.inner.config, PgConnection::connect_with(&options))
             .await
-            .unwrap_or_else(|_| Err(no_answer(CONNECT_TIME)))
+            .map_err(|error| error.named(&self.inner.config))
     }
 
     /// Connects with this password from now on.
@@ -153,17 +158,29 @@ impl Reader {
     /// # Errors
     /// When the database does not answer in time.
     pub async fn row(&self, kind: Kind, id: Uuid) -> Result<Option<Value>, StoreError> {
-        let sql = match kind {
-            Kind::Invocation => "select to_jsonb(t) from @schema.invocations t where t.id = $1",
-            Kind::Event => "select to_jsonb(t) from @schema.event_executions t where t.id = $1",
-            Kind::Job => "select to_jsonb(t) from @schema.job_executions t where t.id = $1",
+        let table = match kind {
+            Kind::Invocation => "invocations",
+            Kind::Event => "event_executions",
+            Kind::Job => "job_executions",
         };
+        let mut session = self.session().await?;
+        let columns: Vec<String> = (session.capabilities.columns(table))
+            .map(|column| format!("({}, {})", literal(column), bound::column(&identifier(column))))
+            .collect();
+        // One by one: a value that cannot be read hides no other.
+        let sql = format!(
+            "select c.* from @schema.{table} t cross join lateral \
+             (values {}) c (name, text, size, is_text) where t.id = $1",
+            columns.join(", ")
+        );
         let mut values = Values::default();
         values.add(id)?;
-        let mut session = self.session().await?;
-        let row: Option<(Value,)> = session.fetch_first(sql, values.inner).await?;
+        type Column = (String, Option<String>, Option<i32>, bool);
+        let columns: Vec<Column> = session.fetch_all(&sql, values.inner).await?;
         session.done();
-        Ok(row.map(|(row,)| row))
+        let column = |(name, text, size, is_text)| (name, bound::value(text, size, is_text));
+        let row: serde_json::Map<String, Value> = columns.into_iter().map(column).collect();
+        Ok(Some(row).filter(|row| !row.is_empty()).map(Value::Object))
     }
 
     /// Lines of the table `job_logs` of these jobs, oldest first, and whether that is all; none where there is no such table.
@@ -176,26 +193,38 @@ impl Reader {
             session.done();
             return Ok((Vec::new(), true));
         }
-        type Row = (Option<DateTime<Utc>>, Uuid, Option<String>, Option<String>, Option<Json<Value>>, Option<String>);
-        let sql = "select created_at, job_execution_id, level, message, data, source from @schema.job_logs \
-             where job_execution_id = any($1) order by created_at, id limit $2";
+        type Row =
+            (Option<Timestamp>, Uuid, Option<String>, Option<String>, Option<String>, Option<i32>, Option<String>);
+        let sql = format!(
+            "select created_at, job_execution_id, {} as level, left(message, {}) as message, \
+                    case when pg_column_size(data) <= {} then left(data::text, {MOST_LOG_CHARACTERS}) end as data, \
+                    pg_column_size(data) as size, {} as source \
+             from @schema.job_logs where job_execution_id = any($1) order by created_at, id limit $2",
+            bound::name("level"),
+            MOST_LOG_CHARACTERS + 1,
+            bound::MOST_PAYLOAD,
+            bound::name("source"),
+        );
         let mut values = Values::default();
         values.add(jobs)?;
         values.add(MOST_JOB_LOGS + 1)?;
-        let mut rows: Vec<Row> = session.fetch_all(sql, values.inner).await?;
+        let mut rows: Vec<Row> = session.fetch_all(&sql, values.inner).await?;
         session.done();
         let most = usize::try_from(MOST_JOB_LOGS).unwrap_or(usize::MAX);
         let complete = rows.len() <= most;
         rows.truncate(most);
         let lines = rows
             .into_iter()
-            .map(|(created_at, job_execution_id, level, message, data, source)| JobLog {
-                created_at: created_at.unwrap_or_default(),
+            .map(|(created_at, job_execution_id, level, message, data, size, source)| JobLog {
+                created_at: created_at.unwrap_or_default().0,
                 job_execution_id,
-                level: level.unwrap_or_default(),
-                message: message.unwrap_or_default(),
-                data: data.map_or(Value::Null, |data| data.0),
-                source,
+                level: bound::cut_name(level.unwrap_or_default()),
+                message: cut(message.unwrap_or_default(), MOST_LOG_CHARACTERS),
+                data: match data {
+                    Some(text) => bound::json_or_text(text, MOST_LOG_CHARACTERS),
+                    None => bound::value(None, size, false),
+                },
+                source: source.map(bound::cut_name),
             })
             .collect();
         Ok((lines, complete))
@@ -218,5 +247,5 @@ impl Reader {
 
 /// When an unfinished row that was last written before this moment is stuck.
 fn stale_before(now: DateTime<Utc>, stale_after: TimeDelta) -> DateTime<Utc> {
-    now.checked_sub_signed(stale_after).unwrap_or(DateTime::<Utc>::MIN_UTC)
+    plus(now, -stale_after)
 }

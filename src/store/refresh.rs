@@ -9,8 +9,10 @@ use super::config::Config;
 use super::count;
 use super::error::StoreError;
 use super::sql::in_schema;
+use super::time::Timestamp;
 use super::trust::{self, Purpose};
 use crate::model::hourly::{Step, start_of_hour};
+use crate::model::time::plus;
 
 /// Hours before the last filled one that are counted again: rows come late, and what ran then has ended since.
 const MARGIN: TimeDelta = TimeDelta::hours(3);
@@ -92,13 +94,16 @@ pub async fn refresh(
         Since::Moment(at) => Some(at),
         Since::FirstRow => None,
         Since::LastTime => {
-            let last: Option<DateTime<Utc>> = sqlx::query_scalar(in_schema(
-                "select max(hour_bucket) from @schema.metrics_hourly where duration_counts is not null",
+            let last: Option<Timestamp> = sqlx::query_scalar(in_schema(
+                // An hour that has not come yet, as `infinity`, would leave nothing to be counted.
+                "select max(hour_bucket) from @schema.metrics_hourly \
+                 where duration_counts is not null and hour_bucket <= $1",
                 schema,
             ))
+            .bind(Timestamp(now))
             .fetch_one(&mut connection)
             .await?;
-            last.map(|last| last - MARGIN)
+            last.map(|last| plus(last.0, -MARGIN))
         }
     };
     let mut report = Report { hours: 0, rows: 0, first: None, view: View::Absent, may_create: Vec::new() };
@@ -109,7 +114,7 @@ pub async fn refresh(
         report.hours += 1;
         report.first.get_or_insert(hour);
         progress(hour);
-        next = hour + TimeDelta::hours(1);
+        next = plus(hour, TimeDelta::hours(1));
     }
     report.view = refresh_view(&mut connection, schema).await?;
     report.may_create = trust::may_create(&mut connection, schema).await?;
@@ -126,16 +131,16 @@ async fn first_hour(
 ) -> Result<Option<DateTime<Utc>>, StoreError> {
     // Moments that PostgreSQL cannot hold are left out of the question.
     let from = (from != DateTime::<Utc>::MIN_UTC).then_some(from);
-    let first: Option<DateTime<Utc>> = sqlx::query_scalar(in_schema(
-        "select created_at from @schema.invocations where created_at <= $2 and created_at >= coalesce($1, '-infinity') \
+    let first: Option<Timestamp> = sqlx::query_scalar(in_schema(
+        "select created_at from @schema.invocations where created_at <= $2 and created_at >= coalesce($1, '-infinity') and created_at > '-infinity' \
          order by created_at limit 1",
         schema,
     ))
-    .bind(from)
-    .bind(now)
+    .bind(from.map(Timestamp))
+    .bind(Timestamp(now))
     .fetch_optional(connection)
     .await?;
-    Ok(first.map(start_of_hour))
+    Ok(first.map(|first| start_of_hour(first.0)))
 }
 
 /// Counts one hour; gives how many rows were written.
@@ -175,8 +180,8 @@ async fn fill(connection: &mut PgConnection, schema: &str, hour: DateTime<Utc>) 
         names(&count::failed_jobs(Step::Hour)),
     );
     let done = sqlx::query(in_schema(&statement, schema))
-        .bind(hour)
-        .bind(hour + TimeDelta::hours(1))
+        .bind(Timestamp(hour))
+        .bind(Timestamp(plus(hour, TimeDelta::hours(1))))
         .execute(connection)
         .await?;
     Ok(done.rows_affected())

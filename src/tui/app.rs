@@ -32,6 +32,7 @@ use super::keymap::Keymap;
 use super::msg::{Action, Failure, FailureKind, View};
 use crate::model::invocation::Server;
 use crate::model::text::shell_word;
+use crate::model::time::{self, Shown};
 
 /// From so many rows on, the header has a second line.
 const TALL: u16 = 30;
@@ -409,6 +410,18 @@ impl App {
     pub fn local(&self, at: DateTime<Utc>) -> NaiveDateTime {
         let ahead = if self.local_time { self.settings.local_offset_seconds } else { 0 };
         (at.naive_utc()).checked_add_signed(TimeDelta::seconds(i64::from(ahead))).unwrap_or(at.naive_utc())
+    }
+
+    /// A moment in the time zone that is shown, in a form of `strftime`, or the word for one without a date.
+    #[must_use]
+    pub fn shown<'f>(&self, at: DateTime<Utc>, form: &'f str) -> Shown<'f> {
+        time::shown(at, self.local(at), form)
+    }
+
+    /// Whether day and month alone would be taken for those of this year.
+    #[must_use]
+    pub fn is_of_another_year(&self, at: DateTime<Utc>) -> bool {
+        (self.now - at).num_days().abs() > 300
     }
 
     /// What stands behind a time: `Z` for UTC, nothing for local time.

@@ -19,6 +19,8 @@ use super::msg::{Cmd, Failure, Msg, View};
 use crate::clock::Clock;
 use crate::logs::{Level, LogError, LogLine, LogPage, LogQuery, LokiClient, Origin};
 use crate::model::invocation::{JobLog, Page};
+use crate::model::time;
+use crate::store::answer::caught;
 use crate::store::config::Secret;
 use crate::store::error::StoreError;
 use crate::store::read::{PageQuery, Reader, Seed};
@@ -150,26 +152,26 @@ impl Effects {
                 self.ask(class, async move {
                     // The loop that receives it may have ended.
                     let found = |found| drop(answers.send(Msg::Found(request, found)));
-                    let page = reader.search(&query, now, stale_after, found).await;
-                    Msg::Page(request, answer(told(&reader, &answers, page)))
+                    let page = answer(reader.search(&query, now, stale_after, found)).await;
+                    Msg::Page(request, told(&reader, &answers, page))
                 });
             }
             Cmd::Known { request, since } => {
-                self.ask(Class::Known, async move { Msg::Known(request, answer(reader.known(since).await)) });
+                self.ask(Class::Known, async move { Msg::Known(request, answer(reader.known(since)).await) });
             }
             Cmd::Count { request, filter } => self.ask(Class::Count, async move {
                 let query = PageQuery { filter, ..PageQuery::default() };
-                Msg::Count(request, answer(reader.count(&query, now, stale_after).await))
+                Msg::Count(request, answer(reader.count(&query, now, stale_after)).await)
             }),
             Cmd::Changes { request, filter, since, unfinished, limit } => {
                 let (look, clock) = (Arc::clone(&self.look), self.clock.clone());
                 self.ask(Class::Page, async move {
                     let query = PageQuery { filter, limit, ..PageQuery::default() };
                     let began = clock.elapsed();
-                    let changes = reader.changes(&query, since, &unfinished, now, stale_after).await;
+                    let changes = answer(reader.changes(&query, since, &unfinished, now, stale_after)).await;
                     let took = clock.elapsed().saturating_sub(began);
                     look.store(u32::try_from(took.as_millis()).unwrap_or(u32::MAX), Ordering::Relaxed);
-                    Msg::Changes(request, answer(told(&reader, &answers, changes)))
+                    Msg::Changes(request, told(&reader, &answers, changes))
                 });
             }
             Cmd::Listen => {
@@ -183,44 +185,49 @@ impl Effects {
             Cmd::Unlisten => self.give_up(&[Class::Listen]),
             Cmd::Inside { request, invocation } => self.ask(Class::Inside, async move {
                 tokio::time::sleep(REST).await;
-                Msg::Inside(request, answer(reader.inside(invocation).await))
+                Msg::Inside(request, answer(reader.inside(invocation)).await)
             }),
             Cmd::Values { request, ids, path } => self.ask(Class::Values, async move {
                 tokio::time::sleep(REST).await;
-                Msg::Values(request, answer(reader.payload_values(&ids, &path).await))
+                Msg::Values(request, answer(reader.payload_values(&ids, &path)).await)
             }),
             Cmd::Cascade { request, invocation } => self.ask(Class::Cascade, async move {
-                let rows = answer(reader.cascade(Seed::invocation(invocation)).await);
+                let rows = answer(reader.cascade(Seed::invocation(invocation))).await;
                 Msg::Cascade(request, rows.map(|rows| Some(rows).filter(|rows| !rows.invocations.is_empty())))
             }),
             Cmd::Row { request, kind, id } => {
-                self.ask(Class::Row, async move { Msg::Row(request, answer(reader.row(kind, id).await)) });
+                self.ask(Class::Row, async move { Msg::Row(request, answer(reader.row(kind, id)).await) });
             }
             Cmd::Hourly { request, from, to, step } => self.ask(Class::Hourly, async move {
                 // The loop that receives it may have ended.
                 let told = |so_far| drop(answers.send(Msg::HourlySoFar(request, so_far)));
-                Msg::Hourly(request, answer(reader.count_hours(from, to, step, now, told).await))
+                Msg::Hourly(request, answer(reader.count_hours(from, to, step, now, told)).await)
             }),
             Cmd::Compare { request, left, right } => self.ask(Class::Compare, async move {
                 // One after the other: what else is asked gets its turn between them.
-                let left = reader.cascade(Seed::invocation(left)).await;
-                let both = match left {
-                    Ok(left) => reader.cascade(Seed::invocation(right)).await.map(|right| (left, right)),
-                    Err(error) => Err(error),
+                let both = async {
+                    let left = reader.cascade(Seed::invocation(left)).await?;
+                    Ok((left, reader.cascade(Seed::invocation(right)).await?))
                 };
-                Msg::Compared(request, answer(both))
+                Msg::Compared(request, answer(both).await)
             }),
             Cmd::Failures { request, from, to } => self
-                .ask(Class::Failures, async move { Msg::Failures(request, answer(reader.failures(from, to).await)) }),
+                .ask(Class::Failures, async move { Msg::Failures(request, answer(reader.failures(from, to)).await) }),
             Cmd::JobStats { request, from, to } => self
-                .ask(Class::JobStats, async move { Msg::JobStats(request, answer(reader.job_stats(from, to).await)) }),
+                .ask(Class::JobStats, async move { Msg::JobStats(request, answer(reader.job_stats(from, to)).await) }),
             Cmd::Logs { request, query, jobs } => {
                 if let Some(query) = query {
                     let logs = self.logs.clone();
                     self.ask(Class::Loki, async move {
-                        let page = match logs {
-                            Ok(logs) => logs.fetch(&query).await,
-                            Err(error) => Err(error),
+                        let page = async {
+                            Ok::<_, StoreError>(match logs {
+                                Ok(logs) => logs.fetch(&query).await,
+                                Err(error) => Err(error),
+                            })
+                        };
+                        let page = match caught(page).await {
+                            Ok(page) => page,
+                            Err(panic) => Err(LogError::Malformed(panic.to_string())),
                         };
                         Msg::Logs(request, page)
                     });
@@ -229,7 +236,7 @@ impl Effects {
                     let clock = self.clock.clone();
                     self.ask(Class::TableLogs, async move {
                         let start = clock.elapsed();
-                        let lines = answer(reader.job_logs(&jobs).await);
+                        let lines = answer(reader.job_logs(&jobs)).await;
                         let took = clock.elapsed().saturating_sub(start);
                         Msg::TableLogs(request, lines.map(|(lines, complete)| table_page(lines, complete, took)))
                     });
@@ -310,13 +317,18 @@ impl Effects {
     }
 }
 
-fn answer<T>(result: Result<T, StoreError>) -> Result<T, Failure> {
-    result.map_err(|error| match error {
+/// Every request of the store passes here: a panic in it is an error of what asked.
+async fn answer<T>(request: impl Future<Output = Result<T, StoreError>>) -> Result<T, Failure> {
+    caught(request).await.map_err(failure)
+}
+
+fn failure(error: StoreError) -> Failure {
+    match error {
         StoreError::Unreachable { .. } => Failure::unreachable(error.to_string()),
         StoreError::Refused { .. } => Failure::refused(error.to_string()),
         StoreError::MissingDatabase { .. } => Failure::absent(error.to_string()),
         _ => Failure::other(error.to_string()),
-    })
+    }
 }
 
 /// Hints at what is written, not too often, until there is no more to be heard: gives why.
@@ -336,7 +348,7 @@ async fn listen(reader: &Reader, look: &AtomicU32, clock: &Clock, answers: &Unbo
 }
 
 /// Tells first what the server is that has answered.
-fn told(reader: &Reader, answers: &UnboundedSender<Msg>, page: Result<Page, StoreError>) -> Result<Page, StoreError> {
+fn told(reader: &Reader, answers: &UnboundedSender<Msg>, page: Result<Page, Failure>) -> Result<Page, Failure> {
     if page.is_ok() {
         // The loop that receives it may have ended.
         let _ = answers.send(Msg::Server(reader.server()));
@@ -355,7 +367,7 @@ fn wait(attempt: u32, chance: f64) -> Duration {
 #[must_use]
 pub fn table_page(lines: Vec<JobLog>, complete: bool, took: Duration) -> LogPage {
     let line = |line: JobLog| LogLine {
-        at_ns: line.created_at.timestamp_nanos_opt().unwrap_or_default(),
+        at_ns: time::nanoseconds(line.created_at),
         level: Level::parse(&line.level),
         message: line.message,
         service: line.source.unwrap_or_default(),
@@ -388,7 +400,7 @@ mod tests {
         let absent = StoreError::MissingDatabase { target: "db".into(), reason: "none".into(), source: "x".into() };
         let gone = StoreError::Unreachable { target: "db".into(), reason: "gone".into(), source: "x".into() };
         let slow = StoreError::Timeout { reason: "5 s".into(), source: "x".into() };
-        let kinds = [refused, absent, gone, slow].map(|error| answer::<()>(Err(error)).unwrap_err().kind);
+        let kinds = [refused, absent, gone, slow].map(|error| failure(error).kind);
         use crate::tui::msg::FailureKind::{Other, Refused, Unreachable};
         assert_eq!(kinds, [Refused { login: true }, Refused { login: false }, Unreachable, Other]);
     }

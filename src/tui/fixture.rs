@@ -135,6 +135,7 @@ pub fn invocation(n: u128, milliseconds_ago: i64, function: &str, trigger: (&str
         total_duration_ms: Some(96),
         status: "completed".into(),
         error_message: None,
+        link_unread: false,
         has_error_stack: false,
     }
 }

@@ -8,6 +8,7 @@ use crate::model::flow::{Flow, Fold, Glyphs, Node};
 use crate::model::invocation::Listed;
 use crate::model::status::Effective;
 use crate::model::text::{clean, duration, plural};
+use crate::model::time;
 
 /// The heads of the columns of [`list_line`].
 pub const LIST_HEAD: &str =
@@ -17,6 +18,7 @@ pub const LIST_HEAD: &str =
 #[must_use]
 pub fn list_line(row: &Listed, now: DateTime<Utc>, stale_after: TimeDelta) -> String {
     let (invocation, children, jobs) = (&row.invocation, &row.children, row.jobs());
+    let more = |more: bool| if more { "+" } else { "" };
     let status = match row.verdict(now, stale_after).effective {
         Effective::NotDetected => "OK",
         effective => Theme::word(effective),
@@ -26,12 +28,13 @@ pub fn list_line(row: &Listed, now: DateTime<Utc>, stale_after: TimeDelta) -> St
         .filter(|(index, (count, _))| *count > 0 || *index == 0)
         .map(|(_, (count, mark))| format!("{mark}{count}"))
         .collect();
+    let jobs = jobs + more(children.more_jobs);
     format!(
         "{:24}  {status:<5} {:<25} {:<21} {:<6} {jobs:<9} {:>8}  {}",
-        invocation.created_at.format("%Y-%m-%dT%H:%M:%S%.3fZ"),
+        time::utc(invocation.created_at, "%Y-%m-%dT%H:%M:%S%.3fZ"),
         clean(&invocation.source_function),
         clean(&invocation.trigger()),
-        format!("{}/{}", children.events_detected, children.events_checked),
+        format!("{}/{}{}", children.events_detected, children.events_checked, more(children.more_events)),
         row.duration_ms(now).map(duration).unwrap_or_default(),
         invocation.id
     )

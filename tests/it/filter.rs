@@ -8,6 +8,7 @@ use obs_tui::model::filter::{Below, Candidate, Filter, Known, SEARCH_RANGE};
 use obs_tui::model::invocation::{Event, Job, Key, Listed};
 use obs_tui::model::status::STALE_AFTER;
 use obs_tui::store::read::{MOST_COUNTED, PageQuery, Reader, Seed};
+use obs_tui::store::time::Timestamp;
 use sqlx::{AssertSqlSafe, Connection, Executor};
 use uuid::Uuid;
 
@@ -140,14 +141,14 @@ async fn named(db: &TestDb, names: &[&str]) {
         let at = now() - TimeDelta::hours(1) + TimeDelta::minutes(i64::from(n));
         let insert = "insert into invocations (id, created_at, updated_at, source_function, correlation_id, status, source_event_payload) \
                       values ($1, $2, $2, $3, $3, 'completed', jsonb_build_object('event', jsonb_build_object($3::text, $3::text)))";
-        sqlx::query(insert).bind(id(n)).bind(at).bind(name).execute(&mut session).await.unwrap();
+        sqlx::query(insert).bind(id(n)).bind(Timestamp(at)).bind(name).execute(&mut session).await.unwrap();
         let insert = "insert into event_executions (id, invocation_id, created_at, updated_at, event_name, detected, status) \
                       values ($1, $2, $3, $3, $4, true, 'completed')";
-        let event = sqlx::query(insert).bind(id(100 + n)).bind(id(n)).bind(at).bind(name);
+        let event = sqlx::query(insert).bind(id(100 + n)).bind(id(n)).bind(Timestamp(at)).bind(name);
         event.execute(&mut session).await.unwrap();
         let insert = "insert into job_executions (id, invocation_id, event_execution_id, created_at, updated_at, job_name, status) \
                       values ($1, $2, $3, $4, $4, $5, 'completed')";
-        let job = sqlx::query(insert).bind(id(200 + n)).bind(id(n)).bind(id(100 + n)).bind(at).bind(name);
+        let job = sqlx::query(insert).bind(id(200 + n)).bind(id(n)).bind(id(100 + n)).bind(Timestamp(at)).bind(name);
         job.execute(&mut session).await.unwrap();
     }
     session.close().await.unwrap();

@@ -14,6 +14,7 @@ use obs_tui::postgres::{Cluster, Options};
 use obs_tui::store::admin::{self, Passwords, Roles};
 use obs_tui::store::config::Config;
 use obs_tui::store::read::{PageQuery, Reader, Seed};
+use obs_tui::store::time::Timestamp;
 use sqlx::{Connection, Executor, PgConnection};
 
 use crate::cli::{binary, run};
@@ -71,7 +72,7 @@ async fn insert(config: &Config, name: &str) {
                      select id, 'e', true, 'completed' from i returning id, invocation_id) \
                insert into job_executions (invocation_id, event_execution_id, job_name, status) \
                select invocation_id, id, 'j', 'failed' from e";
-    sqlx::query(sql).bind(now()).bind(name).execute(&mut session).await.unwrap();
+    sqlx::query(sql).bind(Timestamp(now())).bind(name).execute(&mut session).await.unwrap();
     session.close().await.unwrap();
 }
 

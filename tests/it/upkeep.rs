@@ -11,6 +11,7 @@ use obs_tui::store::error::StoreError;
 use obs_tui::store::prune;
 use obs_tui::store::read::{PageQuery, Reader};
 use obs_tui::store::refresh::{Report, Since, View, refresh};
+use obs_tui::store::time::Timestamp;
 use serde_json::Value;
 use sqlx::Executor;
 
@@ -93,7 +94,7 @@ async fn naive(db: &TestDb, now: DateTime<Utc>) -> Numbers {
 
 /// What stands in the table.
 async fn stored(db: &TestDb) -> Numbers {
-    type Row = (DateTime<Utc>, String, Vec<i64>, Option<Vec<i64>>, Vec<i32>, Option<Vec<f64>>);
+    type Row = (Timestamp, String, Vec<i64>, Option<Vec<i64>>, Vec<i32>, Option<Vec<f64>>);
     let mut session = common::session(&db.readonly).await;
     let rows: Vec<Row> = sqlx::query_as(
         "select hour_bucket, source_function, \
@@ -112,7 +113,7 @@ async fn stored(db: &TestDb) -> Numbers {
             spread: Spread::from_counts(&spread).unwrap(),
             averages: averages.map(|ms| ms.try_into().unwrap()),
         };
-        ((hour, function), counted)
+        ((hour.0, function), counted)
     };
     rows.into_iter().map(counted).collect()
 }
@@ -124,9 +125,9 @@ async fn filled(db: &TestDb, since: Since, now: DateTime<Utc>) -> Report {
 /// A moment after the last row of `tests/data/foreign`.
 async fn after_all(db: &TestDb) -> DateTime<Utc> {
     let mut session = common::session(&db.readonly).await;
-    let (newest,): (DateTime<Utc>,) =
+    let (newest,): (Timestamp,) =
         sqlx::query_as("select max(created_at) from invocations").fetch_one(&mut session).await.unwrap();
-    newest + TimeDelta::minutes(1)
+    newest.0 + TimeDelta::minutes(1)
 }
 
 async fn foreign(name: &str) -> (TestDb, DateTime<Utc>) {
@@ -194,7 +195,7 @@ async fn late_rows_are_counted_within_a_margin() {
         let mut session = common::session(&db.app).await;
         let sql = "insert into invocations (created_at, source_function, source_event_payload, status, total_duration_ms) \
                    values ($1::timestamptz, 'f', '{}', 'completed', 7)";
-        sqlx::query(sql).bind(at.parse::<DateTime<Utc>>().unwrap()).execute(&mut session).await.unwrap();
+        sqlx::query(sql).bind(Timestamp(at.parse().unwrap())).execute(&mut session).await.unwrap();
     };
     let totals = async || {
         stored(&db)
@@ -287,12 +288,12 @@ async fn old_rows_are_deleted_with_all_below_them() {
     let numbers = stored(&db).await;
     let count = async |sql: &'static str, before: DateTime<Utc>| {
         let mut session = common::session(&db.readonly).await;
-        let (count,): (i64,) = sqlx::query_as(sql).bind(before).fetch_one(&mut session).await.unwrap();
+        let (count,): (i64,) = sqlx::query_as(sql).bind(Timestamp(before)).fetch_one(&mut session).await.unwrap();
         u64::try_from(count).unwrap()
     };
     let mut session = common::session(&db.readonly).await;
     // In the middle of an hour, in the middle of the rows.
-    let (before,): (DateTime<Utc>,) =
+    let (Timestamp(before),): (Timestamp,) =
         sqlx::query_as("select created_at from invocations order by created_at, id offset 700 limit 1")
             .fetch_one(&mut session)
             .await

@@ -9,6 +9,7 @@ use crate::model::flow::Kind;
 use crate::model::hourly::{Hourly, Step, Sum};
 use crate::model::payload::mask;
 use crate::model::text::{clean, duration, plural};
+use crate::model::time;
 use crate::store::error::StoreError;
 use crate::store::read::Reader;
 
@@ -109,7 +110,7 @@ fn hours(hourly: &Hourly) -> Told {
     lines.extend(functions.iter().map(|(name, sum, _)| format!("{}, {}", clean(name), counted(sum))));
     lines.push("By hour, newest first; hours without invocations are left out.".to_owned());
     let hours = hourly.steps_of(None).into_iter().rev().filter(|(_, sum)| sum.total > 0);
-    lines.extend(hours.map(|(at, sum)| format!("{}, {}", at.format("%Y-%m-%d %H:%M UTC"), counted(&sum))));
+    lines.extend(hours.map(|(at, sum)| format!("{}, {}", time::utc(at, "%Y-%m-%d %H:%M UTC"), counted(&sum))));
     if functions.is_empty() {
         lines = vec!["No invocation was recorded in the last 24 hours.".to_owned()];
     }
@@ -145,7 +146,7 @@ pub(super) fn kind(kind: Kind) -> &'static str {
 }
 
 fn moment(at: DateTime<Utc>) -> String {
-    at.format("%Y-%m-%d %H:%M:%S UTC").to_string()
+    time::utc(at, "%Y-%m-%d %H:%M:%S UTC").to_string()
 }
 
 fn first_line(error: &str, otherwise: &str) -> String {

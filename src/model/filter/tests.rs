@@ -212,6 +212,7 @@ fn listed() -> Listed {
         total_duration_ms: Some(1800),
         status: "completed".into(),
         error_message: None,
+        link_unread: false,
         has_error_stack: false,
     };
     Listed { invocation, children: Children { jobs_run: 3, jobs_failed: 1, ..Children::default() } }

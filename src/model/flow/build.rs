@@ -298,7 +298,7 @@ fn count(nodes: &[Node]) -> Counts {
                 counts.invocations_failed += failed;
             }
             Kind::Event => {
-                let EventCounts { checked, detected, failed: failures } = &mut counts.events;
+                let EventCounts { checked, detected, failed: failures, .. } = &mut counts.events;
                 *checked += 1;
                 *detected += u64::from(node.detected == Some(true));
                 *failures += failed;

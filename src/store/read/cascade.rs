@@ -4,27 +4,38 @@
 //! correlation ids and, where a writer left the link only in the payload, further jobs: those are asked for in the next
 //! round, until a round brings nothing new. A cascade of one correlation id takes two rounds.
 
-use std::collections::{BTreeMap, BTreeSet};
+use std::collections::{BTreeMap, BTreeSet, HashSet};
+use std::sync::Arc;
 
-use chrono::{DateTime, Utc};
-use sqlx::postgres::PgArguments;
+use sqlx::postgres::{PgArguments, PgRow};
 use sqlx::{Arguments, FromRow};
 use uuid::Uuid;
 
 use super::page::{InvocationRow, invocation_columns};
-use super::{Reader, Session, Values};
+use super::{Reader, Session, Values, bound};
 use crate::model::correlation;
 use crate::model::flow::Rows;
 use crate::model::invocation::{Event, Invocation, Job, Link};
 use crate::model::shared::Texts;
+use crate::model::status::sql::{EVENT_FAILED, JOB_FAILED, finished};
+use crate::model::text::cut;
 use crate::store::error::StoreError;
+use crate::store::time::Timestamp;
 
 /// Invocations that are loaded at the most for one cascade.
 pub const MOST_INVOCATIONS: usize = 20_000;
 /// Rounds at the most; each follows links of any depth, so only chains that change their correlation id need more than two.
 const MOST_ROUNDS: usize = 32;
+/// Events and jobs that are loaded at the most, each.
+const MOST_BELOW: usize = 200_000;
+/// Bytes of a payload, as it is stored, up to which the job is looked for in it that caused its invocation.
+const MOST_PAYLOAD: i32 = 1_048_576;
 /// Characters of an error text that are read; the whole text is in the raw row.
-const ERROR_CHARACTERS: i32 = 65_536;
+const ERROR_CHARACTERS: usize = 65_536;
+/// Errors of which so much is read. Of each one after them, [`FEW_CHARACTERS`].
+pub(super) const LONG_ERRORS: i64 = 500;
+/// Characters that tell one error from another.
+const FEW_CHARACTERS: usize = 500;
 
 /// Where a cascade is entered.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
@@ -109,9 +120,10 @@ impl Reader {
             truncated |= invocations.len() > MOST_INVOCATIONS;
         }
         let ids: Vec<Uuid> = invocations.keys().copied().collect();
-        let events = events(&mut session, &ids).await?;
-        let jobs = jobs(&mut session, &ids).await?;
+        let (events, all_events) = events(&mut session, &ids).await?;
+        let (jobs, all_jobs) = jobs(&mut session, &ids).await?;
         session.done();
+        truncated |= !all_events || !all_jobs;
         Ok(Rows { invocations: invocations.into_values().collect(), events, jobs, truncated })
     }
 }
@@ -123,7 +135,7 @@ impl Reader {
 /// itself.
 async fn members(session: &mut Session<'_>, seed: &Seed, known: Vec<Uuid>) -> Result<Vec<Invocation>, StoreError> {
     let linked = session.capabilities.column("invocations", "source_job_id");
-    let columns = invocation_columns(&session.capabilities);
+    let columns = invocation_columns(&session.capabilities, MOST_PAYLOAD);
     let (up, down) = if linked {
         (
             "select p.invocation_id from up cross join lateral (\
@@ -158,90 +170,170 @@ async fn members(session: &mut Session<'_>, seed: &Seed, known: Vec<Uuid>) -> Re
     session.fetch_kept(&sql, arguments, InvocationRow::keep).await
 }
 
-/// Columns of [`EventRow`]; `$2` is how many characters of an error text are read.
-pub(super) const EVENT_COLUMNS: &str = "id, invocation_id, created_at, updated_at, event_name, detected, \
-     detection_duration_ms::bigint as detection_duration_ms, \
-     handler_duration_ms::bigint as handler_duration_ms, status, \
-     left(coalesce(nullif(detection_error, ''), nullif(handler_error, ''), \
-                   nullif(detection_error_stack, ''), nullif(handler_error_stack, '')), $2) as error";
+/// Columns of [`EventRow`] of `event_executions e`.
+pub(super) fn event_columns() -> String {
+    format!(
+        "e.id, e.invocation_id, e.created_at, e.updated_at, {} as event_name, e.detected, \
+         {} as detection_duration_ms, {} as handler_duration_ms, {} as status, \
+         coalesce(nullif(e.detection_error, ''), nullif(e.handler_error, ''), \
+                  nullif(e.detection_error_stack, ''), nullif(e.handler_error_stack, '')) as error",
+        bound::name("e.event_name"),
+        bound::milliseconds("e.detection_duration_ms"),
+        bound::milliseconds("e.handler_duration_ms"),
+        bound::name("e.status"),
+    )
+}
+
+/// The rows of a select with a column `error`: the beginning of it, of the first ones more than of the others, and its
+/// place among the errors, of which there were so many before.
+pub(super) fn with_errors(columns: &str, select: &str, before: i64) -> String {
+    format!(
+        "select {columns}, errors, left(error, case when errors <= {LONG_ERRORS} then {} else {} end) as error \
+         from (select *, {before} + count(nullif(error, '')) over (rows unbounded preceding) as errors from ({select}) found) counted",
+        ERROR_CHARACTERS + 1,
+        FEW_CHARACTERS + 1,
+    )
+}
+
+/// What was read of an error, with a mark where there is more.
+fn cut_error(error: String, errors: i64) -> Arc<str> {
+    cut(error, if errors <= LONG_ERRORS { ERROR_CHARACTERS } else { FEW_CHARACTERS }).into()
+}
+
+/// The rows of a table below these invocations that pass this condition, and at the most one more than wanted.
+async fn below<Row, Kept>(
+    session: &mut Session<'_>,
+    (fields, columns, table): (&str, &str, &str),
+    invocations: &[Uuid],
+    condition: &str,
+    keep: impl Fn(Row, &mut Texts) -> Kept,
+) -> Result<Vec<Kept>, StoreError>
+where
+    Row: for<'r> FromRow<'r, PgRow> + Send + Unpin,
+{
+    let most = MOST_BELOW + 1;
+    let sql = with_errors(
+        fields,
+        &format!("select {columns} from @schema.{table} where invocation_id = any($1) and {condition} limit {most}"),
+        0,
+    );
+    session.fetch_kept(&sql, values(invocations)?, keep).await
+}
+
+/// All rows; where there are too many, what failed or did not end before all others.
+fn first_of<Kept>(telling: Vec<Kept>, others: Vec<Kept>, id: impl Fn(&Kept) -> Uuid) -> Vec<Kept> {
+    let known: HashSet<Uuid> = telling.iter().map(&id).collect();
+    telling.into_iter().chain(others.into_iter().filter(|row| !known.contains(&id(row)))).take(MOST_BELOW).collect()
+}
+
+pub(super) const EVENT_FIELDS: &str = "id, invocation_id, created_at, updated_at, event_name, detected, detection_duration_ms, \
+     handler_duration_ms, status";
 
 #[derive(FromRow)]
 pub(super) struct EventRow {
     id: Uuid,
     invocation_id: Uuid,
-    created_at: Option<DateTime<Utc>>,
-    updated_at: Option<DateTime<Utc>>,
-    event_name: String,
-    detected: bool,
+    created_at: Option<Timestamp>,
+    updated_at: Option<Timestamp>,
+    event_name: Option<String>,
+    detected: Option<bool>,
     detection_duration_ms: Option<i64>,
     handler_duration_ms: Option<i64>,
     status: Option<String>,
+    errors: i64,
     error: Option<String>,
 }
 
 impl EventRow {
     /// What is kept of it.
     pub(super) fn keep(self, texts: &mut Texts) -> Event {
-        let created_at = self.created_at.unwrap_or_default();
+        let created_at = self.created_at.unwrap_or_default().0;
         Event {
             id: self.id,
             invocation_id: self.invocation_id,
             created_at,
-            updated_at: self.updated_at.unwrap_or(created_at),
-            name: texts.share(self.event_name),
-            detected: self.detected,
+            updated_at: self.updated_at.map_or(created_at, |at| at.0),
+            name: texts.share(bound::cut_name(self.event_name.unwrap_or_default())),
+            detected: self.detected.unwrap_or(false),
             detection_duration_ms: self.detection_duration_ms,
             handler_duration_ms: self.handler_duration_ms,
-            status: texts.share(self.status.unwrap_or_default()),
-            error: self.error.map(Into::into),
+            status: texts.share(bound::cut_name(self.status.unwrap_or_default())),
+            error: self.error.map(|error| cut_error(error, self.errors)),
         }
     }
 }
 
-async fn events(session: &mut Session<'_>, invocations: &[Uuid]) -> Result<Vec<Event>, StoreError> {
-    let sql = format!("select {EVENT_COLUMNS} from @schema.event_executions where invocation_id = any($1)");
-    session.fetch_kept(&sql, of(invocations)?, EventRow::keep).await
+/// The events below these invocations, and whether that is all.
+async fn events(session: &mut Session<'_>, invocations: &[Uuid]) -> Result<(Vec<Event>, bool), StoreError> {
+    let columns = event_columns();
+    let from = (EVENT_FIELDS, columns.as_str(), "event_executions e");
+    let all = below(session, from, invocations, "true", EventRow::keep).await?;
+    if all.len() <= MOST_BELOW {
+        return Ok((all, true));
+    }
+    let telling = format!("({EVENT_FAILED} or not {})", finished('e'));
+    let telling = below(session, from, invocations, &telling, EventRow::keep).await?;
+    Ok((first_of(telling, all, |event| event.id), false))
 }
 
-/// Columns of [`JobRow`]; `$2` is how many characters of an error text are read.
-pub(super) const JOB_COLUMNS: &str = "id, invocation_id, event_execution_id, created_at, updated_at, job_name, \
-     duration_ms::bigint as duration_ms, status, \
-     left(coalesce(nullif(error_message, ''), nullif(error_stack, '')), $2) as error";
+/// Columns of [`JobRow`] of `job_executions j`.
+pub(super) fn job_columns() -> String {
+    format!(
+        "j.id, j.invocation_id, j.event_execution_id, j.created_at, j.updated_at, {} as job_name, \
+         {} as duration_ms, {} as status, \
+         coalesce(nullif(j.error_message, ''), nullif(j.error_stack, '')) as error",
+        bound::name("j.job_name"),
+        bound::milliseconds("j.duration_ms"),
+        bound::name("j.status"),
+    )
+}
+
+pub(super) const JOB_FIELDS: &str =
+    "id, invocation_id, event_execution_id, created_at, updated_at, job_name, duration_ms, status";
 
 #[derive(FromRow)]
 pub(super) struct JobRow {
     id: Uuid,
     invocation_id: Uuid,
     event_execution_id: Uuid,
-    created_at: Option<DateTime<Utc>>,
-    updated_at: Option<DateTime<Utc>>,
-    job_name: String,
+    created_at: Option<Timestamp>,
+    updated_at: Option<Timestamp>,
+    job_name: Option<String>,
     duration_ms: Option<i64>,
     status: Option<String>,
+    errors: i64,
     error: Option<String>,
 }
 
 impl JobRow {
     /// What is kept of it.
     pub(super) fn keep(self, texts: &mut Texts) -> Job {
-        let created_at = self.created_at.unwrap_or_default();
+        let created_at = self.created_at.unwrap_or_default().0;
         Job {
             id: self.id,
             invocation_id: self.invocation_id,
             event_execution_id: self.event_execution_id,
             created_at,
-            updated_at: self.updated_at.unwrap_or(created_at),
-            name: texts.share(self.job_name),
+            updated_at: self.updated_at.map_or(created_at, |at| at.0),
+            name: texts.share(bound::cut_name(self.job_name.unwrap_or_default())),
             duration_ms: self.duration_ms,
-            status: texts.share(self.status.unwrap_or_default()),
-            error: self.error.map(Into::into),
+            status: texts.share(bound::cut_name(self.status.unwrap_or_default())),
+            error: self.error.map(|error| cut_error(error, self.errors)),
         }
     }
 }
 
-async fn jobs(session: &mut Session<'_>, invocations: &[Uuid]) -> Result<Vec<Job>, StoreError> {
-    let sql = format!("select {JOB_COLUMNS} from @schema.job_executions where invocation_id = any($1)");
-    session.fetch_kept(&sql, of(invocations)?, JobRow::keep).await
+/// The jobs below these invocations, and whether that is all.
+async fn jobs(session: &mut Session<'_>, invocations: &[Uuid]) -> Result<(Vec<Job>, bool), StoreError> {
+    let columns = job_columns();
+    let from = (JOB_FIELDS, columns.as_str(), "job_executions j");
+    let all = below(session, from, invocations, "true", JobRow::keep).await?;
+    if all.len() <= MOST_BELOW {
+        return Ok((all, true));
+    }
+    let telling = format!("({JOB_FAILED} or not {})", finished('j'));
+    let telling = below(session, from, invocations, &telling, JobRow::keep).await?;
+    Ok((first_of(telling, all, |job| job.id), false))
 }
 
 /// One argument.
@@ -252,11 +344,4 @@ where
     let mut values = Values::default();
     values.add(value)?;
     Ok(values.inner)
-}
-
-/// The invocations, and how many characters of an error text are read.
-fn of(invocations: &[Uuid]) -> Result<PgArguments, sqlx::Error> {
-    let mut arguments = PgArguments::default();
-    arguments.add(invocations).and_then(|()| arguments.add(ERROR_CHARACTERS)).map_err(sqlx::Error::Encode)?;
-    Ok(arguments)
 }

@@ -12,12 +12,14 @@ use sqlx::{Arguments, FromRow};
 use uuid::Uuid;
 
 use super::steps::Steps;
-use super::{Reader, Values};
+use super::{Reader, Values, bound};
 use crate::model::failures::{Failed, Failures, JobStat, JobStats, Looked, Run};
 use crate::model::flow::Kind;
 use crate::model::outline::plain_text;
 use crate::model::status::sql::{EVENT_FAILED, INVOCATION_FAILED, JOB_FAILED};
+use crate::model::text::{LONGEST_NAME, cut};
 use crate::store::error::StoreError;
+use crate::store::time::Timestamp;
 
 /// Invocations that are looked below at the most.
 const MOST_LOOKED_BELOW: i64 = 10_000;
@@ -25,8 +27,9 @@ const MOST_LOOKED_BELOW: i64 = 10_000;
 const MOST_FAILURES: usize = 5_000;
 /// Names of jobs that are told of at the most.
 const MOST_NAMES: usize = 500;
-/// Characters of an error that are read.
-const ERROR_CHARACTERS: i32 = 4_000;
+/// Characters of an error that are kept, and of which it is told whether there are more.
+const ERROR_CHARACTERS: usize = 4_000;
+const MOST_CHARACTERS: i32 = 4_001;
 
 impl Reader {
     /// What failed by itself from one moment to another, newest first.
@@ -34,9 +37,10 @@ impl Reader {
     /// # Errors
     /// When the database does not answer in time.
     pub async fn failures(&self, from: DateTime<Utc>, to: DateTime<Utc>) -> Result<Failures, StoreError> {
+        let most_name = LONGEST_NAME + 1;
         let sql = format!(
             "with i as materialized ( \
-               select i.id, i.created_at, i.source_function, {INVOCATION_FAILED} as failed, \
+               select i.id, i.created_at, left(i.source_function, {most_name}) as source_function, {INVOCATION_FAILED} as failed, \
                       left(coalesce(nullif(i.error_message, ''), i.error_stack), $4) as error \
                from @schema.invocations i where i.created_at >= $1 and i.created_at < $2) \
              select f.* from ( \
@@ -44,13 +48,13 @@ impl Reader {
                       i.created_at, i.error from i where i.failed \
                union all \
                select 1, e.id, i.id, null, e.event_name, e.created_at, e.error from i cross join lateral ( \
-                 select e.id, e.event_name, e.created_at, \
+                 select e.id, left(e.event_name, {most_name}) as event_name, e.created_at, \
                         left(coalesce(nullif(e.detection_error, ''), nullif(e.handler_error, ''), \
                              nullif(e.detection_error_stack, ''), e.handler_error_stack), $4) as error \
                  from @schema.event_executions e where e.invocation_id = i.id and {EVENT_FAILED} offset 0) e \
                union all \
                select 2, j.id, i.id, j.event_execution_id, j.job_name, j.created_at, j.error from i cross join lateral ( \
-                 select j.id, j.event_execution_id, j.job_name, j.created_at, \
+                 select j.id, j.event_execution_id, left(j.job_name, {most_name}) as job_name, j.created_at, \
                         left(coalesce(nullif(j.error_message, ''), j.error_stack), $4) as error \
                  from @schema.job_executions j where j.invocation_id = i.id and {JOB_FAILED} offset 0) j) f \
              order by f.created_at desc, f.id desc limit $3"
@@ -62,7 +66,7 @@ impl Reader {
         {
             let mut arguments = part.arguments()?;
             let most = i64::try_from(MOST_FAILURES + 1 - rows.len()).unwrap_or(i64::MAX);
-            arguments.add(most).and_then(|()| arguments.add(ERROR_CHARACTERS)).map_err(sqlx::Error::Encode)?;
+            arguments.add(most).and_then(|()| arguments.add(MOST_CHARACTERS)).map_err(sqlx::Error::Encode)?;
             let found: Vec<FailedRow> = part.session.fetch_all(&sql, arguments).await?;
             part.session.done();
             rows.extend(found.into_iter().map(Failed::from));
@@ -81,15 +85,17 @@ impl Reader {
     pub async fn job_stats(&self, from: DateTime<Utc>, to: DateTime<Utc>) -> Result<JobStats, StoreError> {
         let sql = format!(
             "select j.job_name as name, count(*) as runs, count(*) filter (where j.failed) as failed, \
-                    array_agg(j.duration_ms::bigint) filter (where j.duration_ms is not null) as durations, \
-                    (array_agg(j.id order by j.duration_ms desc nulls last, j.id))[1] as slowest, \
+                    array_agg(j.ms) filter (where j.ms is not null) as durations, \
+                    (array_agg(j.id order by j.ms desc nulls last, j.id))[1] as slowest, \
                     max(j.created_at) filter (where j.failed) as last_failed_at, \
                     (array_agg(j.id order by j.created_at desc, j.id) filter (where j.failed))[1] as last_failed, \
                     max(j.created_at) as last_at, (array_agg(j.id order by j.created_at desc, j.id))[1] as last \
              from @schema.invocations i cross join lateral ( \
-               select j.id, j.job_name, j.created_at, j.duration_ms, {JOB_FAILED} as failed \
+               select j.id, {} as job_name, j.created_at, {} as ms, {JOB_FAILED} as failed \
                from @schema.job_executions j where j.invocation_id = i.id offset 0) j \
-             where i.created_at >= $1 and i.created_at < $2 group by j.job_name"
+             where i.created_at >= $1 and i.created_at < $2 group by j.job_name",
+            bound::name("j.job_name"),
+            bound::milliseconds("j.duration_ms"),
         );
         let mut stats = HashMap::<String, Stat>::new();
         let mut steps = Steps::between(self, from, to, MOST_LOOKED_BELOW);
@@ -98,7 +104,8 @@ impl Reader {
             let rows: Vec<StatRow> = part.session.fetch_all(&sql, arguments).await?;
             part.session.done();
             for mut row in rows {
-                stats.entry(std::mem::take(&mut row.name)).or_default().add(row);
+                let name = bound::cut_name(row.name.take().unwrap_or_default());
+                stats.entry(name).or_default().add(row);
             }
         }
         let mut stats: Vec<(String, Stat)> = stats.into_iter().collect();
@@ -106,17 +113,19 @@ impl Reader {
         stats.truncate(MOST_NAMES);
 
         let ids: Vec<Uuid> = stats.iter().flat_map(|(_, stat)| stat.examples()).flatten().collect();
-        type RunRow = (Uuid, Uuid, Option<DateTime<Utc>>, Option<i64>);
+        type RunRow = (Uuid, Uuid, Option<Timestamp>, Option<i64>);
         let mut session = self.session().await?;
-        let sql =
-            "select id, invocation_id, created_at, duration_ms::bigint from @schema.job_executions where id = any($1)";
+        let sql = format!(
+            "select id, invocation_id, created_at, {} from @schema.job_executions where id = any($1)",
+            bound::milliseconds("duration_ms")
+        );
         let mut values = Values::default();
         values.add(ids)?;
         session.part_of(&steps.several);
-        let runs: Vec<RunRow> = session.fetch_all(sql, values.inner).await?;
+        let runs: Vec<RunRow> = session.fetch_all(&sql, values.inner).await?;
         session.done();
         let runs: HashMap<Uuid, Run> = (runs.into_iter())
-            .map(|(job, invocation, at, ms)| (job, Run { job, invocation, at: at.unwrap_or_default(), ms }))
+            .map(|(job, invocation, at, ms)| (job, Run { job, invocation, at: at.unwrap_or_default().0, ms }))
             .collect();
         let told = |(name, mut stat): (String, Stat)| {
             let [slowest, last_failed, last] = stat.examples().map(|id| runs.get(&id?).copied());
@@ -152,14 +161,15 @@ struct FailedRow {
     id: Uuid,
     invocation_id: Uuid,
     event_id: Option<Uuid>,
-    name: String,
-    created_at: Option<DateTime<Utc>>,
+    name: Option<String>,
+    created_at: Option<Timestamp>,
     error: Option<String>,
 }
 
 impl From<FailedRow> for Failed {
     fn from(row: FailedRow) -> Self {
-        let error = plain_text(row.error.as_deref().unwrap_or_default(), false).0;
+        let error = cut(row.error.unwrap_or_default(), ERROR_CHARACTERS);
+        let error = plain_text(&error, false).0;
         Self {
             kind: match row.kind {
                 0 => Kind::Invocation,
@@ -169,8 +179,8 @@ impl From<FailedRow> for Failed {
             id: row.id,
             invocation: row.invocation_id,
             event: row.event_id,
-            name: row.name,
-            at: row.created_at.unwrap_or_default(),
+            name: bound::cut_name(row.name.unwrap_or_default()),
+            at: row.created_at.unwrap_or_default().0,
             error,
         }
     }
@@ -179,14 +189,14 @@ impl From<FailedRow> for Failed {
 /// The jobs of one name in one step.
 #[derive(FromRow)]
 struct StatRow {
-    name: String,
+    name: Option<String>,
     runs: i64,
     failed: i64,
     durations: Option<Vec<i64>>,
     slowest: Uuid,
-    last_failed_at: Option<DateTime<Utc>>,
+    last_failed_at: Option<Timestamp>,
     last_failed: Option<Uuid>,
-    last_at: Option<DateTime<Utc>>,
+    last_at: Option<Timestamp>,
     last: Uuid,
 }
 
@@ -197,8 +207,8 @@ struct Stat {
     failed: u64,
     durations: Vec<i64>,
     slowest: Option<(i64, Uuid)>,
-    last_failed: Option<(DateTime<Utc>, Uuid)>,
-    last: Option<(DateTime<Utc>, Uuid)>,
+    last_failed: Option<(Timestamp, Uuid)>,
+    last: Option<(Timestamp, Uuid)>,
 }
 
 impl Stat {

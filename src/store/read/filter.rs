@@ -6,12 +6,14 @@
 use chrono::{DateTime, Offset, Utc};
 use uuid::Uuid;
 
+use super::bound;
 use super::page::Values;
 use crate::model::filter::{
     Filter, Number, NumberField, Pattern, Test, Text, TextField, TimeRange, payload_text, table_name,
 };
 use crate::model::status::sql;
 use crate::store::error::StoreError;
+use crate::store::time::Timestamp;
 
 /// What an event's error is, as the cascade reads it.
 const EVENT_ERROR: &str = "left(coalesce(nullif(e.detection_error, ''), nullif(e.handler_error, ''), \
@@ -19,7 +21,8 @@ const EVENT_ERROR: &str = "left(coalesce(nullif(e.detection_error, ''), nullif(e
 /// What a job's error is.
 const JOB_ERROR: &str = "left(coalesce(nullif(j.error_message, ''), nullif(j.error_stack, '')), 65536)";
 /// The table without the schema that is left out everywhere.
-const TABLE: &str = "(case when i.source_table like 'public.%' then substr(i.source_table, 8) else i.source_table end)";
+const TABLE: &str = "(case when left(i.source_table, 7) = 'public.' then substr(i.source_table, 8, 65536) \
+    else left(i.source_table, 65536) end)";
 
 /// What an id in a filter leads to.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -47,6 +50,11 @@ pub(super) fn conditions(
         conditions.push(if term.negated() { format!("({condition}) is not true") } else { condition });
     }
     Ok(conditions)
+}
+
+/// A text that a pattern is looked for in. Of an empty one there is only the pattern.
+fn searched(text: &str) -> String {
+    if text.is_empty() || text.starts_with("left(") { text.to_owned() } else { bound::searched(text) }
 }
 
 struct Sql<'v> {
@@ -97,7 +105,11 @@ impl Sql<'_> {
             Test::Payload(path, scalars) => {
                 let documents = scalars.iter().flat_map(|scalar| payload_text(path, scalar)).collect::<Vec<_>>();
                 self.any(&documents, |sql, document| {
-                    Ok(format!("i.source_event_payload @> {}::text::jsonb", sql.values.add(document.clone())?))
+                    Ok(format!(
+                        "case when pg_column_size(i.source_event_payload) <= {} then i.source_event_payload @> {}::text::jsonb end",
+                        bound::MOST_PAYLOAD_SEARCHED,
+                        sql.values.add(document.clone())?
+                    ))
                 })
             }
             Test::Words(text) => self.words(text),
@@ -154,11 +166,11 @@ impl Sql<'_> {
             Text::Glob(glob) => escaped(glob).replace('*', "%"),
             Text::Regex(pattern) => return self.regex(text, pattern),
         };
-        Ok(format!("{text} ilike {}", self.values.add(format!("{around}{like}{around}"))?))
+        Ok(format!("{} ilike {}", searched(text), self.values.add(format!("{around}{like}{around}"))?))
     }
 
     fn regex(&mut self, text: &str, pattern: &Pattern) -> Condition {
-        Ok(format!("{text} ~* {}", self.values.add(pattern.portable().to_owned())?))
+        Ok(format!("{} ~* {}", searched(text), self.values.add(pattern.portable().to_owned())?))
     }
 
     fn words(&mut self, text: &Text) -> Condition {
@@ -171,14 +183,14 @@ impl Sql<'_> {
             "i.source_user_email",
             "left(i.error_message, 65536)",
         ]
-        .map(|column| format!("nullif({column}, ''){wanted}"));
+        .map(|column| format!("nullif({}, ''){wanted}", searched(column)));
         // Apart, so that an index of the detected events' names and one of the few failed events can serve.
         let event = format!(
             "({} or {})",
-            event(&format!("e.detected and nullif(e.event_name, ''){wanted}")),
+            event(&format!("e.detected and nullif({}, ''){wanted}", searched("e.event_name"))),
             event(&format!("{} and {EVENT_ERROR}{wanted}", sql::EVENT_FAILED))
         );
-        let job = job(&format!("(nullif(j.job_name, ''){wanted} or {JOB_ERROR}{wanted})"));
+        let job = job(&format!("(nullif({}, ''){wanted} or {JOB_ERROR}{wanted})", searched("j.job_name")));
         Ok(format!("({} or {event} or {job})", own.join(" or ")))
     }
 
@@ -203,10 +215,11 @@ impl Sql<'_> {
 
     /// As `Listed::duration_ms`.
     fn duration(&mut self) -> Condition {
-        let now = self.values.add(self.now)?;
+        let now = self.values.add(Timestamp(self.now))?;
         Ok(format!(
-            "coalesce(i.total_duration_ms::bigint, case when not {} then \
+            "coalesce({}, case when not {} then \
              greatest(0, (extract(epoch from ({now} - i.created_at)) * 1000000)::bigint / 1000) end)",
+            bound::milliseconds("i.total_duration_ms"),
             sql::finished('i')
         ))
     }
@@ -231,7 +244,7 @@ impl Sql<'_> {
         let mut parts = Vec::new();
         for (sign, end) in [(">=", period.since), ("<", period.until)] {
             if let Some(end) = end {
-                parts.push(format!("i.created_at {sign} {}", self.values.add(end)?));
+                parts.push(format!("i.created_at {sign} {}", self.values.add(Timestamp(end))?));
             }
         }
         Ok(if parts.is_empty() { "true".to_owned() } else { format!("({})", parts.join(" and ")) })

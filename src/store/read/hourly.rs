@@ -4,17 +4,17 @@
 use chrono::{DateTime, TimeDelta, Utc};
 use serde_json::Value;
 use sqlx::postgres::PgArguments;
-use sqlx::types::Json;
 use sqlx::{Arguments, FromRow};
 
 use super::session::Several;
 use super::steps::Steps;
-use super::{Reader, Session};
+use super::{Reader, Session, bound};
 use crate::model::hourly::pieces::{Piece, Pieces};
 use crate::model::hourly::{Bucket, Hourly, Source, Step};
 use crate::model::spread::Spread;
 use crate::store::count;
 use crate::store::error::StoreError;
+use crate::store::time::Timestamp;
 
 /// Counting tells how far it has come at every such part of the range.
 const PARTS: i32 = 24;
@@ -105,8 +105,8 @@ impl Reader {
             let rows: Vec<PieceRow> = part.session.fetch_all(&sql, arguments).await?;
             part.session.done();
             for mut row in rows {
-                let function = std::mem::take(&mut row.function);
-                pieces.add(row.at, function, row.into());
+                let function = bound::cut_name(row.function.take().unwrap_or_default());
+                pieces.add(row.at.0, function, row.into());
             }
             // The rest of the step that it came to is in the next part.
             let back_to = steps.only_since().map_or(since, |at| step.start(at) + step.length());
@@ -136,26 +136,35 @@ async fn aggregated(session: &mut Session<'_>, range: &Hourly) -> Result<Option<
             continue;
         }
         let optional = |column, of_type| capabilities.or_null(table, 'm', column, of_type);
+        let (spread, jobs) = (optional("duration_counts", "int[]"), optional("most_failed_jobs", "jsonb"));
         let sql = format!(
-            "select m.hour_bucket as at, m.source_function as function, \
-                    coalesce(m.total_invocations, 0)::bigint as total, \
-                    coalesce(m.successful_invocations, 0)::bigint as ok, \
-                    coalesce(m.failed_invocations, 0)::bigint as failed, \
-                    coalesce(m.total_events_detected, 0)::bigint as events_detected, \
-                    coalesce(m.total_jobs_run, 0)::bigint as jobs_run, m.avg_duration_ms::float8 as avg_ms, \
-                    m.max_duration_ms::bigint as max_ms, m.p95_duration_ms::float8 as p95_ms, \
-                    {}::float8 as p50_ms, {} as spread, {} as failed_jobs, {} as counted_at \
+            "select m.hour_bucket as at, {} as function, {} as total, {} as ok, {} as failed, {} as events_detected, \
+                    {} as jobs_run, {} as avg_ms, {} as max_ms, {} as p95_ms, {} as p50_ms, \
+                    case when array_ndims({spread}) = 1 and cardinality({spread}) < 1000 \
+                              and array_position({spread}, null) is null then {spread} end as spread, \
+                    case when pg_column_size({jobs}) <= {} then {jobs}::text end as failed_jobs, {} as counted_at \
              from @schema.{table} m where m.hour_bucket between $1 and $2 order by 1, 2",
-            optional("p50_duration_ms", "numeric"),
-            optional("duration_counts", "int[]"),
-            optional("most_failed_jobs", "jsonb"),
+            bound::name("m.source_function"),
+            bound::count("m.total_invocations"),
+            bound::count("m.successful_invocations"),
+            bound::count("m.failed_invocations"),
+            bound::count("m.total_events_detected"),
+            bound::count("m.total_jobs_run"),
+            bound::number("m.avg_duration_ms"),
+            bound::milliseconds("m.max_duration_ms"),
+            bound::number("m.p95_duration_ms"),
+            bound::number(&optional("p50_duration_ms", "numeric")),
+            bound::MOST_PAYLOAD,
             optional("created_at", "timestamptz"),
         );
         let mut arguments = PgArguments::default();
-        arguments.add(range.from).and_then(|()| arguments.add(range.to)).map_err(sqlx::Error::Encode)?;
+        let (from, to) = (Timestamp(range.from), Timestamp(range.to));
+        arguments.add(from).and_then(|()| arguments.add(to)).map_err(sqlx::Error::Encode)?;
         let rows: Vec<BucketRow> = session.fetch_all(&sql, arguments).await?;
-        // Where nothing tells when it was counted, its newest hour does.
-        if let Some(as_of) = rows.iter().map(|row| row.counted_at.unwrap_or(row.at).max(row.at)).max() {
+        // Where nothing tells when it was counted, or a time that has not come yet, its newest hour does.
+        let now = Timestamp(range.as_of);
+        let counted_at = |row: &BucketRow| row.counted_at.filter(|at| *at <= now).unwrap_or(row.at).max(row.at).0;
+        if let Some(as_of) = rows.iter().map(counted_at).max() {
             let buckets = rows.into_iter().map(Bucket::from).collect();
             return Ok(Some(Hourly { source, as_of, buckets, ..range.clone() }));
         }
@@ -166,8 +175,8 @@ async fn aggregated(session: &mut Session<'_>, range: &Hourly) -> Result<Option<
 /// Numbers of some invocations, or how often a job failed below them.
 #[derive(FromRow)]
 struct PieceRow {
-    at: DateTime<Utc>,
-    function: String,
+    at: Timestamp,
+    function: Option<String>,
     name: Option<String>,
     total: i64,
     ok: i64,
@@ -181,7 +190,7 @@ impl From<PieceRow> for Piece {
     fn from(row: PieceRow) -> Self {
         let total = unsigned(row.total);
         match row.name {
-            Some(name) => Self { failed_jobs: [(name, total)].into(), ..Self::default() },
+            Some(name) => Self { failed_jobs: [(bound::cut_name(name), total)].into(), ..Self::default() },
             None => Self {
                 total,
                 ok: unsigned(row.ok),
@@ -197,8 +206,8 @@ impl From<PieceRow> for Piece {
 
 #[derive(FromRow)]
 struct BucketRow {
-    at: DateTime<Utc>,
-    function: String,
+    at: Timestamp,
+    function: Option<String>,
     total: i64,
     ok: i64,
     failed: i64,
@@ -209,15 +218,15 @@ struct BucketRow {
     p50_ms: Option<f64>,
     p95_ms: Option<f64>,
     spread: Option<Vec<i32>>,
-    failed_jobs: Option<Json<Value>>,
-    counted_at: Option<DateTime<Utc>>,
+    failed_jobs: Option<String>,
+    counted_at: Option<Timestamp>,
 }
 
 impl From<BucketRow> for Bucket {
     fn from(row: BucketRow) -> Self {
         Self {
-            at: row.at,
-            function: row.function,
+            at: row.at.0,
+            function: bound::cut_name(row.function.unwrap_or_default()),
             total: unsigned(row.total),
             ok: unsigned(row.ok),
             failed: unsigned(row.failed),
@@ -228,17 +237,22 @@ impl From<BucketRow> for Bucket {
             p50_ms: row.p50_ms,
             p95_ms: row.p95_ms,
             spread: row.spread.and_then(|counts| Spread::from_counts(&counts)),
-            failed_jobs: row.failed_jobs.map_or_else(Vec::new, |jobs| names(&jobs.0)),
+            failed_jobs: names(&row.failed_jobs.map_or(Value::Null, |jobs| bound::json_or_text(jobs, usize::MAX))),
         }
     }
 }
 
 /// `[{"name": …, "count": …}]`, or an object of names with their counts. Anything else is no names.
+/// A count that can be added to others.
+const MOST: u64 = 1_000_000_000_000;
+
 fn names(jobs: &Value) -> Vec<(String, u64)> {
-    let pair = |job: &Value| Some((job.get("name")?.as_str()?.to_owned(), job.get("count")?.as_u64()?));
+    let pair = |job: &Value| Some((job.get("name")?.as_str()?.to_owned(), job.get("count")?.as_u64()?.min(MOST)));
     match jobs {
         Value::Array(jobs) => jobs.iter().filter_map(pair).collect(),
-        Value::Object(jobs) => jobs.iter().filter_map(|(name, n)| Some((name.clone(), n.as_u64()?))).collect(),
+        Value::Object(jobs) => {
+            jobs.iter().filter_map(|(name, n)| Some((name.clone(), n.as_u64()?.min(MOST)))).collect()
+        }
         _ => Vec::new(),
     }
 }

@@ -27,9 +27,10 @@ impl Reader {
         let mut steps = Steps::new(self, Some(since), None, INVOCATIONS);
         while let Some(mut part) = steps.next().await? {
             let mut arguments = part.arguments()?;
-            arguments.add(LONGEST).map_err(sqlx::Error::Encode)?;
+            arguments.add(LONGEST + 1).map_err(sqlx::Error::Encode)?;
             let sql = "with newest as materialized ( \
-                   select i.id, i.source_function, i.source_user_email, i.source_table, i.source_system \
+                   select i.id, left(i.source_function, $3) as source_function, left(i.source_user_email, $3) as source_user_email, \
+                          left(i.source_table, $3) as source_table, left(i.source_system, $3) as source_system \
                    from @schema.invocations i where i.created_at >= $1 and i.created_at < coalesce($2, 'infinity')), \
                  named (kind, name) as ( \
                    select 'function', source_function from newest \
@@ -37,10 +38,10 @@ impl Reader {
                    union all select 'table', source_table from newest \
                    union all select 'system', source_system from newest \
                    union all select 'event', e.event_name from newest n cross join lateral \
-                     (select event_name from @schema.event_executions where invocation_id = n.id and detected offset 0) e \
+                     (select left(event_name, $3) as event_name from @schema.event_executions where invocation_id = n.id and detected offset 0) e \
                    union all select 'job', j.job_name from newest n cross join lateral \
-                     (select job_name from @schema.job_executions where invocation_id = n.id offset 0) j) \
-                 select kind, name, count(*) from named where length(name) between 1 and $3 group by kind, name";
+                     (select left(job_name, $3) as job_name from @schema.job_executions where invocation_id = n.id offset 0) j) \
+                 select kind, name, count(*) from named where length(name) between 1 and $3 - 1 group by kind, name";
             let rows: Vec<(String, String, i64)> = part.session.fetch_all(sql, arguments).await?;
             part.session.done();
             for (kind, name, count) in rows {

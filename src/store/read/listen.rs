@@ -5,7 +5,9 @@ use futures_util::FutureExt;
 use sqlx::postgres::{PgListener, PgPoolOptions};
 use tokio::sync::SemaphorePermit;
 
-use super::{CONNECT_TIME, CONNECTIONS, Reader};
+use super::{CONNECTIONS, Reader};
+use crate::store::answer::{self, CONNECT_TIME, within};
+use crate::store::config::Config;
 use crate::store::error::StoreError;
 use crate::store::write::CHANNEL;
 
@@ -13,6 +15,7 @@ use crate::store::write::CHANNEL;
 #[derive(Debug)]
 pub struct Listener<'a> {
     listener: PgListener,
+    server: &'a Config,
     lost: bool,
     _permit: SemaphorePermit<'a>,
 }
@@ -39,11 +42,16 @@ impl Reader {
             .idle_timeout(None)
             .max_lifetime(None)
             .connect_lazy_with(inner.options());
-        let mut listener = PgListener::connect_with(&pool).await.map_err(at)?;
-        listener.ignore_pool_close_event(true);
-        listener.eager_reconnect(false);
-        listener.listen(CHANNEL).await.map_err(at)?;
-        Ok(Listener { listener, lost: false, _permit: permit })
+        let listener = async {
+            let mut listener = PgListener::connect_with(&pool).await?;
+            listener.ignore_pool_close_event(true);
+            listener.eager_reconnect(false);
+            listener.listen(CHANNEL).await?;
+            Ok::<_, sqlx::Error>(listener)
+        };
+        let listener =
+            within(CONNECT_TIME, &inner.config, listener).await.map_err(|error| error.named(&inner.config))?;
+        Ok(Listener { listener, server: &inner.config, lost: false, _permit: permit })
     }
 }
 
@@ -52,10 +60,10 @@ impl Listener<'_> {
     /// with it this listener's use.
     pub async fn heard(&mut self) -> bool {
         // After a loss it would connect again, and hear nothing of what was written meanwhile.
-        self.lost = self.lost || !matches!(self.listener.try_recv().await, Ok(Some(_)));
+        self.lost = self.lost || !matches!(answer::heard(self.server, self.listener.try_recv()).await, Ok(Some(_)));
         let heard = !self.lost;
         while !self.lost
-            && let Some(more) = self.listener.try_recv().now_or_never()
+            && let Some(more) = answer::heard(self.server, self.listener.try_recv()).now_or_never()
         {
             self.lost = !matches!(more, Ok(Some(_)));
         }

@@ -5,6 +5,7 @@ use sqlx::postgres::PgArguments;
 use sqlx::{Arguments, FromRow};
 use uuid::Uuid;
 
+use super::bound;
 use super::filter::Ids;
 use super::{Reader, Session, filter, stale_before};
 use crate::model::filter::Filter;
@@ -12,8 +13,11 @@ use crate::model::invocation::{Children, FailedJob, Invocation, Key, Link, Liste
 use crate::model::payload;
 use crate::model::shared::Texts;
 use crate::model::status::sql;
+use crate::model::text::LONGEST_NAME;
+use crate::model::time::plus;
 use crate::store::capabilities::Capabilities;
 use crate::store::error::StoreError;
+use crate::store::time::Timestamp;
 
 /// How far before the newest known row a look for changes goes back: rows arrive out of order, since each writer
 /// flushes in its own time.
@@ -45,7 +49,7 @@ impl PageQuery {
     fn conditions(&self, ids: Ids, values: &mut Values, now: DateTime<Utc>) -> Result<Vec<String>, StoreError> {
         let mut conditions = filter::conditions(&self.filter, ids, values, now)?;
         if let Some(since) = self.searched_since(now) {
-            conditions.push(format!("i.created_at >= {}", values.add(since)?));
+            conditions.push(format!("i.created_at >= {}", values.add(Timestamp(since))?));
         }
         Ok(conditions)
     }
@@ -73,7 +77,7 @@ impl Reader {
         let condition = all(&query.conditions(Ids::Any, &mut values, now)?);
         let newer = match known {
             None => "true".to_owned(),
-            Some(key) => format!("i.created_at >= {}", values.add(key.created_at - LOOK_BACK)?),
+            Some(key) => format!("i.created_at >= {}", values.add(Timestamp(plus(key.created_at, -LOOK_BACK)))?),
         };
         let (ids, most) =
             (values.add(unfinished.to_vec())?, values.add(i64::try_from(query.limit).unwrap_or(i64::MAX))?);
@@ -112,7 +116,7 @@ pub(super) fn page_conditions(
     let mut values = Values::new(stale_before(now, stale_after));
     let mut conditions = query.conditions(ids, &mut values, now)?;
     if let Some(key) = query.older_than {
-        let at = values.add(key.created_at)?;
+        let at = values.add(Timestamp(key.created_at))?;
         // The server cannot tell how few rows lie between a moment and a pair of values.
         conditions.push(if key.id.is_nil() {
             format!("i.created_at < {at}")
@@ -138,7 +142,7 @@ impl Values {
     fn new(stale_before: DateTime<Utc>) -> Self {
         let mut values = Self::default();
         // A timestamp always encodes.
-        let _ = values.add(stale_before);
+        let _ = values.add(Timestamp(stale_before));
         values
     }
 
@@ -157,47 +161,101 @@ impl Values {
     }
 }
 
-/// The columns of an invocation (alias `i`) that [`InvocationRow`] reads.
-pub(super) fn invocation_columns(capabilities: &Capabilities) -> String {
+/// The columns of an invocation (alias `i`) that [`InvocationRow`] reads; a payload up to this size is looked into.
+pub(super) fn invocation_columns(capabilities: &Capabilities, most_payload: i32) -> String {
     let source_job = capabilities.or_null("invocations", 'i', "source_job_id", "uuid");
+    let names: String = [
+        "correlation_id",
+        "source_function",
+        "source_table",
+        "source_operation",
+        "source_system",
+        "source_user_email",
+        "status",
+    ]
+    .map(|column| format!("{} as {column}, ", bound::name(&format!("i.{column}"))))
+    .concat();
+    let duration = bound::milliseconds("i.total_duration_ms");
+    let looked_into = format!("{source_job} is null and pg_column_size(i.source_event_payload) <= {most_payload}");
     format!(
-        "i.id, i.created_at, i.updated_at, i.correlation_id, i.source_function, i.source_table, i.source_operation, \
-         i.source_system, i.source_user_email, i.total_duration_ms::bigint as total_duration_ms, i.status, \
-         left(i.error_message, 65536) as error_message, coalesce(i.error_stack, '') <> '' as has_error_stack, {source_job} as source_job_id, \
-         case when {source_job} is null then i.source_event_payload ->> '__sourceJobId' end as own_hint, \
-         case when {source_job} is null then i.source_event_payload #>> '{{event,data,new,updated_by}}' end as row_hint"
+        "i.id, i.created_at, i.updated_at, {names}{duration} as total_duration_ms, \
+         left(i.error_message, 65536) as error_message, coalesce(i.error_stack, '') <> '' as has_error_stack, \
+         {source_job} as source_job_id, \
+         {source_job} is null and pg_column_size(i.source_event_payload) > {most_payload} as link_unread, \
+         case when {looked_into} then left(i.source_event_payload ->> '__sourceJobId', {LONGEST_NAME}) end as own_hint, \
+         case when {looked_into} then left(i.source_event_payload #>> '{{event,data,new,updated_by}}', {LONGEST_NAME}) end as row_hint"
     )
 }
 
+/// Of each row at most so many events and jobs are counted. Where there are more, the rest is asked what the status
+/// depends on: whether any of it failed, did not end, or was written lately.
 fn list_sql(capabilities: &Capabilities, conditions: &[String], limit: &str) -> String {
-    let columns = invocation_columns(capabilities);
+    let columns = invocation_columns(capabilities, bound::MOST_PAYLOAD);
     let condition = all(conditions);
     let (event_failed, job_failed) = (sql::EVENT_FAILED, sql::JOB_FAILED);
     let (event_finished, job_finished) = (sql::finished('e'), sql::finished('j'));
+    let (most, read) = (bound::MOST_COUNTED_BELOW, bound::MOST_COUNTED_BELOW + 1);
+    let by_jobs = bound::MOST_FAILED_BY_JOBS;
+    let any = |table: &str, alias: char, condition: &str| {
+        format!(
+            "exists (select 1 from @schema.{table} {alias} where {alias}.invocation_id = i.id and {condition}{})",
+            sql::PROBE
+        )
+    };
+    // Nothing beyond is looked at unless there is something and its answer would change anything.
+    let events = |condition: &str| format!("ev.more_events and {}", any("event_executions", 'e', condition));
+    let jobs = |condition: &str| format!("jb.more_jobs and {}", any("job_executions", 'j', condition));
+    let at_least_one =
+        |count: &str, beyond: String| format!("case when {count} = 0 and {beyond} then 1 else {count} end");
+    let touched = |last: &str, beyond: String| format!("case when {beyond} then greatest({last}, $1) else {last} end");
+    let unfinished = |failed: &str, finished: &str| format!("not {failed} and not {finished}");
+    let (event_unfinished, job_unfinished) =
+        (unfinished(event_failed, &event_finished), unfinished(job_failed, &job_finished));
+    let counts = [
+        at_least_one("ev.failed_themselves", events(event_failed)) + " as events_failed_themselves",
+        at_least_one("ev.unfinished", events(&event_unfinished)) + " as events_unfinished",
+        touched("ev.touched_at", events("e.updated_at >= $1")) + " as events_touched_at",
+        at_least_one("jb.failed", jobs(job_failed)) + " as jobs_failed",
+        at_least_one("jb.unfinished", jobs(&job_unfinished)) + " as jobs_unfinished",
+        touched("jb.touched_at", jobs("j.updated_at >= $1")) + " as jobs_touched_at",
+    ]
+    .join(", ");
+    let failed_name = bound::name("f.job_name");
     format!(
         "with i as materialized ( \
            select {columns} from @schema.invocations i where {condition} \
            order by i.created_at desc, i.id desc limit {limit}) \
-         select i.*, ev.*, jb.* from i \
+         select i.*, ev.events_checked, ev.events_detected, ev.events_failed, ev.more_events, jb.jobs_run, \
+                jb.jobs_stuck_themselves, jb.more_jobs, {counts}, \
+                f.failed_job, f.failed_error from i \
          cross join lateral ( \
-           select count(*) as jobs_run, count(*) filter (where {job_failed}) as jobs_failed, \
-                  count(*) filter (where not {job_failed} and not {job_finished}) as jobs_unfinished, \
-                  count(*) filter (where not {job_failed} and not {job_finished} \
+           select least(count(*), {most}) as jobs_run, count(*) > {most} as more_jobs, \
+                  count(*) filter (where failed) as failed, \
+                  count(*) filter (where unfinished) as unfinished, \
+                  count(*) filter (where unfinished \
                     and (j.updated_at < $1 or exists (select 1 from @schema.event_executions e \
                          where e.id = j.event_execution_id and {event_finished}))) as jobs_stuck_themselves, \
-                  max(j.updated_at) as jobs_touched_at, \
-                  array_agg(j.event_execution_id) filter (where {job_failed}) as failed_of, \
-                  (array_agg(j.job_name order by j.created_at, j.id) filter (where {job_failed}))[1] as failed_job, \
-                  (array_agg(left(j.error_message, 500) order by j.created_at, j.id) filter (where {job_failed}))[1] as failed_error \
-           from @schema.job_executions j where j.invocation_id = i.id) jb \
+                  max(j.updated_at) as touched_at, \
+                  (array_agg(distinct j.event_execution_id) filter (where failed))[1:{by_jobs}] as failed_of, \
+                  (array_agg(j.id order by j.created_at, j.id) filter (where failed))[1] as first_failed \
+           from (select j.id, j.created_at, j.updated_at, j.event_execution_id, {job_failed} as failed, \
+                        {job_unfinished} as unfinished \
+                 from @schema.job_executions j where j.invocation_id = i.id limit {read}) j) jb \
          cross join lateral ( \
-           select count(*) as events_checked, count(*) filter (where e.detected) as events_detected, \
-                  count(*) filter (where {event_failed} or e.id = any(jb.failed_of)) as events_failed, \
-                  count(*) filter (where {event_failed}) as events_failed_themselves, \
-                  count(*) filter (where not {event_failed} and not {event_finished}) as events_unfinished, \
-                  max(e.updated_at) as events_touched_at \
-           from @schema.event_executions e where e.invocation_id = i.id) ev \
-         order by i.created_at desc, i.id desc"
+           select least(count(*), {most}) as events_checked, \
+                  count(*) > {most} or coalesce(cardinality(jb.failed_of), 0) = {by_jobs} as more_events, \
+                  count(*) filter (where e.detected) as events_detected, \
+                  count(*) filter (where e.failed or e.id = any(jb.failed_of)) as events_failed, \
+                  count(*) filter (where e.failed) as failed_themselves, \
+                  count(*) filter (where e.unfinished) as unfinished, \
+                  max(e.updated_at) as touched_at \
+           from (select e.id, e.updated_at, e.detected, {event_failed} as failed, {event_unfinished} as unfinished \
+                 from @schema.event_executions e where e.invocation_id = i.id limit {read}) e) ev \
+         left join lateral ( \
+           select {failed_name} as failed_job, left(f.error_message, 500) as failed_error \
+           from @schema.job_executions f where f.id = jb.first_failed{}) f on true \
+         order by i.created_at desc, i.id desc",
+        sql::PROBE
     )
 }
 
@@ -205,10 +263,10 @@ fn list_sql(capabilities: &Capabilities, conditions: &[String], limit: &str) -> 
 #[derive(FromRow)]
 pub(super) struct InvocationRow {
     id: Uuid,
-    created_at: DateTime<Utc>,
-    updated_at: Option<DateTime<Utc>>,
+    created_at: Timestamp,
+    updated_at: Option<Timestamp>,
     correlation_id: Option<String>,
-    source_function: String,
+    source_function: Option<String>,
     source_table: Option<String>,
     source_operation: Option<String>,
     source_system: Option<String>,
@@ -217,6 +275,7 @@ pub(super) struct InvocationRow {
     status: Option<String>,
     error_message: Option<String>,
     has_error_stack: bool,
+    link_unread: Option<bool>,
     source_job_id: Option<Uuid>,
     own_hint: Option<String>,
     row_hint: Option<String>,
@@ -231,22 +290,23 @@ impl InvocationRow {
                 .map(|job| Parent { job, link: Link::Inferred })
         };
         let parent = recorded.or_else(inferred);
-        let mut share = |text: Option<String>| text.map(|text| texts.share(text));
+        let mut share = |text: Option<String>| text.map(|text| texts.share(bound::cut_name(text)));
         Invocation {
             id: self.id,
-            created_at: self.created_at,
-            updated_at: self.updated_at.unwrap_or(self.created_at),
+            created_at: self.created_at.0,
+            updated_at: self.updated_at.unwrap_or(self.created_at).0,
             parent,
             correlation_id: share(self.correlation_id.filter(|text| !text.is_empty())),
             source_table: share(self.source_table),
             source_operation: share(self.source_operation),
             source_system: share(self.source_system),
             source_user_email: share(self.source_user_email),
-            source_function: texts.share(self.source_function),
+            source_function: share(self.source_function).unwrap_or_default(),
             total_duration_ms: self.total_duration_ms,
-            status: texts.share(self.status.unwrap_or_default()),
+            status: share(self.status).unwrap_or_default(),
             error_message: self.error_message.map(Into::into),
             has_error_stack: self.has_error_stack,
+            link_unread: self.link_unread.unwrap_or(false),
         }
     }
 }
@@ -260,12 +320,14 @@ struct ListRow {
     events_failed: i64,
     events_failed_themselves: i64,
     events_unfinished: i64,
-    events_touched_at: Option<DateTime<Utc>>,
+    events_touched_at: Option<Timestamp>,
+    more_events: bool,
     jobs_run: i64,
     jobs_failed: i64,
     jobs_unfinished: i64,
     jobs_stuck_themselves: i64,
-    jobs_touched_at: Option<DateTime<Utc>>,
+    jobs_touched_at: Option<Timestamp>,
+    more_jobs: bool,
     failed_job: Option<String>,
     failed_error: Option<String>,
 }
@@ -273,7 +335,7 @@ struct ListRow {
 impl ListRow {
     fn keep(self, texts: &mut Texts) -> Listed {
         let count = |n: i64| u64::try_from(n).unwrap_or(0);
-        let failed_job = self.failed_job.map(|name| texts.share(name));
+        let failed_job = self.failed_job.map(|name| texts.share(bound::cut_name(name)));
         let children = Children {
             events_checked: count(self.events_checked),
             events_detected: count(self.events_detected),
@@ -284,7 +346,9 @@ impl ListRow {
             jobs_failed: count(self.jobs_failed),
             jobs_unfinished: count(self.jobs_unfinished),
             jobs_stuck_themselves: count(self.jobs_stuck_themselves),
-            touched_at: self.events_touched_at.max(self.jobs_touched_at),
+            touched_at: self.events_touched_at.max(self.jobs_touched_at).map(|at| at.0),
+            more_events: self.more_events,
+            more_jobs: self.more_jobs,
             first_failure: failed_job
                 .map(|name| Box::new(FailedJob { name, error: self.failed_error.map(Into::into) })),
         };

@@ -18,7 +18,9 @@ use tokio::sync::SemaphorePermit;
 
 use super::Inner;
 use crate::model::shared::Texts;
+use crate::store::answer::within;
 use crate::store::capabilities::Capabilities;
+use crate::store::config::Config;
 use crate::store::error::StoreError;
 use crate::store::sql::in_schema;
 
@@ -47,6 +49,8 @@ pub(super) enum State {
     /// It is within a transaction that is read-only.
     Transaction,
 }
+/// Rows of one answer. Nothing that is asked has so many.
+const MOST_ROWS: usize = 1_000_000;
 
 /// A connection in use. It is used again only after [`Session::done`]: dropped earlier, by an error or because nobody
 /// waits for the answer any more, it is closed, which also ends the query on the server.
@@ -86,7 +90,7 @@ impl<'a> Session<'a> {
             State::Used => format!("{}; {BEGIN}", fresh(&self.connection)),
             State::Transaction => return Ok(()),
         };
-        in_time(sqlx::raw_sql(AssertSqlSafe(sql)).execute(&mut self.connection)).await?;
+        in_time(&self.inner.config, sqlx::raw_sql(AssertSqlSafe(sql)).execute(&mut self.connection)).await?;
         self.state = State::Transaction;
         Ok(())
     }
@@ -97,9 +101,7 @@ impl<'a> Session<'a> {
     where
         Row: for<'r> FromRow<'r, PgRow> + Send + Unpin,
     {
-        let sql = in_schema(sql, &self.inner.config.schema);
-        let connection = self.ready().await?;
-        in_time(sqlx::query_as_with::<_, Row, _>(sql, arguments).fetch_all(connection)).await
+        self.fetch_kept(sql, arguments, |row, _| row).await
     }
 
     /// The same, each row made into what is kept of it as soon as it comes.
@@ -113,16 +115,20 @@ impl<'a> Session<'a> {
         Row: for<'r> FromRow<'r, PgRow> + Send + Unpin,
     {
         let sql = in_schema(sql, &self.inner.config.schema);
+        let config = &self.inner.config;
         let connection = self.ready().await?;
         let kept = async {
             let mut rows = sqlx::query_as_with::<_, Row, _>(sql, arguments).fetch(connection);
             let (mut texts, mut kept) = (Texts::default(), Vec::new());
             while let Some(row) = rows.try_next().await? {
+                if kept.len() == MOST_ROWS {
+                    return Err(sqlx::Error::Decode(format!("more than {MOST_ROWS} rows came").into()));
+                }
                 kept.push(keep(row, &mut texts));
             }
             Ok::<_, sqlx::Error>(kept)
         };
-        in_time(kept).await
+        in_time(config, kept).await
     }
 
     /// The first row, if there is one.
@@ -212,13 +218,8 @@ fn set_back(connection: &mut PgConnection, state: State) -> bool {
 
 /// Waits for an answer no longer than one may take.
 pub(super) async fn in_time<T, E: Into<StoreError>>(
+    server: &Config,
     answer: impl Future<Output = Result<T, E>>,
 ) -> Result<T, StoreError> {
-    let late = |_| Err(no_answer(ANSWER_TIME).into());
-    tokio::time::timeout(ANSWER_TIME, answer).await.map_or_else(late, |answer| answer.map_err(Into::into))
-}
-
-pub(super) fn no_answer(within: Duration) -> sqlx::Error {
-    let text = format!("no answer within {} s", within.as_secs());
-    sqlx::Error::Io(std::io::Error::new(std::io::ErrorKind::TimedOut, text))
+    within(ANSWER_TIME, server, answer).await
 }

@@ -16,6 +16,7 @@ use super::session::Several;
 use super::{Reader, Session};
 use crate::model::invocation::Key;
 use crate::store::error::StoreError;
+use crate::store::time::Timestamp;
 
 /// Invocations that the first step looks through, and each one at the least.
 const FIRST: i64 = 500;
@@ -62,7 +63,8 @@ impl Part<'_> {
     /// Its first moment and the one where it ends, as `$1` and `$2`.
     pub(super) fn arguments(&self) -> Result<PgArguments, sqlx::Error> {
         let mut arguments = PgArguments::default();
-        let added = arguments.add(self.since).and_then(|()| arguments.add(self.older_than.map(|key| key.created_at)));
+        let added = (arguments.add(self.since.map(Timestamp)))
+            .and_then(|()| arguments.add(self.older_than.map(|key| Timestamp(key.created_at))));
         added.map_err(sqlx::Error::Encode)?;
         Ok(arguments)
     }
@@ -103,12 +105,12 @@ impl<'r> Steps<'r> {
         let mut values = Values::default();
         let mut conditions = vec!["true".to_owned()];
         if let Some(since) = self.since {
-            conditions.push(format!("created_at >= {}", values.add(since)?));
+            conditions.push(format!("created_at >= {}", values.add(Timestamp(since))?));
         }
         if let Some(key) = self.older_than {
             // The id would have to be looked up where no index holds it.
             let sign = if key.id.is_nil() { "<" } else { "<=" };
-            conditions.push(format!("created_at {sign} {}", values.add(key.created_at)?));
+            conditions.push(format!("created_at {sign} {}", values.add(Timestamp(key.created_at))?));
         }
         let sql = format!(
             "select count(*), min(created_at) from (select created_at from @schema.invocations where {} \
@@ -121,12 +123,12 @@ impl<'r> Steps<'r> {
         // Not while it is measured how long a statement takes.
         session.begin().await?;
         let asked = clock.elapsed();
-        let found: Vec<(i64, Option<DateTime<Utc>>)> = session.fetch_all(&sql, values.inner).await?;
+        let found: Vec<(i64, Option<Timestamp>)> = session.fetch_all(&sql, values.inner).await?;
         let (count, oldest) = found.first().copied().unwrap_or_default();
         let older_than = self.older_than;
         self.ended = count <= length;
         self.looked_through += count.min(length);
-        let since = if self.ended { self.since } else { oldest };
+        let since = if self.ended { self.since } else { oldest.map(|at| at.0) };
         self.older_than = since.map(|created_at| Key { created_at, id: Uuid::nil() });
         let began = clock.elapsed();
         self.began = Some((began, began.saturating_sub(asked)));

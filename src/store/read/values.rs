@@ -2,13 +2,11 @@
 
 use uuid::Uuid;
 
-use super::{Reader, Values};
+use super::{Reader, Values, bound};
 use crate::store::error::StoreError;
 
 /// Characters of a value that are read.
 const MOST_CHARACTERS: i32 = 200;
-/// Bytes of a payload, as it is stored, above which it is not looked into.
-const MOST_PAYLOAD: i32 = 65_536;
 
 const VALUES: &str = "select id, case when pg_column_size(source_event_payload) > $4 then '(large)' \
      else left(case jsonb_typeof(value) when 'object' then '{…}' when 'array' then '[…]' else value #>> '{}' end, $5) end \
@@ -32,7 +30,7 @@ impl Reader {
         values.add(ids)?;
         values.add(path)?;
         values.add(below_event)?;
-        values.add(MOST_PAYLOAD)?;
+        values.add(bound::MOST_PAYLOAD)?;
         values.add(MOST_CHARACTERS)?;
         let values = session.fetch_all(VALUES, values.inner).await?;
         session.done();

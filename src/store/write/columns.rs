@@ -2,11 +2,12 @@
 //! there takes up another record.
 
 use sqlx::error::BoxDynError;
-use sqlx::postgres::{PgArguments, PgBindIterExt as _, PgHasArrayType, PgTypeInfo};
+use sqlx::postgres::{PgArguments, PgBindIterExt as _, PgHasArrayType};
 use sqlx::{Arguments as _, Encode, Postgres, Type};
 
 use super::row::{EVENT_STATUSES, ErrorText, EventRow, InvocationRow, JobRow, LogRow, STATUSES, Source};
 use super::{Target, text};
+use crate::store::time::{Timestamp, sql_name};
 
 /// How a column of a row that is already there takes up another record; [`Merge`](super::Merge) is the same rule.
 #[derive(Clone, Copy)]
@@ -28,7 +29,7 @@ pub(super) struct Column {
     pub(super) name: &'static str,
     pub(super) rule: Rule,
     /// Of each value.
-    pub(super) sent_as: PgTypeInfo,
+    pub(super) sent_as: String,
     /// The text is JSON.
     pub(super) json: bool,
 }
@@ -49,7 +50,7 @@ impl Columns<'_> {
     {
         if self.target.has(self.table, name) {
             self.arguments.add(values.bind_iter())?;
-            self.added.push(Column { name, rule, sent_as: T::type_info(), json: false });
+            self.added.push(Column { name, rule, sent_as: sql_name(&T::type_info()), json: false });
         }
         Ok(())
     }
@@ -82,8 +83,8 @@ impl Columns<'_> {
         let source =
             |text: for<'s> fn(&'s Source<'_>) -> Option<&'s str>| sources().map(move |source| source.and_then(text));
         self.add("id", Keep, rows().map(|row| row.id))?;
-        self.add("created_at", Keep, rows().map(|row| row.created_at))?;
-        self.add("updated_at", Most, rows().map(|row| row.updated_at))?;
+        self.add("created_at", Keep, rows().map(|row| Timestamp(row.created_at)))?;
+        self.add("updated_at", Most, rows().map(|row| Timestamp(row.updated_at)))?;
         self.text("correlation_id", Keep, rows().map(|row| Some(row.correlation_id)))?;
         self.text("source_function", Keep, rows().map(|row| Some(row.source_function)))?;
         self.text("source_table", Once, source(|source| source.table.as_deref()))?;
@@ -93,7 +94,7 @@ impl Columns<'_> {
         self.add("source_job_id", Once, sources().map(|source| source?.job_id))?;
         self.add("source_event_id", Once, sources().map(|source| source?.event_id))?;
         self.json("source_event_payload", Payload, source(|source| source.payload.as_deref()))?;
-        self.add("source_event_time", Once, sources().map(|source| source?.event_time))?;
+        self.add("source_event_time", Once, sources().map(|source| source?.event_time.map(Timestamp)))?;
         self.text("source_user_email", Once, source(|source| source.user_email.as_deref()))?;
         self.text("source_user_role", Once, source(|source| source.user_role.as_deref()))?;
         self.add("auto_load_modules", Once, sources().map(|source| source?.auto_load_modules))?;
@@ -114,8 +115,8 @@ impl Columns<'_> {
         let (target, rows) = (self.target, || rows.iter());
         self.add("id", Keep, rows().map(|row| row.id))?;
         self.add("invocation_id", Keep, rows().map(|row| row.invocation_id))?;
-        self.add("created_at", Keep, rows().map(|row| row.created_at))?;
-        self.add("updated_at", Most, rows().map(|row| row.updated_at))?;
+        self.add("created_at", Keep, rows().map(|row| Timestamp(row.created_at)))?;
+        self.add("updated_at", Most, rows().map(|row| Timestamp(row.updated_at)))?;
         self.text("correlation_id", Keep, rows().map(|row| Some(row.correlation_id)))?;
         self.text("event_name", Keep, rows().map(|row| Some(row.event_name)))?;
         self.text("event_module_path", Once, rows().map(|row| row.module_path))?;
@@ -138,8 +139,8 @@ impl Columns<'_> {
         self.add("id", Keep, rows().map(|row| row.id))?;
         self.add("invocation_id", Keep, rows().map(|row| row.invocation_id))?;
         self.add("event_execution_id", Keep, rows().map(|row| row.event_execution_id))?;
-        self.add("created_at", Keep, rows().map(|row| row.created_at))?;
-        self.add("updated_at", Most, rows().map(|row| row.updated_at))?;
+        self.add("created_at", Keep, rows().map(|row| Timestamp(row.created_at)))?;
+        self.add("updated_at", Most, rows().map(|row| Timestamp(row.updated_at)))?;
         self.text("correlation_id", Keep, rows().map(|row| Some(row.correlation_id)))?;
         self.text("job_name", Keep, rows().map(|row| Some(row.job_name)))?;
         self.text("job_function_name", Once, rows().map(|row| row.function_name))?;
@@ -156,7 +157,7 @@ impl Columns<'_> {
         let rows = || rows.iter();
         self.add("id", Keep, rows().map(|row| row.id))?;
         self.add("job_execution_id", Keep, rows().map(|row| row.job_execution_id))?;
-        self.add("created_at", Keep, rows().map(|row| row.created_at))?;
+        self.add("created_at", Keep, rows().map(|row| Timestamp(row.created_at)))?;
         self.add("level", Keep, rows().map(|row| row.level))?;
         self.text("message", Keep, rows().map(|row| Some(row.message)))?;
         self.json("data", Keep, rows().map(|row| row.data.as_deref()))?;

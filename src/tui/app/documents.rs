@@ -1,6 +1,6 @@
 //! What a screen shows, as a text to take away: a file for programs, or a page for people.
 
-use chrono::{DateTime, SecondsFormat};
+use chrono::SecondsFormat;
 
 use super::App;
 use super::compare;
@@ -14,6 +14,7 @@ use crate::model::outline::Outline;
 use crate::model::payload::mask;
 use crate::model::report::{self, Listing};
 use crate::model::text::{clean, clean_lines, escape_json};
+use crate::model::time;
 use crate::tui::app::charts::words::csv;
 use crate::tui::app::logs::fields as log_fields;
 use crate::tui::app::logs::rows::has_fields;
@@ -95,7 +96,7 @@ pub fn for_people(app: &App) -> Option<Document> {
 /// The section of the node that is on the screen.
 fn section(app: &App) -> Option<(String, &'static str)> {
     app.detail.row.value.as_ref()?;
-    let time = |at: DateTime<_>| at.to_rfc3339_opts(SecondsFormat::Millis, true);
+    let time = |at| time::rfc3339(at, SecondsFormat::Millis);
     Some(match app.detail.content() {
         Some(Content::Outline { outline, .. }) => (whole(outline), "json"),
         Some(Content::Diff(diff)) => {
@@ -136,7 +137,7 @@ fn lines(text: &str) -> String {
 /// A log line as one line of safe text: time, level, service, message, and its fields as JSON.
 #[must_use]
 pub fn log_line(line: &LogLine, reveal: bool) -> String {
-    let time = DateTime::from_timestamp_nanos(line.at_ns).to_rfc3339_opts(SecondsFormat::Millis, true);
+    let time = time::rfc3339(time::of_nanoseconds(line.at_ns), SecondsFormat::Millis);
     let fields = match has_fields(line) {
         true => format!("  {}", clean(&log_fields::masked(&line.fields, reveal).to_string())),
         false => String::new(),

@@ -200,10 +200,10 @@ fn words(app: &App, range: &TimeRange) -> String {
         return if text.starts_with(|c: char| c.is_ascii_digit()) { format!("last {text}") } else { text };
     }
     let period = range.resolve(app.now, app.filter.offset());
-    let day = |at: DateTime<Utc>| app.local(at).format("%d %b").to_string();
+    let day = |at: DateTime<Utc>| app.shown(at, "%d %b").to_string();
     let time = |at: DateTime<Utc>| {
         let second = if at.timestamp() % 60 == 0 { "" } else { ":%S" };
-        app.local(at).format(&format!("%H:%M{second}")).to_string()
+        app.shown(at, &format!("%H:%M{second}")).to_string()
     };
     let midnight = |at: DateTime<Utc>| app.local(at).time() == NaiveTime::MIN;
     let end = |at: DateTime<Utc>| {

@@ -12,6 +12,8 @@ use crossterm::terminal::{EnterAlternateScreen, LeaveAlternateScreen, disable_ra
 use rustix::event::{PollFd, PollFlags, poll};
 use tokio::sync::Notify;
 
+use crate::store::answer::is_caught;
+
 /// The terminal, while it is ours. Whoever writes to it holds the lock: a panic of another thread gives the terminal
 /// back between two frames, never within one.
 static OURS: Mutex<Option<Ours>> = Mutex::new(None);
@@ -149,9 +151,12 @@ fn install_hook() {
     HOOK.call_once(|| {
         let print = std::panic::take_hook();
         std::panic::set_hook(Box::new(move |panic| {
-            give_back();
-            print(panic);
-            PANIC.notify_one();
+            // What becomes an error is told where the answer would have been.
+            if !is_caught() {
+                give_back();
+                print(panic);
+                PANIC.notify_one();
+            }
         }));
     });
 }

@@ -215,7 +215,7 @@ fn is_asked(app: &App, hourly: &Hourly) -> bool {
 fn source(app: &App, hourly: &Hourly) -> String {
     let short = |at: DateTime<Utc>| {
         let (local, today) = (app.local(at), app.local(app.now).date());
-        format!("{}{}", local.format(if local.date() == today { "%H:%M" } else { "%d %b %H:%M" }), app.zone())
+        format!("{}{}", app.shown(at, if local.date() == today { "%H:%M" } else { "%d %b %H:%M" }), app.zone())
     };
     let (name, time, age) = (hourly.source.name(), short(hourly.as_of), age_of(app, hourly));
     if let Some(back_to) = hourly.back_to {
@@ -306,9 +306,10 @@ fn problem(app: &App, error: &str, width: u16) -> Vec<String> {
         let length = usize::try_from((hourly.to - hourly.from + hourly.step.length()).num_hours()).unwrap_or(1);
         Step::Hour.words(length)
     });
-    let since = app.charts.hourly.loaded_at.map_or_else(String::new, |at| {
-        format!(" - below: {before}, read {}{}", app.local(at).format("%H:%M:%S"), app.zone())
-    });
+    let since =
+        app.charts.hourly.loaded_at.map_or_else(String::new, |at| {
+            format!(" - below: {before}, read {}{}", app.shown(at, "%H:%M:%S"), app.zone())
+        });
     let text = format!("{} not loaded: {}{since}", app.charts.range.name(), clean(error));
     wrap(&text, usize::from(width.saturating_sub(2)), 3).0.into_iter().map(str::to_owned).collect()
 }

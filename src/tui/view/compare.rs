@@ -87,7 +87,7 @@ pub(super) fn draw(app: &App, theme: &Theme, area: Rect, buf: &mut Buffer) {
 fn draw_root(app: &App, name: &str, flow: &Flow, node: Option<usize>, theme: &Theme, row: Rect, buf: &mut Buffer) {
     let Some(node) = node.map(|node| &flow.nodes[node]) else { return };
     let x = put(buf, row, row.x + 1, name, theme.title());
-    let at = app.local(node.started_at).format("%m-%d %H:%M:%S%.3f");
+    let at = app.shown(node.started_at, "%m-%d %H:%M:%S%.3f");
     let trigger = if node.trigger.is_empty() { String::new() } else { format!("  {}", clean(&node.trigger)) };
     let took = node.duration_ms.map(duration).unwrap_or_default();
     let (function, word) = (clean(&node.name), Theme::word(node.effective));

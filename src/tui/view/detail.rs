@@ -19,6 +19,7 @@ use ratatui::text::{Line, Span, Text};
 
 use super::frame::{columns, fit, put, rule};
 use crate::model::text::{age, clean, clean_lines, plural};
+use crate::model::time;
 use crate::tui::app::App;
 use crate::tui::app::detail::{Content, Field, Layout, Section, State, TextLine, Tone, fields};
 use crate::tui::theme::Theme;
@@ -172,8 +173,12 @@ fn field_item<'a>(app: &App, field: &Field, theme: &Theme, area: Rect) -> Text<'
     let (value, style) = match (field.tone, field.at) {
         (_, Some(at)) => {
             let ago = app.now - at;
-            let when = if ago.num_seconds() < 0 { String::new() } else { format!("   {} ago", age(ago)) };
-            let time = app.local(at).format("%Y-%m-%d %H:%M:%S%.3f");
+            let when = if ago.num_seconds() < 0 || time::word(at).is_some() {
+                String::new()
+            } else {
+                format!("   {} ago", age(ago))
+            };
+            let time = app.shown(at, "%Y-%m-%d %H:%M:%S%.3f");
             (format!("{time}{}{when}", app.zone()), Style::new())
         }
         (Tone::Plain, None) => (field.value.clone(), Style::new()),

@@ -299,7 +299,7 @@ fn replay_bar(app: &App, replay: &Replay, theme: &Theme) -> String {
     let glyph = if theme.unicode { ("━", "┄") } else { ("=", ".") };
     let bar = format!("{}{} ", glyph.0.repeat(done), glyph.1.repeat(REPLAY - done));
     let bar = if app.size.0 >= 60 { bar } else { String::new() };
-    let time = replay.moment().map(|moment| app.local(moment).format("%H:%M:%S%.3f").to_string()).unwrap_or_default();
+    let time = replay.moment().map(|moment| app.shown(moment, "%H:%M:%S%.3f").to_string()).unwrap_or_default();
     let after =
         replay.moment().zip(replay.moments.first()).map_or(0, |(moment, first)| (moment - *first).num_milliseconds());
     let key = |action| app.settings.keys.key_of(View::Flow, action);

@@ -71,7 +71,7 @@ pub fn too_small(area: Rect, buf: &mut Buffer) {
 pub fn header(app: &App, theme: &Theme, area: Rect, buf: &mut Buffer) {
     let line = Rect { height: 1, ..area };
     let (state, style) = connection(app, theme);
-    let clock = format!("{}{}", app.local(app.now).format("%H:%M:%S"), app.zone());
+    let clock = format!("{}{}", app.shown(app.now, "%H:%M:%S"), app.zone());
     let mut right = area.right().saturating_sub(columns(&clock) + 1);
     put(buf, line, right, &clock, Style::new());
     right = right.saturating_sub(columns(&state) + 2);
@@ -201,7 +201,7 @@ fn server(app: &App) -> String {
 
 /// Says that the database cannot be reached, since when, how old what is shown is, and what happens next.
 pub fn banner(app: &App, theme: &Theme, area: Rect, buf: &mut Buffer) {
-    let time = |at| app.local(at).format("%H:%M:%S").to_string();
+    let time = |at| app.shown(at, "%H:%M:%S").to_string();
     let text = match &app.connection {
         Connection::Offline { since, error, attempt, retry_at } => {
             let next = match retry_at {

@@ -18,6 +18,7 @@ use chrono::{DateTime, TimeDelta, Utc};
 
 use super::frame::{columns, fit, put, rule};
 use crate::model::text::{age, ago, clean, duration, plural};
+use crate::model::time;
 use crate::tui::app::App;
 use crate::tui::app::cursor::Cursor;
 use crate::tui::app::groups::{self, Layout, RANGES, Row, Run, State, Told};
@@ -126,12 +127,17 @@ fn range(app: &App, told: &Told) -> String {
 /// A time of today, or a day and a time.
 fn moment(app: &App, at: DateTime<Utc>) -> String {
     let today = app.local(at).date() == app.local(app.now).date();
-    app.local(at).format(if today { "%H:%M:%S" } else { "%m-%d %H:%M" }).to_string()
+    let form = match today {
+        true => "%H:%M:%S",
+        false if app.is_of_another_year(at) => "%Y-%m-%d",
+        false => "%m-%d %H:%M",
+    };
+    app.shown(at, form).to_string()
 }
 
 /// When something of a table was: [`moment`], or how long ago.
 fn when(app: &App, at: DateTime<Utc>) -> String {
-    if app.ages { ago(app.now - at) } else { moment(app, at) }
+    if app.ages && time::word(at).is_none() { ago(app.now - at) } else { moment(app, at) }
 }
 
 const MOMENT: usize = 11;

@@ -60,12 +60,8 @@ fn query(app: &App, theme: &Theme, row: Rect, buf: &mut Buffer) {
             (true, true) => " (±5 s)",
             (true, false) => " (+/-5 s)",
         };
-        let window = format!(
-            "{}{dots}{}{}{margin}",
-            app.local(from).format("%H:%M:%S"),
-            app.local(to).format("%H:%M:%S"),
-            app.zone()
-        );
+        let window =
+            format!("{}{dots}{}{}{margin}", app.shown(from, "%H:%M:%S"), app.shown(to, "%H:%M:%S"), app.zone());
         end = row.right().saturating_sub(frame::columns(&window) + 1);
         put(buf, row, end, &window, Style::new());
     }
@@ -132,7 +128,7 @@ fn counts(app: &App, theme: &Theme, row: Rect, buf: &mut Buffer) {
         (true, true, _) => "local time",
     };
     let read = state.loki.loaded_at.max(state.table.loaded_at).filter(|_| area_is_wide(row));
-    let read = read.map_or_else(String::new, |at| format!("read {}{}  ", app.local(at).format("%H:%M:%S"), app.zone()));
+    let read = read.map_or_else(String::new, |at| format!("read {}{}  ", app.shown(at, "%H:%M:%S"), app.zone()));
     let text = format!("{read}{kind}");
     let at = row.right().saturating_sub(frame::columns(&text) + 1);
     if at >= x {

@@ -68,7 +68,7 @@ fn head(app: &App) -> String {
 }
 
 fn line(app: &App, theme: &Theme, message: &Message, selected: bool, row: Rect, buf: &mut Buffer) {
-    let time = |at| app.local(at).format("%H:%M:%S").to_string();
+    let time = |at| app.shown(at, "%H:%M:%S").to_string();
     let (mark, style) = if message.is_error { ("!! ", theme.error()) } else { ("", Style::new()) };
     let again = match message.times {
         1 => String::new(),

@@ -5,6 +5,7 @@ use std::sync::Arc;
 use chrono::{DateTime, TimeDelta, Utc};
 use fastrand::Rng;
 use obs_tui::model::invocation::{Event, Job, Listed};
+use obs_tui::store::time::Timestamp;
 use serde_json::{Value, json};
 use sqlx::{Connection, Executor};
 use uuid::Uuid;
@@ -111,8 +112,8 @@ pub(super) async fn write(db: &TestDb, rng: &mut Rng, now: DateTime<Utc>, invoca
              error_stack) values ($1, $2, $3, $4, $5, $6, $7, $8, $9, $10, $11, $12, $13, $14)";
         let invocation = sqlx::query(insert)
             .bind(id)
-            .bind(created_at)
-            .bind(touched(rng, stale))
+            .bind(Timestamp(created_at))
+            .bind(touched(rng, stale).map(Timestamp))
             .bind(correlation)
             .bind(name(rng))
             .bind(table)
@@ -133,8 +134,8 @@ pub(super) async fn write(db: &TestDb, rng: &mut Rng, now: DateTime<Utc>, invoca
             let query = sqlx::query(insert)
                 .bind(event)
                 .bind(id)
-                .bind(created_at)
-                .bind(touched(rng, stale))
+                .bind(Timestamp(created_at))
+                .bind(touched(rng, stale).map(Timestamp))
                 .bind(name(rng))
                 .bind(rng.bool())
                 .bind(status(rng, odd))
@@ -149,8 +150,8 @@ pub(super) async fn write(db: &TestDb, rng: &mut Rng, now: DateTime<Utc>, invoca
                     .bind(Uuid::from_u128(rng.u128(..)))
                     .bind(id)
                     .bind(event)
-                    .bind(created_at)
-                    .bind(touched(rng, stale))
+                    .bind(Timestamp(created_at))
+                    .bind(touched(rng, stale).map(Timestamp))
                     .bind(name(rng))
                     .bind(status(rng, odd))
                     .bind(error(rng))

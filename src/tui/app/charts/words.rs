@@ -7,6 +7,7 @@ use serde_json::{Value, json};
 
 use crate::model::hourly::{Column, Hourly, Known, Step, Sum};
 use crate::model::text::{clean, duration};
+use crate::model::time;
 use crate::tui::app::App;
 
 /// A count with separators: `18,402`.
@@ -113,7 +114,7 @@ pub fn csv(hourly: &Hourly, only: Option<&str>) -> String {
     );
     for bucket in hourly.buckets.iter().filter(|bucket| only.is_none_or(|name| name == bucket.function)) {
         let number = |ms: Option<f64>| ms.filter(|ms| ms.is_finite()).map_or_else(String::new, |ms| format!("{ms:.1}"));
-        let (at, minutes) = (bucket.at.to_rfc3339_opts(chrono::SecondsFormat::Secs, true), minutes(hourly.step));
+        let (at, minutes) = (time::rfc3339(bucket.at, chrono::SecondsFormat::Secs), minutes(hourly.step));
         let (function, open) = (field(&bucket.function), Sum::from(bucket).open());
         // A text cannot refuse to be written to.
         let _ = writeln!(

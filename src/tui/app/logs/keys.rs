@@ -5,6 +5,7 @@ use serde_json::json;
 use super::{App, Key, State, ask, ask_once, fields, rows};
 use crate::logs::{Level, LogLine};
 use crate::model::text::clean;
+use crate::model::time;
 use crate::tui::app::Load;
 use crate::tui::msg::{Action, Cmd};
 
@@ -227,15 +228,15 @@ fn copy(app: &mut App, as_json: bool) -> Vec<Cmd> {
         app.say("no line to copy");
         return Vec::new();
     };
-    let at = chrono::DateTime::from_timestamp_nanos(line.at_ns);
+    let at = time::of_nanoseconds(line.at_ns);
     let message = fields::text(&line.message, app.logs.reveal);
     if !as_json {
-        let time = at.to_rfc3339_opts(chrono::SecondsFormat::Millis, true);
+        let time = time::rfc3339(at, chrono::SecondsFormat::Millis);
         let text = format!("{time} {} {} {}", line.level.name(), clean(&line.service), clean(&message));
         return vec![Cmd::Copy { text, what: "line".to_owned() }];
     }
     let line = json!({
-        "at": at.to_rfc3339_opts(chrono::SecondsFormat::Nanos, true),
+        "at": time::rfc3339(at, chrono::SecondsFormat::Nanos),
         "level": line.level.name(), "service": line.service, "message": message,
         "fields": fields::masked(&line.fields, app.logs.reveal), "source": line.origin.name(),
     });

@@ -147,7 +147,7 @@ fn nothing(app: &App, notices: &mut Vec<(Tone, String)>) {
     }
     notices.push((Tone::Plain, "No lines found".to_owned()));
     if let Some(query) = &state.query {
-        let time = |at| app.local(at).format("%d %b %H:%M:%S").to_string();
+        let time = |at| app.shown(at, "%d %b %H:%M:%S").to_string();
         let text =
             format!("between {} and {}{}, 5 s before and after included", time(query.from), time(query.to), app.zone());
         notices.push((Tone::Plain, text));

@@ -2,12 +2,12 @@
 
 use std::borrow::Cow;
 
-use chrono::DateTime;
 use unicode_width::UnicodeWidthStr;
 
 use super::{App, State, fields, notice};
 use crate::logs::{LogLine, Origin};
 use crate::model::text::{clean, clean_lines};
+use crate::model::time;
 use crate::tui::wrap::wrap;
 
 /// Rows above the lines: the query, the counts, a rule.
@@ -85,14 +85,14 @@ fn relative_width(state: &State) -> usize {
 #[must_use]
 pub fn time(app: &App, line: &LogLine) -> String {
     if app.logs.absolute {
-        return app.local(DateTime::from_timestamp_nanos(line.at_ns)).format("%H:%M:%S%.3f").to_string();
+        return app.shown(time::of_nanoseconds(line.at_ns), "%H:%M:%S%.3f").to_string();
     }
     relative(&app.logs, line.at_ns)
 }
 
 /// Seconds since the start of the node or the cascade: `+0.904`, `-0.012`.
 fn relative(state: &State, at_ns: i64) -> String {
-    let start = state.window().and_then(|(start, _)| start.timestamp_nanos_opt()).unwrap_or(0);
+    let start = state.window().map_or(0, |(start, _)| time::nanoseconds(start));
     let ms = at_ns.saturating_sub(start).div_euclid(1_000_000);
     format!("{}{}.{:03}", if ms < 0 { '-' } else { '+' }, ms.unsigned_abs() / 1000, ms.unsigned_abs() % 1000)
 }
@@ -170,7 +170,7 @@ fn wrapped(message: &str, width: usize, reveal: bool) -> Vec<String> {
 
 /// Whether the node ended between this line and the one before.
 fn ends_before(state: &State, index: usize) -> bool {
-    let Some(end) = state.window().and_then(|(_, end)| end.timestamp_nanos_opt()) else { return false };
+    let Some(end) = state.window().map(|(_, end)| time::nanoseconds(end)) else { return false };
     let at = |index: usize| state.shown.get(index).map(|&i| state.lines[i].at_ns);
     let before = index.checked_sub(1).and_then(at);
     !state.running && at(index).is_some_and(|at| at > end) && before.is_none_or(|before| before <= end)

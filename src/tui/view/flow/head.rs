@@ -35,12 +35,8 @@ fn first(app: &App, theme: &Theme, area: Rect, buf: &mut Buffer) {
     let Some(start) = overview.start else { return };
     let date = if (app.now - start).num_hours() >= 24 { "%Y-%m-%d %H:%M:%S" } else { "%H:%M:%S" };
     let end = if overview.running > 0 { ".." } else { "" };
-    let time = format!(
-        "{}{}  took {}{end}",
-        app.local(start).format(date),
-        app.zone(),
-        duration(overview.axis_ms(app.data_time()))
-    );
+    let time =
+        format!("{}{}  took {}{end}", app.shown(start, date), app.zone(), duration(overview.axis_ms(app.data_time())));
     let right = area.right().saturating_sub(columns(&time) + 1);
     let room = usize::from(right.saturating_sub(x + 2));
     put(buf, area, x, &fit(&clean(chain), room, theme), theme.title());

@@ -156,7 +156,7 @@ fn cause<'a>(app: &'a App, rows: &mut Rows<'_>, buf: &mut Buffer) -> Option<&'a 
 
 fn times(app: &App, node: &Node) -> String {
     let day = if (app.now - node.started_at).num_hours().abs() >= 24 { "%Y-%m-%d " } else { "" };
-    let at = app.local(node.started_at).format(&format!("{day}%H:%M:%S%.3f")).to_string();
+    let at = app.shown(node.started_at, &format!("{day}%H:%M:%S%.3f")).to_string();
     let from = app.flow.overview.offset_ms(node.started_at);
     let took = match (node.duration_ms, node.effective, node.elapsed_ms(app.data_time())) {
         (Some(ms), ..) => format!("took {}", duration(ms)),

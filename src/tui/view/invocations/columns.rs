@@ -8,6 +8,7 @@ use crate::model::correlation;
 use crate::model::invocation::Listed;
 use crate::model::status::{Effective, Recorded};
 use crate::model::text::{age, ago, clean, duration};
+use crate::model::time;
 use crate::tui::app::App;
 use crate::tui::app::columns::{Column, NEWEST_FIRST};
 use crate::tui::theme::Theme;
@@ -140,7 +141,10 @@ pub(super) fn text<'a>(column: Column, app: &'a App, theme: &Theme, listed: &'a 
         Column::User => clean(invocation.source_user_email.as_deref().unwrap_or_default()),
         Column::Events => match &listed.children {
             children if children.events_checked == 0 => "-".into(),
-            children => format!("{}/{}", children.events_detected, children.events_checked).into(),
+            children => {
+                let more = if children.more_events { "+" } else { "" };
+                format!("{}/{}{more}", children.events_detected, children.events_checked).into()
+            }
         },
         Column::Jobs => jobs(theme, listed).into(),
         Column::Duration => elapsed(app, listed).into(),
@@ -175,11 +179,15 @@ pub(super) fn status(theme: &Theme, effective: Effective) -> String {
 fn time(app: &App, listed: &Listed, today: &str, earlier: &str) -> String {
     let created_at = listed.invocation.created_at;
     if app.ages {
-        return ago(app.now - created_at);
+        return time::word(created_at).map_or_else(|| ago(app.now - created_at), Cow::into_owned);
     }
     let (at, now) = (app.local(created_at), app.local(app.now));
-    let form = if at.date() == now.date() { today } else { earlier };
-    at.format(form).to_string()
+    let form = match (at.date() == now.date(), app.is_of_another_year(created_at)) {
+        (true, _) => today,
+        (_, true) => "%Y-%m-%d",
+        _ => earlier,
+    };
+    app.shown(created_at, form).to_string()
 }
 
 fn function(name: &str, width: u16) -> Cow<'_, str> {
@@ -204,6 +212,9 @@ fn jobs(theme: &Theme, listed: &Listed) -> String {
     }
     if jobs.failed > 0 {
         text.push_str(&format!(" {}{}", mark(Effective::Failed), jobs.failed));
+    }
+    if jobs.at_least {
+        text.push('+');
     }
     text
 }

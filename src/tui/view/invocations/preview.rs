@@ -11,7 +11,7 @@ use ratatui::style::Style;
 use super::columns::{elapsed, status};
 use crate::model::invocation::{FailedJob, Link, Listed};
 use crate::model::outline::plain_text;
-use crate::model::text::{clean, plural};
+use crate::model::text::{at_least, clean, plural};
 use crate::tui::app::App;
 use crate::tui::app::invocations::inside::Content;
 use crate::tui::theme::Theme;
@@ -86,9 +86,11 @@ fn fields(
     let verdict = listed.verdict(app.data_time(), app.settings.stale_after);
     let reason = verdict.reason.unwrap_or_else(|| format!("recorded {}", clean(&invocation.status)));
     let counts = format!(
-        "{} checked, {} detected; {} run",
+        "{}{} checked, {} detected; {}{} run",
+        at_least(children.more_events),
         plural(children.events_checked, "event"),
         children.events_detected,
+        at_least(children.more_jobs),
         plural(children.jobs_run, "job")
     );
     let mut fields = vec![("why", format!("{}; {counts}", clean(&reason)), Style::new())];
