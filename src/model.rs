@@ -5,6 +5,7 @@
 //! - [`status`]: the recorded status and the **effective** one, derived by one rule for lists, trees, charts and exit codes.
 //! - [`invocation`]: the rows a reader meets.
 //! - `filter` (feature `tui`): the language of the list's filter: parse, print, complete, match.
+//! - `environment` (feature `tui`): the variables that hold secrets.
 //! - [`failures`]: what failed in a range of time, and how the jobs of each name went.
 //! - [`fingerprint`]: what errors have in common that differ only in what they are about.
 //! - [`flow`]: rows → cascade tree → visible lines.
@@ -20,6 +21,8 @@
 
 pub mod compare;
 pub mod correlation;
+#[cfg(feature = "tui")]
+pub mod environment;
 pub mod failures;
 #[cfg(feature = "tui")]
 pub mod filter;
