@@ -19,13 +19,13 @@ use chrono::{Local, Offset};
 
 use crate::clock::Clock;
 use crate::logs::LokiClient;
-use crate::model::text::shell_word;
+use crate::model::text::{clean, shell_word};
 use crate::store::admin::Passwords;
 use crate::store::config::{Config, Secret};
 use crate::store::error::StoreError;
 use crate::store::read::Reader;
 use crate::store::refresh::Since;
-use crate::tui::{self, app::Files, run::Ended, theme::Theme};
+use crate::tui::{self, app::Files, run::End, run::Ended, theme::Theme};
 use args::{Args, Command, DbCommand};
 
 /// How a command ended, as the shell sees it.
@@ -99,14 +99,22 @@ impl CliError {
 pub async fn run(args: Args) -> Exit {
     match command(args).await {
         Ok(exit) => exit,
-        Err(error) => {
-            let exit = error.exit();
-            if exit != Exit::Ok {
-                complain(&error.to_string());
-            }
-            exit
-        }
+        Err(error) => failed(&error),
     }
+}
+
+/// How the program ends when an answer of clap cannot be written.
+#[must_use]
+pub fn unwritten(error: io::Error) -> Exit {
+    failed(&CliError::Output(error))
+}
+
+fn failed(error: &CliError) -> Exit {
+    let exit = error.exit();
+    if exit != Exit::Ok {
+        complain(&error.to_string());
+    }
+    exit
 }
 
 async fn command(args: Args) -> Result<Exit, CliError> {
@@ -177,7 +185,10 @@ async fn command(args: Args) -> Result<Exit, CliError> {
             Ok(Exit::Ok)
         }
         Some(Command::Completions { shell }) => {
-            clap_complete::generate(shell, &mut Args::command(), "obs-tui", &mut out);
+            let mut text = Vec::new();
+            // Into memory first: it panics where it cannot write.
+            clap_complete::generate(shell, &mut Args::command(), "obs-tui", &mut text);
+            out.write_all(&text)?;
             out.flush()?;
             Ok(Exit::Ok)
         }
@@ -267,7 +278,11 @@ async fn explorer(args: &Args, settings: &config::Settings, config: Config, file
         keys: settings.keys.clone(),
         files,
     };
-    Ok(match tui::run::run(Reader::new(config), logs, settings, options).await? {
+    let End { ended, not_kept } = tui::run::run(Reader::new(config), logs, settings, options).await?;
+    if let Some(text) = not_kept {
+        complain(&clean(&text));
+    }
+    Ok(match ended {
         Ended::Left => Exit::Ok,
         Ended::Signal(number) => Exit::Signal(number),
     })
