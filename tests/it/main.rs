@@ -14,6 +14,7 @@ mod login;
 mod logs;
 mod loki_server;
 mod plans;
+mod private;
 mod pty;
 mod push_server;
 mod read;
