@@ -89,6 +89,10 @@ impl Tls {
             ("sslkey", self.key.as_ref(), "PRIVATE KEY-----"),
         ] {
             let Some(file) = file else { continue };
+            if file.trim_start().starts_with("-----BEGIN") {
+                // Not repeated: it may be a key.
+                return Err(invalid(&format!("{name} holds a certificate or key itself; name a file that does")));
+            }
             let wrong = |what: &str| invalid(&format!("cannot read {name} {file}: {what}"));
             let contents = read_bounded(Path::new(file), SETTINGS_BYTES).map_err(|error| wrong(&error.to_string()))?;
             let found = contents.bytes.windows(holds.len()).any(|bytes| bytes == holds.as_bytes());
@@ -205,5 +209,9 @@ mod tests {
         let swapped = check(full, "ca.pem", Some("ca.pem"), Some("ca.pem")).unwrap_err();
         assert!(swapped.ends_with("it holds no PEM block `PRIVATE KEY`"), "{swapped}");
         assert!(check(require, "ca.pem", Some("ca.pem"), None).unwrap_err().contains("go together"));
+        let inline = Some("-----BEGIN PRIVATE KEY-----hush".to_owned());
+        let tls = Tls { mode: require, root: None, certificate: Some(at("ca.pem")), key: inline };
+        let error = tls.check().unwrap_err().to_string();
+        assert!(error.starts_with("sslkey holds a certificate or key") && !error.contains("hush"), "{error}");
     }
 }
