@@ -119,7 +119,11 @@ fn failed(error: &CliError) -> Exit {
 
 async fn command(args: Args) -> Result<Exit, CliError> {
     let mut out = io::BufWriter::new(io::stdout());
-    let settings = || config::Settings::load(&args, variable).map_err(CliError::Usage);
+    let settings = || {
+        let settings = config::Settings::load(&args, variable).map_err(CliError::Usage)?;
+        settings.warning.iter().for_each(|text| complain(text));
+        Ok::<_, CliError>(settings)
+    };
     match args.command {
         None if args.plain => {
             let settings = settings()?;
@@ -152,6 +156,7 @@ async fn command(args: Args) -> Result<Exit, CliError> {
         Some(Command::Logs(ref logs)) => {
             let settings = settings()?;
             let loki = settings.logs(variable).map(LokiClient::new);
+            loki.iter().filter_map(LokiClient::notice).for_each(complain);
             let (reader, stale_after) = (Reader::new(database(&args)?), settings.stale_after);
             logs::run(&reader, loki, logs, stale_after, &Clock::system(), &mut out).await?;
             Ok(Exit::Ok)
@@ -243,6 +248,8 @@ fn database(args: &Args) -> Result<Config, CliError> {
                 .to_owned(),
         )
     })?;
+    config.check()?;
+    config.warning().iter().for_each(|text| complain(text));
     Ok(match &args.schema {
         Some(schema) => config.with_schema(schema),
         None => config,
@@ -268,6 +275,8 @@ fn require_terminal() -> Result<(), CliError> {
 async fn explorer(args: &Args, settings: &config::Settings, config: Config, files: Files) -> Result<Exit, CliError> {
     require_terminal()?;
     let logs = settings.logs(variable).map(LokiClient::new);
+    let of_logs = logs.iter().filter_map(LokiClient::notice).map(str::to_owned);
+    let warnings = [config.warning(), settings.warning.clone()].into_iter().flatten().chain(of_logs).collect();
     let options = tui::run::Options { theme: Theme::from_env(variable, settings.look), mouse: settings.mouse };
     let settings = tui::app::Settings {
         database: config.to_string(),
@@ -277,6 +286,7 @@ async fn explorer(args: &Args, settings: &config::Settings, config: Config, file
         command: started_as(args),
         keys: settings.keys.clone(),
         files,
+        warnings,
     };
     let End { ended, not_kept } = tui::run::run(Reader::new(config), logs, settings, options).await?;
     if let Some(text) = not_kept {

@@ -10,6 +10,7 @@
 //! - [`fingerprint`]: what errors have in common that differ only in what they are about.
 //! - [`flow`]: rows → cascade tree → visible lines.
 //! - [`outline`]: stored JSON as lines that fold.
+//! - [`host`]: whether a host is this machine.
 //! - [`hourly`]: invocations per hour, and where the numbers come from.
 //! - [`payload`]: masking of secrets, difference of two rows.
 //! - [`redact`]: masking of secrets in JSON text.
@@ -28,6 +29,7 @@ pub mod failures;
 pub mod filter;
 pub mod fingerprint;
 pub mod flow;
+pub mod host;
 pub mod hourly;
 pub mod invocation;
 pub mod outline;

@@ -11,7 +11,7 @@ const MAY_IMPORT: &[(&str, &[&str])] = &[
     ("clock", &[]),
     ("files", &["clock"]),
     ("model", &["clock"]),
-    ("store", &["clock", "model"]),
+    ("store", &["clock", "files", "model"]),
     ("recorder", &["clock", "files", "model", "store"]),
     ("logs", &["clock", "model"]),
     ("postgres", &["clock", "files", "store"]),

@@ -60,6 +60,7 @@ pub async fn status(config: &Config) -> Result<String, StoreError> {
         };
         let _ = writeln!(text, "  {:>4}  {:<24} {state}", migration.version, migration.description);
     }
+    let _ = writeln!(text, "Connection: {}.", config.protection());
     Ok(text)
 }
 

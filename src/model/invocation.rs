@@ -283,6 +283,8 @@ pub struct Server {
     pub lag: Option<TimeDelta>,
     /// About how many invocations it holds, as it estimated when it was connected to.
     pub invocations: Option<u64>,
+    /// Whether the connection is encrypted; `None` where it does not leave this machine, or that is not known.
+    pub tls: Option<bool>,
 }
 
 /// What one step of a search for rows of the list brought.

@@ -8,6 +8,7 @@ use sqlx::postgres::{PgConnectOptions, PgConnection};
 use sqlx::{AssertSqlSafe, ConnectOptions, Connection, Executor};
 
 use super::config::{Config, Secret, quote};
+use super::connect::open;
 use super::error::StoreError;
 use crate::clock;
 
@@ -183,8 +184,8 @@ pub async fn create_database(superuser: &Config, name: &str, passwords: &Passwor
 pub(super) async fn connect(config: &Config, options: PgConnectOptions) -> Result<PgConnection, StoreError> {
     // Not even a slow statement is logged: it may hold a password.
     let options = options.disable_statement_logging();
-    match tokio::time::timeout(CONNECT_LIMIT, PgConnection::connect_with(&options)).await {
-        Ok(result) => result.map_err(|error| StoreError::at(config, error)),
+    match tokio::time::timeout(CONNECT_LIMIT, open(config, &options)).await {
+        Ok(result) => result,
         Err(elapsed) => {
             let reason = format!("no answer within {} s", CONNECT_LIMIT.as_secs());
             Err(StoreError::Unreachable { target: format!("PostgreSQL at {config}"), reason, source: elapsed.into() })

@@ -26,6 +26,8 @@ pub struct Capabilities {
     pub replica: bool,
     /// About how many invocations there are, as the server last estimated it; nothing when it never did.
     pub invocations: Option<u64>,
+    /// Whether the server has TLS with its client, as it says itself: that may be a pooler between us.
+    pub tls: Option<bool>,
     columns: BTreeMap<String, BTreeSet<String>>,
 }
 
@@ -42,6 +44,7 @@ impl Capabilities {
              where current_setting('client_connection_check_interval', true) is not null; \
              select c.relname::text as relation, a.attname::text as attribute, \
                     current_setting('transaction_read_only') = 'on' as read_only, pg_is_in_recovery() as replica, \
+                    (select s.ssl from pg_catalog.pg_stat_ssl s where s.pid = pg_catalog.pg_backend_pid()) as tls, \
                     case when c.relname = 'invocations' and c.reltuples > 0 then c.reltuples::bigint end as rows \
              from pg_class c \
              join pg_attribute a on a.attrelid = c.oid and a.attnum > 0 and not a.attisdropped \
@@ -55,6 +58,7 @@ impl Capabilities {
             if let (Ok(table), Ok(column)) = (row.try_get("relation"), row.try_get("attribute")) {
                 found.columns.entry(table).or_default().insert(column);
                 (found.read_only, found.replica) = (row.try_get("read_only")?, row.try_get("replica")?);
+                found.tls = row.try_get("tls")?;
                 let rows: Option<i64> = row.try_get("rows")?;
                 found.invocations = rows.and_then(|rows| rows.try_into().ok()).or(found.invocations);
             }

@@ -26,6 +26,7 @@ use uuid::Uuid;
 
 use super::capabilities::Capabilities;
 use super::config::{Config, Secret};
+use super::connect::open;
 use super::error::StoreError;
 use crate::clock::Clock;
 use crate::model::flow::Kind;
@@ -80,8 +81,9 @@ struct Session<'a> {
 impl Session<'_> {
     /// Remembers what the server is; only a standby is asked, for its lag.
     async fn look_at_server(&mut self) -> Result<(), StoreError> {
-        let Capabilities { read_only, replica, invocations, .. } = *self.capabilities;
-        let mut server = Server { read_only, replica, lag: None, invocations };
+        let Capabilities { read_only, replica, invocations, tls, .. } = *self.capabilities;
+        let tls = self.inner.config.is_encrypted(tls);
+        let mut server = Server { read_only, replica, lag: None, invocations, tls };
         if replica {
             (server.replica, server.lag) = self.lag().await?;
         }
@@ -154,7 +156,7 @@ impl Reader {
             Some(idle) => idle,
             // The server may be another one now, or migrated: it is asked again what it holds.
             None => {
-                let mut connection = self.connect().await.map_err(at)?;
+                let mut connection = self.connect().await?;
                 let capabilities = in_time(Capabilities::probe(&mut connection)).await?;
                 (connection, Arc::new(capabilities))
             }
@@ -162,11 +164,10 @@ impl Reader {
         Ok(Session { connection, capabilities, inner, _permit: permit })
     }
 
-    async fn connect(&self) -> Result<PgConnection, sqlx::Error> {
-        let options = self.inner.options();
-        tokio::time::timeout(CONNECT_TIME, PgConnection::connect_with(&options))
-            .await
-            .unwrap_or_else(|_| Err(no_answer(CONNECT_TIME)))
+    async fn connect(&self) -> Result<PgConnection, StoreError> {
+        let (config, options) = (&self.inner.config, self.inner.options());
+        let late = |_| Err(StoreError::at(config, no_answer(CONNECT_TIME)));
+        tokio::time::timeout(CONNECT_TIME, open(config, &options)).await.unwrap_or_else(late)
     }
 
     /// Connects with this password from now on.

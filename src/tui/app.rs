@@ -53,6 +53,8 @@ pub struct Settings {
     pub keys: Keymap,
     /// Files that are kept.
     pub files: Files,
+    /// What the user should know of the settings.
+    pub warnings: Vec<String>,
 }
 
 /// Files that are kept from session to session; nothing is kept where there is no place.

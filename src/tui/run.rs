@@ -121,6 +121,9 @@ pub async fn run(
         Some(session) => restore(&mut app, session),
         None => welcome(&mut app),
     };
+    for text in std::mem::take(&mut app.settings.warnings) {
+        app.complain(text);
+    }
     let mut screen = Screen::new();
     let mut frame = screen.draw(&app, &theme);
     // The console of Linux has no such question.

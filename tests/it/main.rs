@@ -20,6 +20,8 @@ mod push_server;
 mod read;
 mod recorder;
 mod replica;
+mod settings;
 mod tail;
 mod terminal;
+mod tls;
 mod upkeep;

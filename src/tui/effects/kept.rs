@@ -1,10 +1,9 @@
 //! The files of saved views and of the last session: read whole, written whole or not at all.
 
-use std::fs;
 use std::io::{self, ErrorKind};
 use std::path::Path;
 
-use crate::files::write;
+use crate::files::{SETTINGS_BYTES, read_text, write};
 use crate::model::text::clean;
 use crate::tui::app::kept::{self, Session, View};
 use crate::tui::keymap::{Keymap, with_template};
@@ -46,7 +45,7 @@ fn edit(path: &Path, change: impl Fn(&str) -> Result<String, String>) -> Result<
 /// What the last session left; nothing where there was none, or where it cannot be read.
 #[must_use]
 pub(in crate::tui) fn session(path: &Path) -> Option<Session> {
-    fs::read_to_string(path).map(|text| kept::session(&text)).ok()
+    read_text(path, SETTINGS_BYTES).map(|text| kept::session(&text)).ok()
 }
 
 /// Keeps a session for the next one.
@@ -78,7 +77,7 @@ pub(in crate::tui) fn keys(path: &Path) -> Result<Keymap, String> {
 }
 
 fn text(path: &Path) -> Result<String, String> {
-    match fs::read_to_string(path) {
+    match read_text(path, SETTINGS_BYTES) {
         Ok(text) => Ok(text),
         Err(error) if error.kind() == ErrorKind::NotFound => Ok(String::new()),
         Err(error) => Err(format!("cannot read {}: {error}", shown(path))),
@@ -91,6 +90,7 @@ fn shown(path: &Path) -> String {
 
 #[cfg(test)]
 mod tests {
+    use std::fs;
     use std::os::unix::fs::{PermissionsExt, symlink};
 
     use super::*;

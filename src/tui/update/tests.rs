@@ -284,6 +284,11 @@ fn the_header_tells_a_replica_and_a_session_that_only_reads() {
     }
     update(&mut app, Msg::Server(unknown));
     assert!(header(&app, 80).ends_with("replica ?  LIVE 2s  12:04:33Z"), "{}", header(&app, 80));
+    for (tls, shown) in [(Some(true), "ro tls"), (Some(false), "ro no tls"), (None, "ro")] {
+        update(&mut app, Msg::Server(Server { tls, ..primary }));
+        assert!(header(&app, 80).ends_with(&format!("  {shown}  LIVE 2s  12:04:33Z")), "{}", header(&app, 80));
+    }
+    update(&mut app, Msg::Server(unknown));
     // Of a server that is away nothing is known.
     app.connection = Connection::Offline { since: app.now, error: "gone".into(), attempt: 1, retry_at: None };
     assert!(!header(&app, 120).contains("replica"));

@@ -77,7 +77,8 @@ pub fn header(app: &App, theme: &Theme, area: Rect, buf: &mut Buffer) {
     let server = server(app);
     if !server.is_empty() {
         right = right.saturating_sub(columns(&server) + 2);
-        put(buf, line, right, &server, if app.server.replica { theme.title() } else { theme.dim() });
+        let stands_out = app.server.replica || app.server.tls == Some(false);
+        put(buf, line, right, &server, if stands_out { theme.title() } else { theme.dim() });
     }
     let crumbs = breadcrumbs(app);
     let mut x = area.x + 1;
@@ -171,7 +172,8 @@ fn connection(app: &App, theme: &Theme) -> (String, Style) {
     }
 }
 
-/// `ro` where the server itself refuses to write, `replica 4s` on a standby that is so far behind.
+/// `ro` where the server itself refuses to write, `replica 4s` on a standby that is so far behind, `tls` or `no tls` where
+/// the connection leaves this machine.
 fn server(app: &App) -> String {
     let mut text = String::new();
     if !matches!(app.connection, Connection::Online | Connection::Connecting) {
@@ -183,8 +185,9 @@ fn server(app: &App) -> String {
         text.push(' ');
     }
     if app.server.read_only {
-        text.push_str("ro");
+        text.push_str("ro ");
     }
+    text.push_str(app.server.tls.map_or("", |tls| if tls { "tls" } else { "no tls" }));
     text.trim_end().to_owned()
 }
 
