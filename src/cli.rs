@@ -19,7 +19,7 @@ use chrono::{Local, Offset};
 
 use crate::clock::Clock;
 use crate::logs::LokiClient;
-use crate::model::text::shell_word;
+use crate::model::text::{clean, shell_word};
 use crate::model::time::plus;
 use crate::store::admin::Passwords;
 use crate::store::answer::print_no_caught_panics;
@@ -27,7 +27,7 @@ use crate::store::config::{Config, Secret};
 use crate::store::error::StoreError;
 use crate::store::read::Reader;
 use crate::store::refresh::Since;
-use crate::tui::{self, app::Files, run::Ended, theme::Theme};
+use crate::tui::{self, app::Files, run::End, run::Ended, theme::Theme};
 use args::{Args, Command, DbCommand};
 
 /// How a command ended, as the shell sees it.
@@ -102,19 +102,31 @@ pub async fn run(args: Args) -> Exit {
     print_no_caught_panics();
     match command(args).await {
         Ok(exit) => exit,
-        Err(error) => {
-            let exit = error.exit();
-            if exit != Exit::Ok {
-                complain(&error.to_string());
-            }
-            exit
-        }
+        Err(error) => failed(&error),
     }
+}
+
+/// How the program ends when an answer of clap cannot be written.
+#[must_use]
+pub fn unwritten(error: io::Error) -> Exit {
+    failed(&CliError::Output(error))
+}
+
+fn failed(error: &CliError) -> Exit {
+    let exit = error.exit();
+    if exit != Exit::Ok {
+        complain(&error.to_string());
+    }
+    exit
 }
 
 async fn command(args: Args) -> Result<Exit, CliError> {
     let mut out = io::BufWriter::new(io::stdout());
-    let settings = || config::Settings::load(&args, variable).map_err(CliError::Usage);
+    let settings = || {
+        let settings = config::Settings::load(&args, variable).map_err(CliError::Usage)?;
+        settings.warning.iter().for_each(|text| complain(text));
+        Ok::<_, CliError>(settings)
+    };
     match args.command {
         None if args.plain => {
             let settings = settings()?;
@@ -147,6 +159,7 @@ async fn command(args: Args) -> Result<Exit, CliError> {
         Some(Command::Logs(ref logs)) => {
             let settings = settings()?;
             let loki = settings.logs(variable).map(LokiClient::new);
+            loki.iter().filter_map(LokiClient::notice).for_each(complain);
             let (reader, stale_after) = (Reader::new(database(&args)?), settings.stale_after);
             logs::run(&reader, loki, logs, stale_after, &Clock::system(), &mut out).await?;
             Ok(Exit::Ok)
@@ -180,7 +193,10 @@ async fn command(args: Args) -> Result<Exit, CliError> {
             Ok(Exit::Ok)
         }
         Some(Command::Completions { shell }) => {
-            clap_complete::generate(shell, &mut Args::command(), "obs-tui", &mut out);
+            let mut text = Vec::new();
+            // Into memory first: it panics where it cannot write.
+            clap_complete::generate(shell, &mut Args::command(), "obs-tui", &mut text);
+            out.write_all(&text)?;
             out.flush()?;
             Ok(Exit::Ok)
         }
@@ -235,6 +251,8 @@ fn database(args: &Args) -> Result<Config, CliError> {
                 .to_owned(),
         )
     })?;
+    config.check()?;
+    config.warning().iter().for_each(|text| complain(text));
     Ok(match &args.schema {
         Some(schema) => config.with_schema(schema),
         None => config,
@@ -260,6 +278,8 @@ fn require_terminal() -> Result<(), CliError> {
 async fn explorer(args: &Args, settings: &config::Settings, config: Config, files: Files) -> Result<Exit, CliError> {
     require_terminal()?;
     let logs = settings.logs(variable).map(LokiClient::new);
+    let of_logs = logs.iter().filter_map(LokiClient::notice).map(str::to_owned);
+    let warnings = [config.warning(), settings.warning.clone()].into_iter().flatten().chain(of_logs).collect();
     let options = tui::run::Options { theme: Theme::from_env(variable, settings.look), mouse: settings.mouse };
     let settings = tui::app::Settings {
         database: config.to_string(),
@@ -269,8 +289,13 @@ async fn explorer(args: &Args, settings: &config::Settings, config: Config, file
         command: started_as(args),
         keys: settings.keys.clone(),
         files,
+        warnings,
     };
-    Ok(match tui::run::run(Reader::new(config), logs, settings, options).await? {
+    let End { ended, not_kept } = tui::run::run(Reader::new(config), logs, settings, options).await?;
+    if let Some(text) = not_kept {
+        complain(&clean(&text));
+    }
+    Ok(match ended {
         Ended::Left => Exit::Ok,
         Ended::Signal(number) => Exit::Signal(number),
     })

@@ -37,7 +37,8 @@ impl Clock {
     #[must_use]
     pub fn now(&self) -> DateTime<Utc> {
         match self {
-            Self::System(_) => Utc::now(),
+            // Not `Utc::now`, which panics when the clock stands before 1970.
+            Self::System(_) => SystemTime::now().into(),
             Self::Manual(micros) => DateTime::from_timestamp_micros(micros.load(Ordering::SeqCst)).unwrap_or_default(),
         }
     }
@@ -229,6 +230,16 @@ mod tests {
         all.dedup();
         assert_eq!(all.len(), 200_000);
         assert_ne!(Ids::default().next().as_u64_pair().1, Ids::default().next().as_u64_pair().1);
+    }
+
+    #[test]
+    fn a_clock_before_1970_is_read() {
+        let before = SystemTime::UNIX_EPOCH - Duration::from_millis(86_400_500);
+        assert_eq!(DateTime::<Utc>::from(before).to_rfc3339(), "1969-12-30T23:59:59.500+00:00");
+        let near = Clock::system().now() - Utc::now();
+        assert!(near.abs() < TimeDelta::minutes(5), "{near}");
+        let ids = Ids::random(Clock::manual(DateTime::from_timestamp(-86_400, 0).unwrap()));
+        assert!(ids.next() < ids.next(), "ids count up from the beginning of time");
     }
 
     #[test]

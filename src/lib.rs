@@ -4,6 +4,8 @@
 #[cfg(feature = "tui")]
 pub mod cli;
 pub mod clock;
+#[cfg(feature = "recorder")]
+mod files;
 #[cfg(feature = "tui")]
 pub mod logs;
 pub mod model;

@@ -174,9 +174,20 @@ pub enum LogError {
     /// A setting cannot be used.
     #[error("the log settings cannot be used: {0}")]
     Config(#[from] ConfigError),
-    /// The server cannot be reached, does not answer in time, or fails (5xx).
+    /// The server cannot be reached or does not answer in time.
     #[error("Grafana Offline: {0}; ask again when it is back")]
     Offline(String),
+    /// The server's certificate is not trusted.
+    #[error("certificate not trusted: {0}. If it is the right server, name the file of its authority: SSL_CERT_FILE")]
+    Untrusted(String),
+    /// The server, or one before it, could not do it: 408 or 5xx.
+    #[error("{}: {text}; ask again later", failure(*.status))]
+    Failed {
+        /// The status.
+        status: u16,
+        /// Who answered what.
+        text: String,
+    },
     /// The server will not answer this client: 401, 403, an unknown data source, a sign-in page.
     #[error("the log server refused: {0}")]
     Refused(String),
@@ -192,11 +203,24 @@ pub enum LogError {
 }
 
 impl LogError {
-    /// Whether the server could not be reached: asking again later may help, and the rest works meanwhile.
+    /// Whether it may pass without anybody's doing, so that asking again later may help.
     #[must_use]
-    pub fn is_offline(&self) -> bool {
-        matches!(self, Self::Offline(_))
+    pub fn is_transient(&self) -> bool {
+        matches!(self, Self::Offline(_) | Self::Failed { .. })
     }
+}
+
+/// A status of 408 or 5xx in words.
+#[must_use]
+pub fn failure(status: u16) -> String {
+    let words = match status {
+        408 => "request timeout",
+        502 => "bad gateway",
+        503 => "service unavailable",
+        504 => "gateway timeout",
+        _ => "server error",
+    };
+    format!("{words} ({status})")
 }
 
 #[cfg(test)]
@@ -242,6 +266,11 @@ mod tests {
         assert!(LogError::NotConfigured.to_string().contains("set GRAFANA_URL"));
         let offline = LogError::Offline("cannot connect to http://loki".into());
         assert_eq!(offline.to_string(), "Grafana Offline: cannot connect to http://loki; ask again when it is back");
-        assert!(offline.is_offline() && !LogError::NotConfigured.is_offline());
+        assert!(offline.is_transient() && !LogError::NotConfigured.is_transient());
+        let failed = LogError::Failed { status: 504, text: "Grafana https://g answered 504 Gateway Timeout".into() };
+        assert!(failed.to_string().starts_with("gateway timeout (504): Grafana https://g answered 504"), "{failed}");
+        let untrusted = LogError::Untrusted("Loki https://l: invalid peer certificate: UnknownIssuer".into());
+        assert!(untrusted.to_string().starts_with("certificate not trusted: Loki https://l"), "{untrusted}");
+        assert!(failed.is_transient() && !untrusted.is_transient());
     }
 }

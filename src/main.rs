@@ -6,8 +6,16 @@ use clap::Parser;
 use obs_tui::cli::{self, args::Args};
 
 fn main() -> ExitCode {
-    // clap prints usage errors itself and ends with code 2.
-    let args = Args::parse();
+    let args = match Args::try_parse() {
+        Ok(args) => args,
+        // Help, version, or what is wrong with the arguments.
+        Err(answer) => {
+            return match answer.print() {
+                Ok(()) => ExitCode::from(if answer.use_stderr() { cli::Exit::Usage } else { cli::Exit::Ok }.code()),
+                Err(error) => ExitCode::from(cli::unwritten(error).code()),
+            };
+        }
+    };
     let runtime = tokio::runtime::Builder::new_multi_thread().worker_threads(2).enable_all().build();
     match runtime {
         Ok(runtime) => {

@@ -5,10 +5,12 @@
 //! - [`status`]: the recorded status and the **effective** one, derived by one rule for lists, trees, charts and exit codes.
 //! - [`invocation`]: the rows a reader meets.
 //! - `filter` (feature `tui`): the language of the list's filter: parse, print, complete, match.
+//! - `environment` (feature `tui`): the variables that hold secrets.
 //! - [`failures`]: what failed in a range of time, and how the jobs of each name went.
 //! - [`fingerprint`]: what errors have in common that differ only in what they are about.
 //! - [`flow`]: rows → cascade tree → visible lines.
 //! - [`outline`]: stored JSON as lines that fold.
+//! - [`host`]: whether a host is this machine.
 //! - [`hourly`]: invocations per hour, and where the numbers come from.
 //! - [`payload`]: masking of secrets, difference of two rows.
 //! - [`redact`]: masking of secrets in JSON text.
@@ -20,11 +22,14 @@
 
 pub mod compare;
 pub mod correlation;
+#[cfg(feature = "tui")]
+pub mod environment;
 pub mod failures;
 #[cfg(feature = "tui")]
 pub mod filter;
 pub mod fingerprint;
 pub mod flow;
+pub mod host;
 pub mod hourly;
 pub mod invocation;
 pub mod outline;

@@ -3,10 +3,11 @@
 //! **Invariant**: however the owner ends, also by `kill -9`, the server stops. It runs under a small shell script
 //! (`postgres/guardian.sh`) that waits for the end of a pipe which only the owner holds. The owner and the script share
 //! one lock on the cluster's folder, so a temporary folder whose lock is free is stale and the next start removes it.
+mod account;
 mod binaries;
 mod folder;
 
-use std::io;
+use std::io::{self, Read, Seek};
 use std::net::{Ipv4Addr, TcpListener};
 use std::os::unix::process::CommandExt;
 use std::path::{Path, PathBuf};
@@ -22,6 +23,12 @@ use folder::Folder;
 const SUPERUSER: &str = "postgres";
 const START_DEADLINE: Duration = Duration::from_secs(60);
 const STOP_DEADLINE: Duration = Duration::from_secs(15);
+const PID_FILE: &str = "postmaster.pid";
+const PASSWORD_FILE: &str = "password";
+/// The data folder until it is complete.
+const UNFINISHED: &str = "data.new";
+/// What is shown of the log of a server that did not start, bytes.
+const MOST_LOG: u64 = 64 << 10;
 const POLL: Duration = Duration::from_millis(5);
 /// The longest folder name that still leaves room for the name of a socket in it.
 const LONGEST_SOCKET_DIR: usize = 80;
@@ -63,6 +70,20 @@ pub enum ClusterError {
     /// The folder holds something else.
     #[error("{} is not empty and was not made by obs-tui. Choose an empty folder", dir.display())]
     NotOurs {
+        /// The folder that was asked for.
+        dir: PathBuf,
+    },
+    /// The folder belongs to somebody else, who could have us write elsewhere.
+    #[error("{} belongs to another user (uid {owner}). Choose a folder of your own", dir.display())]
+    Foreign {
+        /// The folder that was asked for.
+        dir: PathBuf,
+        /// Who owns it.
+        owner: u32,
+    },
+    /// Others may write to the folder, and so have us write elsewhere.
+    #[error("other users may write to {}. Run `chmod 700` on it, or choose another folder", dir.display())]
+    Shared {
         /// The folder that was asked for.
         dir: PathBuf,
     },
@@ -122,15 +143,16 @@ impl Cluster {
     /// When there are no server programs, the folder cannot be used, or the server does not come up.
     pub fn start(options: &Options) -> Result<Self, ClusterError> {
         let bin_dirs = options.bin_dirs.as_deref();
-        let newest = binaries::find(bin_dirs, None)?;
+        let accounts = account::accounts_for_root()?;
+        let newest = binaries::find(bin_dirs, None, accounts.first())?;
         let temporary = options.data_dir.is_none();
         let folder = match &options.data_dir {
             Some(dir) => Folder::given(dir)?,
             None => Folder::temporary()?,
         };
-        let made_by = std::fs::read_to_string(folder.dir.join("data/PG_VERSION")).ok();
+        let made_by = folder.data_text("PG_VERSION");
         let binaries = match made_by.and_then(|version| version.trim().parse().ok()) {
-            Some(major) if major != newest.major => binaries::find(bin_dirs, Some(major))?,
+            Some(major) if major != newest.major => binaries::find(bin_dirs, Some(major), folder.account.as_ref())?,
             _ => newest,
         };
         let password = Secret::new(String::new());
@@ -164,7 +186,7 @@ impl Cluster {
     /// Process id of the server, as it wrote it down; `None` when it is not running.
     #[must_use]
     pub fn pid(&self) -> Option<u32> {
-        pid_of(&std::fs::read_to_string(self.pid_file()).ok()?)
+        pid_of(&self.folder.data_text(PID_FILE)?)
     }
 
     /// Stops the server, keeps the folder: clients are disconnected, [`Cluster::restart`] brings it back.
@@ -173,7 +195,10 @@ impl Cluster {
         let clock = Clock::system();
         for signal in ["-INT", "-QUIT", "-KILL"] {
             if let Some(pid) = self.pid().filter(|_| guardian.is_running()) {
-                let _ = Command::new("kill").args([signal, &pid.to_string()]).stderr(Stdio::null()).status();
+                // As the account, and not as root: the number comes from a file of the account.
+                let mut kill = self.command("sh");
+                kill.args(["-c", "kill \"$1\" \"$2\"", "sh", signal, &pid.to_string()]);
+                let _ = kill.stderr(Stdio::null()).status();
             }
             guardian.wait(&clock, clock.elapsed() + STOP_DEADLINE / 3);
         }
@@ -204,13 +229,9 @@ impl Cluster {
         drop(self);
     }
 
-    fn pid_file(&self) -> PathBuf {
-        self.folder.dir.join("data/postmaster.pid")
-    }
-
     /// Fails if a server without guardian still uses the data; removes what a dead one left.
     fn refuse_orphan(&self) -> Result<(), ClusterError> {
-        let Ok(text) = std::fs::read_to_string(self.pid_file()) else { return Ok(()) };
+        let Some(text) = self.folder.data_text(PID_FILE) else { return Ok(()) };
         let orphan =
             pid_of(&text).filter(|pid| folder::command_line(*pid).contains(&*self.folder.dir.to_string_lossy()));
         if let Some(pid) = orphan {
@@ -219,33 +240,31 @@ impl Cluster {
                 by: format!("a server with process id {pid}"),
             });
         }
-        std::fs::remove_file(self.pid_file())
-            .map_err(|source| io_error(format!("remove {}", self.pid_file().display()), source))
+        let removed = self.folder.handle.folder("data").and_then(|data| data.remove(PID_FILE));
+        removed.map_err(|source| io_error(format!("remove {PID_FILE} in {}", self.folder.dir.display()), source))
     }
 
     /// Makes the data folder with a new superuser, or reads the password of an existing one.
     fn initialise(&mut self) -> Result<(), ClusterError> {
-        let password_file = self.folder.dir.join("password");
-        let data = self.folder.dir.join("data");
-        if data.exists() {
-            let text = std::fs::read_to_string(&password_file)
-                .map_err(|source| io_error(format!("read {}", password_file.display()), source))?;
-            self.password = Secret::new(text);
+        let (handle, dir) = (&self.folder.handle, &self.folder.dir);
+        if handle.folder("data").is_ok() {
+            self.password = Secret::new(self.folder.read_private(PASSWORD_FILE)?);
             return Ok(());
         }
         self.password = Secret::new(clock::secret());
-        self.folder.write_private("password", self.password.reveal())?;
-        let unfinished = self.folder.dir.join("data.new");
+        self.folder.write_private(PASSWORD_FILE, self.password.reveal())?;
+        let unfinished = dir.join(UNFINISHED);
         let mut words = String::new();
         for locale in ["C.UTF-8", "C"] {
-            let _ = std::fs::remove_dir_all(&unfinished);
+            let _ = self.command("rm").arg("-rf").arg(&unfinished).status();
             let mut initdb = self.command("initdb");
-            initdb.arg("--pgdata").arg(&unfinished).arg("--pwfile").arg(&password_file);
+            initdb.arg("--pgdata").arg(&unfinished).arg("--pwfile").arg(dir.join(PASSWORD_FILE));
             initdb.args(["--username", SUPERUSER, "--auth", "scram-sha-256", "--encoding", "UTF8", "--no-sync"]);
             initdb.args(["--locale", locale, "--lc-messages", "C"]);
             let output = initdb.output().map_err(|source| io_error("run initdb".into(), source))?;
             if output.status.success() {
-                return std::fs::rename(&unfinished, &data)
+                return handle
+                    .rename(UNFINISHED, "data")
                     .map_err(|source| io_error(format!("rename {}", unfinished.display()), source));
             }
             words = String::from_utf8_lossy(&output.stderr).into_owned();
@@ -255,9 +274,8 @@ impl Cluster {
 
     /// Starts the guardian with the server and waits until the server says that it is ready.
     fn launch(&mut self) -> Result<(), ClusterError> {
-        let log = self.folder.dir.join("log");
-        let log_start = std::fs::metadata(&log).map_or(0, |meta| meta.len());
-        let pid_before = std::fs::read_to_string(self.pid_file()).ok();
+        let log_start = self.folder.handle.file("log").and_then(|log| log.metadata()).map_or(0, |found| found.len());
+        let pid_before = self.folder.data_text(PID_FILE);
         let shared_lock = || self.folder.lock.try_clone().map_err(|source| io_error("share the lock".into(), source));
         let mut command = self.command("sh");
         command.args(["-c", include_str!("postgres/guardian.sh"), "obs-tui-postgres"]);
@@ -272,10 +290,9 @@ impl Cluster {
         let pipe = child.stdin.take();
         let guardian = self.guardian.insert(Guardian { child, pipe });
 
-        let pid_file = self.folder.dir.join("data/postmaster.pid");
         let clock = Clock::system();
         while guardian.is_running() && clock.elapsed() < START_DEADLINE {
-            let state = std::fs::read_to_string(&pid_file).ok();
+            let state = self.folder.data_text(PID_FILE);
             let ready =
                 state.as_deref().is_some_and(|text| text.lines().nth(7).is_some_and(|l| l.starts_with("ready")));
             if ready && state != pid_before {
@@ -283,10 +300,13 @@ impl Cluster {
             }
             std::thread::sleep(POLL);
         }
-        let output = std::fs::read(&log).unwrap_or_default();
-        let output = output.get(usize::try_from(log_start).unwrap_or(0)..).unwrap_or_default();
+        let mut output = Vec::new();
+        if let Ok(mut log) = self.folder.handle.file("log") {
+            // What cannot be read is missing from the message only.
+            let _ = log.seek(io::SeekFrom::Start(log_start)).and_then(|_| log.take(MOST_LOG).read_to_end(&mut output));
+        }
         self.halt();
-        let output = String::from_utf8_lossy(output).into_owned();
+        let output = String::from_utf8_lossy(&output).into_owned();
         Err(ClusterError::Failed { program: "postgres", output })
     }
 
@@ -299,6 +319,7 @@ impl Cluster {
             "listen_addresses=127.0.0.1".to_owned(),
             format!("port={}", self.port),
             format!("unix_socket_directories={socket_dir}"),
+            "unix_socket_permissions=0700".to_owned(),
             "password_encryption=scram-sha-256".to_owned(),
             "max_connections=200".to_owned(),
             "timezone=UTC".to_owned(),
@@ -316,15 +337,9 @@ impl Cluster {
 
     /// A program of the server, or of the system, run as the account of the cluster.
     fn command(&self, program: &str) -> Command {
-        let server_program = self.binaries.dir.join(program);
-        let is_server_program = program != "sh";
-        let mut command = Command::new(if is_server_program { server_program } else { program.into() });
-        command.current_dir("/").env("LC_ALL", "C").env_remove("PGDATA").env_remove("PGOPTIONS");
-        command.stdin(Stdio::null());
-        if let Some(account) = &self.folder.account {
-            command.uid(account.uid).gid(account.gid);
-        }
-        command
+        let is_of_server = matches!(program, "initdb" | "postgres");
+        let program = if is_of_server { self.binaries.dir.join(program) } else { program.into() };
+        account::command(program, self.folder.account.as_ref())
     }
 }
 

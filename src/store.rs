@@ -1,6 +1,6 @@
 //! The only layer that talks to PostgreSQL.
 //!
-//! [`config`] where the database is · [`error`] what went wrong, and what to do · `admin` migrations, roles, a new
+//! [`config`] where the database is · [`error`] what went wrong, and what to do · `connect` the one way to a session · `admin` migrations, roles, a new
 //! database, `refresh` and `prune` what is to be done from time to time · [`mod@write`] batches of rows · `sql` and `trust`
 //! that no code of others runs.
 #[cfg(feature = "tui")]
@@ -11,6 +11,8 @@ pub mod answer;
 pub mod capabilities;
 #[cfg(feature = "recorder")]
 pub mod config;
+#[cfg(feature = "recorder")]
+pub(crate) mod connect;
 #[cfg(feature = "tui")]
 mod count;
 #[cfg(feature = "recorder")]

@@ -9,13 +9,14 @@ const MOST_LINES: usize = 500;
 /// Which layers a layer may import; a layer is a folder or file below `src`. Layers that are not listed may import anything.
 const MAY_IMPORT: &[(&str, &[&str])] = &[
     ("clock", &[]),
+    ("files", &["clock"]),
     ("model", &["clock"]),
-    ("store", &["clock", "model"]),
-    ("recorder", &["clock", "model", "store"]),
+    ("store", &["clock", "files", "model"]),
+    ("recorder", &["clock", "files", "model", "store"]),
     ("logs", &["clock", "model"]),
-    ("postgres", &["clock", "store"]),
-    ("tui/effects", &["clock", "logs", "model", "store", "tui"]),
-    ("tui/run", &["clock", "logs", "model", "store", "tui"]),
+    ("postgres", &["clock", "files", "store"]),
+    ("tui/effects", &["clock", "files", "logs", "model", "store", "tui"]),
+    ("tui/run", &["clock", "files", "logs", "model", "store", "tui"]),
     ("tui", &["logs", "model", "tui"]),
 ];
 
@@ -26,6 +27,20 @@ const ONLY_IN: &[(&str, &[&str])] = &[
     ("regex", &["model/filter/pattern", "tui/app/find"]),
     ("ratatui", &["tui"]),
     ("clap", &["cli", "main"]),
+];
+
+/// What creates files and folders, or programs. Only these files may, outside of tests, so that permissions, links and the
+/// environment are seen to in one place each.
+const CREATE: &[(&str, &[&str])] = &[
+    ("File::create", &[]),
+    ("OpenOptions::", &["files"]),
+    ("fs::write(", &[]),
+    ("fs::copy(", &[]),
+    ("create_dir", &[]),
+    ("DirBuilder::", &["files"]),
+    ("chown(", &["files", "postgres/folder"]),
+    ("Command::new(", &["postgres/account", "tui/run/programs"]),
+    ("tempfile::", &[]),
 ];
 
 fn sources(folder: &Path, found: &mut Vec<PathBuf>) {
@@ -117,4 +132,48 @@ fn files_are_short_and_say_what_they_are_for() {
         }
     }
     assert!(wrong.is_empty(), "{wrong:#?}");
+}
+
+#[test]
+fn files_and_programs_are_made_in_one_place() {
+    let mut wrong = Vec::new();
+    for (name, text) in files() {
+        // What tests need beside the module's own functions stands behind this line.
+        let made = text.split("\nmod tests {").next().unwrap();
+        for (call, places) in CREATE {
+            let is_test = name == "tidy" || name.ends_with("tests") || name.contains("/tests/");
+            if !is_test
+                && code(made).any(|line| line.contains(call))
+                && !places.iter().any(|place| is_below(&name, place))
+            {
+                wrong.push(format!("{name} uses {call}"));
+            }
+        }
+    }
+    assert!(wrong.is_empty(), "{wrong:#?}");
+}
+
+/// Names of variables that hold secrets: in the source, and in the list of those that no other program gets.
+#[cfg(feature = "tui")]
+#[test]
+fn variables_with_secrets_are_listed() {
+    use crate::model::environment::SECRETS;
+    let mut found = 0;
+    for (name, text) in files() {
+        for word in code(&text).flat_map(|line| line.split('"')) {
+            let is_name = word.contains('_') && word.bytes().all(|byte| byte.is_ascii_uppercase() || byte == b'_');
+            if is_name && (word.ends_with("PASSWORD") || word.ends_with("TOKEN")) {
+                found += 1;
+                assert!(SECRETS.contains(&word), "{name}: {word}");
+            }
+        }
+    }
+    assert!(found > SECRETS.len() - 4, "{found}");
+    // Names that are put together.
+    for role in ["DB", "ADMIN", "APP", "READONLY"] {
+        assert!(SECRETS.contains(&&*format!("OBSERVABILITY_{role}_PASSWORD")));
+    }
+    for name in ["GRAFANA_TOKEN", "LOKI_PASSWORD"] {
+        assert!(SECRETS.contains(&name) && SECRETS.contains(&&*format!("OBS_TUI_{name}")));
+    }
 }

@@ -153,6 +153,7 @@ pub(crate) fn list(count: u64) -> App {
         command: "obs-tui".to_owned(),
         keys: Keymap::default(),
         files: obs_tui::tui::app::Files::default(),
+        warnings: Vec::new(),
     };
     let mut app = App { connection: Connection::Online, ..App::new(settings, now(), SIZE) };
     for command in start(&mut app) {

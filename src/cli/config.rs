@@ -12,6 +12,8 @@ use serde::{Deserialize, Deserializer};
 use toml::Spanned;
 
 use super::args::{Args, span};
+use crate::files::{Contents, SETTINGS_BYTES, read_bounded};
+use crate::logs::config::ALLOW_HTTP;
 use crate::logs::{ConfigError, LogsConfig};
 use crate::tui::app::Files;
 use crate::tui::keymap::{Keymap, Section};
@@ -41,9 +43,25 @@ pub struct Settings {
     pub stale_after: TimeDelta,
     /// The keys.
     pub keys: Keymap,
+    /// What the user should know of the file.
+    pub warning: Option<String>,
     /// The file's settings of the log server, by the names of the variables.
     logs: BTreeMap<&'static str, String>,
 }
+
+/// The variables that name a log server and what is sent to it. They come from one place: a file must not name the server
+/// to which a token of the environment goes.
+const OF_SERVER: [&str; 7] = [
+    "GRAFANA_URL",
+    "GRAFANA_TOKEN",
+    "GRAFANA_DATASOURCE_UID",
+    "LOKI_URL",
+    "LOKI_USERNAME",
+    "LOKI_PASSWORD",
+    "LOKI_ORG_ID",
+];
+/// The variables whose value is secret.
+const SECRET: [&str; 2] = ["GRAFANA_TOKEN", "LOKI_PASSWORD"];
 
 /// The file.
 #[derive(Debug, Default, Deserialize)]
@@ -77,6 +95,7 @@ struct Logs {
     selector: Text,
     correlation_field: Text,
     job_field: Text,
+    allow_http: Option<bool>,
 }
 
 /// A text that may be a secret: no error repeats it.
@@ -109,6 +128,7 @@ fn duration<'de, D: Deserializer<'de>>(deserializer: D) -> Result<Option<TimeDel
 impl Logs {
     /// The settings by the names of the variables that they stand for.
     fn variables(self) -> BTreeMap<&'static str, String> {
+        let allow_http = Text(self.allow_http.filter(|allow| *allow).map(|_| "1".to_owned()));
         [
             ("GRAFANA_URL", self.grafana_url),
             ("GRAFANA_TOKEN", self.grafana_token),
@@ -121,6 +141,7 @@ impl Logs {
             ("OBS_TUI_LOG_SELECTOR", self.selector),
             ("OBS_TUI_LOG_CORRELATION_FIELD", self.correlation_field),
             ("OBS_TUI_LOG_JOB_FIELD", self.job_field),
+            (ALLOW_HTTP, allow_http),
         ]
         .into_iter()
         .filter_map(|(name, Text(text))| Some((name, text?)))
@@ -136,14 +157,23 @@ impl Settings {
     /// In words, with the line, when the file cannot be read or used.
     pub fn load(args: &Args, get: impl Fn(&str) -> Option<String>) -> Result<Self, String> {
         let path = args.config.clone().or_else(|| default_path(&get));
-        let text = match path.as_deref().map(|path| (path, std::fs::read_to_string(path))) {
-            Some((_, Ok(text))) => Some(text),
+        let contents = match path.as_deref().map(|path| (path, read_bounded(path, SETTINGS_BYTES))) {
+            Some((_, Ok(contents))) => Some(contents),
             Some((_, Err(error))) if error.kind() == std::io::ErrorKind::NotFound && args.config.is_none() => None,
             Some((path, Err(error))) => return Err(format!("cannot read {}: {error}", path.display())),
             None => None,
         };
         let shown = path.as_deref().unwrap_or(Path::new("")).display().to_string();
-        Self::from_text(args, text.as_deref(), path, &get).map_err(|wrong| format!("{shown}{wrong}"))
+        let mode = contents.as_ref().map_or(0o600, |contents| contents.mode);
+        let text =
+            contents.map(Contents::into_text).transpose().map_err(|error| format!("cannot read {shown}: {error}"))?;
+        let mut settings =
+            Self::from_text(args, text.as_deref(), path, &get).map_err(|wrong| format!("{shown}{wrong}"))?;
+        if mode & 0o044 != 0 && SECRET.iter().any(|name| settings.logs.contains_key(name)) {
+            let text = format!("{shown} holds a secret and others may read it (mode {mode:o}); run chmod 600 on it");
+            settings.warning = Some(text);
+        }
+        Ok(settings)
     }
 
     fn from_text(
@@ -180,6 +210,7 @@ impl Settings {
             poll_every: TimeDelta::seconds(poll.into()),
             stale_after: args.stale_after.or(file.stale_after).unwrap_or(STALE_AFTER),
             keys,
+            warning: None,
             logs,
         })
     }
@@ -195,17 +226,49 @@ impl Settings {
         }
     }
 
-    /// Where log lines are: the environment goes before the file, and a server named there leaves the file's out.
+    /// Where log lines are. A server that the environment names leaves the file's out, with all that is sent to it;
+    /// otherwise the environment's secrets are left out. For the rest the environment goes before the file.
     ///
     /// # Errors
     /// When a setting cannot be used.
     pub fn logs(&self, get: impl Fn(&str) -> Option<String>) -> Result<LogsConfig, ConfigError> {
-        let names_server = ["GRAFANA_URL", "LOKI_URL", "OBS_TUI_GRAFANA_URL", "OBS_TUI_LOKI_URL"];
-        let is_server = |name: &str| !name.starts_with("OBS_TUI_LOG_");
         let set = |name: &str| get(name).filter(|value| !value.trim().is_empty());
-        let own_server = names_server.iter().any(|name| set(name).is_some());
-        let of_file = |name: &str| self.logs.get(name).filter(|_| !(own_server && is_server(name))).cloned();
-        LogsConfig::from_env(|name| set(name).or_else(|| of_file(name)))
+        let of_environment = |name: &str| set(&format!("OBS_TUI_{name}")).or_else(|| set(name));
+        let of_file = |name: &str| self.logs.get(name).filter(|value| !value.trim().is_empty()).cloned();
+        let names_server =
+            |of: &dyn Fn(&str) -> Option<String>| ["GRAFANA_URL", "LOKI_URL"].iter().any(|name| of(name).is_some());
+        let by_environment = names_server(&of_environment);
+        let mut config = LogsConfig::from_env(|name| {
+            let plain = name.strip_prefix("OBS_TUI_").unwrap_or(name);
+            match (OF_SERVER.contains(&plain), by_environment) {
+                (true, true) => set(name),
+                (true, false) => of_file(name),
+                // What a file allows, it allows for its own server.
+                (false, true) if name == ALLOW_HTTP => set(name),
+                (false, _) => set(name).or_else(|| of_file(name)),
+            }
+        })?;
+        let left_out = config.sent().iter().find(|name| {
+            let (environment, file) = (of_environment(name).is_some(), of_file(name).is_some());
+            if by_environment { file && !environment } else { environment && !file }
+        });
+        config.notice = left_out.map(|name| self.not_sent(name, by_environment));
+        Ok(config)
+    }
+
+    /// Says that a variable stands in the other place than the address of the server.
+    fn not_sent(&self, name: &str, by_environment: bool) -> String {
+        let file = self.path.as_deref().unwrap_or(Path::new("")).display();
+        let (url, key) = (if name.starts_with("GRAFANA") { "GRAFANA_URL" } else { "LOKI_URL" }, name.to_lowercase());
+        if by_environment {
+            return format!(
+                "{key} of {file} is not sent to the log server that the environment names: set {name} in the environment"
+            );
+        }
+        format!(
+            "{name} of the environment is not sent to the log server that {file} names: put {key} into the file, or set \
+             {url} in the environment"
+        )
     }
 }
 

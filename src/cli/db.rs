@@ -66,6 +66,7 @@ pub async fn status(config: &Config) -> Result<String, StoreError> {
         let _ = writeln!(text, "  {:>4}  {:<24} {state}", migration.version, migration.description);
     }
     text.push_str(&creators(config, &status.may_create));
+    let _ = writeln!(text, "Connection: {}.", config.protection());
     Ok(text)
 }
 

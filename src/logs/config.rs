@@ -5,6 +5,10 @@ use std::time::Duration;
 
 use super::loki::{Url, server_url};
 use super::query::{Template, is_label_name, is_selector};
+use crate::model::host::is_local;
+
+/// The variable that allows secrets to be sent over `http` to another machine.
+pub const ALLOW_HTTP: &str = "OBS_TUI_LOG_ALLOW_HTTP";
 
 /// A setting that cannot be used. Names the variable and what it should be, never its value.
 #[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
@@ -82,6 +86,10 @@ pub struct LogsConfig {
     pub template: Template,
     /// Limits of time and size.
     pub limits: Limits,
+    /// Whether a token or password may be sent over `http` to another machine. Without it no such request is made.
+    pub allow_http: bool,
+    /// What the user should know: a secret that is not sent to this server, because the two come from different places.
+    pub notice: Option<String>,
 }
 
 impl LogsConfig {
@@ -121,8 +129,9 @@ impl LogsConfig {
     /// The settings of an environment: `GRAFANA_URL`, `GRAFANA_TOKEN`, `GRAFANA_DATASOURCE_UID`, or `LOKI_URL`,
     /// `LOKI_USERNAME`, `LOKI_PASSWORD`, `LOKI_ORG_ID`, each also with the prefix `OBS_TUI_`, which prevails; and
     /// `OBS_TUI_LOG_PRESET` (`json`, `label`), `OBS_TUI_LOG_SELECTOR`, `OBS_TUI_LOG_CORRELATION_FIELD`,
-    /// `OBS_TUI_LOG_JOB_FIELD`. Empty means unset. Grafana is asked when both servers are given; `GRAFANA_URL` alone,
-    /// without the data source, leaves the field to `LOKI_URL`. Without any server the result is the default.
+    /// `OBS_TUI_LOG_JOB_FIELD`, and `OBS_TUI_LOG_ALLOW_HTTP` (`1`). Empty means unset. Grafana is asked when both servers
+    /// are given; `GRAFANA_URL` alone, without the data source, leaves the field to `LOKI_URL`. Without any server the
+    /// result is the default.
     ///
     /// # Errors
     /// When a setting cannot be used: see [`LogsConfig::grafana`], [`LogsConfig::loki`]; an unknown preset; a selector
@@ -145,7 +154,39 @@ impl LogsConfig {
             (None, None) => Self::default(),
         };
         config.template = template(own)?;
+        config.allow_http = match own(ALLOW_HTTP).as_deref() {
+            Some("1" | "true") => true,
+            None | Some("0" | "false") => false,
+            Some(_) => return Err(ConfigError::new(ALLOW_HTTP, "must be 1 or 0")),
+        };
         Ok(config)
+    }
+
+    /// The variables that are sent to the server beside the query.
+    #[must_use]
+    pub(crate) fn sent(&self) -> &'static [&'static str] {
+        match self.server {
+            Some(Server::Grafana { .. }) => &["GRAFANA_TOKEN"],
+            Some(Server::Loki { .. }) => &["LOKI_USERNAME", "LOKI_PASSWORD", "LOKI_ORG_ID"],
+            None => &[],
+        }
+    }
+
+    /// Refuses to send a secret where anybody on the way can read it.
+    pub(super) fn check_way(&self) -> Result<(), ConfigError> {
+        let (url, variable, secret) = match &self.server {
+            Some(Server::Grafana { url, token: Some(_), .. }) => (url, "GRAFANA_URL", "GRAFANA_TOKEN"),
+            Some(Server::Loki { url, user: Some(_), .. }) => (url, "LOKI_URL", "LOKI_PASSWORD"),
+            _ => return Ok(()),
+        };
+        if url.scheme() != "http" || self.allow_http || url.host_str().is_some_and(is_local) {
+            return Ok(());
+        }
+        let problem = format!(
+            "is http, so that {secret} would cross the network unencrypted; use https, or allow it with {ALLOW_HTTP}=1 \
+             (allow_http = true under [logs])"
+        );
+        Err(ConfigError::new(variable, problem))
     }
 }
 
@@ -259,5 +300,30 @@ mod tests {
         assert!(!format!("{config:?}").contains("hunter2"), "{config:?}");
         let config = LogsConfig::loki("http://l.example", Some(("u", "hunter2")), None).unwrap();
         assert!(!format!("{config:#?}").contains("hunter2"), "{config:?}");
+    }
+    #[test]
+    fn a_secret_goes_over_http_to_this_machine_only_unless_that_is_allowed() {
+        let refused = |url: &str, token, allow: Option<&str>| {
+            let pairs = [("GRAFANA_URL", Some(url)), ("GRAFANA_DATASOURCE_UID", Some("u")), ("GRAFANA_TOKEN", token)];
+            let pairs: Vec<_> = pairs
+                .into_iter()
+                .chain([(ALLOW_HTTP, allow)])
+                .filter_map(|(name, value)| Some((name, value?)))
+                .collect();
+            env(&pairs).unwrap().check_way().map_err(|error| error.to_string())
+        };
+        for url in ["http://g.example", "http://10.0.0.1:3000", "http://localhost.example", "http://g.localhost"] {
+            let error = refused(url, Some("hunter2"), None).unwrap_err();
+            assert!(error.contains("OBS_TUI_LOG_ALLOW_HTTP=1") && !error.contains("hunter2"), "{error}");
+            assert_eq!(refused(url, Some("t"), Some("1")), Ok(()));
+            assert_eq!(refused(url, None, None), Ok(()), "without a secret");
+        }
+        for url in ["https://g.example", "http://localhost:3000", "http://127.0.0.1", "http://127.1", "http://[::1]:1"]
+        {
+            assert_eq!(refused(url, Some("t"), None), Ok(()), "{url}");
+        }
+        let loki = LogsConfig::loki("http://l.example", Some(("u", "hunter2")), None).unwrap().check_way().unwrap_err();
+        assert_eq!(loki.variable, "LOKI_URL");
+        assert_eq!(env(&[(ALLOW_HTTP, "perhaps")]).unwrap_err().variable, ALLOW_HTTP);
     }
 }

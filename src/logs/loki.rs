@@ -2,6 +2,7 @@
 
 use std::error::Error as _;
 use std::fmt;
+use std::io;
 use std::time::Duration;
 
 pub(super) use reqwest::Url;
@@ -14,6 +15,7 @@ use super::config::{Limits, LogsConfig, Server};
 use super::parse::parse;
 use super::{LogError, LogLine, LogPage, LogQuery};
 use crate::clock::Clock;
+use crate::model::host::is_local;
 use crate::model::{text, time};
 
 /// The longest `Retry-After` that is waited for.
@@ -54,6 +56,12 @@ impl LokiClient {
         self.config.server.as_ref().map(Server::name)
     }
 
+    /// What the user should know of the settings.
+    #[must_use]
+    pub fn notice(&self) -> Option<&str> {
+        self.config.notice.as_deref()
+    }
+
     /// The lines of a query, oldest first, page after page up to [`Limits::max_lines`]. A page beyond the first that does
     /// not arrive (offline, busy, out of time) ends the list, which is then not `complete`.
     ///
@@ -61,6 +69,7 @@ impl LokiClient {
     /// [`LogError`]: one variant for each thing that the reader can do about it.
     pub async fn fetch(&self, query: &LogQuery) -> Result<LogPage, LogError> {
         let server = self.config.server.as_ref().ok_or(LogError::NotConfigured)?;
+        self.config.check_way()?;
         let logql = self.config.template.logql(query)?;
         let Limits { page_lines, max_lines, .. } = self.config.limits;
         let began = self.clock.elapsed();
@@ -78,9 +87,13 @@ impl LokiClient {
             ]);
             let page = match self.ask(server, request, began).await {
                 Ok(page) => page,
-                Err(LogError::Offline(_) | LogError::Limited(_)) if !lines.is_empty() => {
+                Err(LogError::Offline(_) | LogError::Failed { .. } | LogError::Limited(_)) if !lines.is_empty() => {
                     complete = false;
                     break;
+                }
+                Err(LogError::Refused(reason)) => {
+                    let unsent = self.notice().map(|text| format!("; {text}")).unwrap_or_default();
+                    return Err(LogError::Refused(reason + &unsent));
                 }
                 Err(error) => return Err(error),
             };
@@ -222,7 +235,7 @@ impl Server {
 /// The HTTP client. Reading the certificates of the system takes a while: it happens off the runtime's threads.
 async fn connect(server: &Server, timeout: Duration) -> Result<Client, LogError> {
     let (Server::Grafana { url, .. } | Server::Loki { url, .. }) = server;
-    let local = matches!(url.host_str(), Some("localhost" | "127.0.0.1" | "[::1]"));
+    let local = url.host_str().is_some_and(is_local);
     let plain = url.scheme() == "http";
     let build = move || {
         // An error means that a provider is there already.
@@ -285,7 +298,7 @@ async fn refusal(server: &Server, mut response: Response) -> Result<Reply, LogEr
     Err(match code {
         429 => return Ok(Reply::Busy(wait, LogError::Limited(format!("{name} answered 429{said}")))),
         400 | 413 | 414 | 422 => LogError::Query(format!("{name} answered {code}{said}")),
-        408 | 500.. => LogError::Offline(format!("{name} answered {status}{said}")),
+        408 | 500.. => LogError::Failed { status: code, text: format!("{name} answered {status}{said}") },
         300..400 => LogError::Refused(format!("{name} redirects to {target}; {}", server.advice())),
         _ => LogError::Refused(format!("{name} answered {status}{said}; {}", server.advice())),
     })
@@ -307,12 +320,29 @@ fn said(body: &[u8]) -> String {
 
 fn unreachable(server: &Server, total: Duration, error: &reqwest::Error) -> LogError {
     let name = server.name();
+    if is_untrusted(error) {
+        return LogError::Untrusted(format!("{name}: {}", cause(error)));
+    }
     LogError::Offline(if error.is_connect() {
         format!("cannot connect to {name}: {}", cause(error))
     } else if error.is_timeout() {
         format!("{name} did not answer within {}", text::duration(i64::try_from(total.as_millis()).unwrap_or(i64::MAX)))
     } else {
         format!("the connection to {name} broke: {}", cause(error))
+    })
+}
+
+/// Whether the certificate of the server was not accepted. The error of TLS is inside errors of I/O, which do not name it
+/// as their source.
+fn is_untrusted(error: &reqwest::Error) -> bool {
+    let sources = std::iter::successors(error.source(), |error| (*error).source());
+    sources.filter_map(|error| error.downcast_ref::<io::Error>()).any(|error| {
+        let mut inner = error.get_ref();
+        while let Some(nested) = inner.and_then(|error| error.downcast_ref::<io::Error>()) {
+            inner = nested.get_ref();
+        }
+        let tls = inner.and_then(|error| error.downcast_ref());
+        matches!(tls, Some(rustls::Error::InvalidCertificate(_)))
     })
 }
 

@@ -1,9 +1,9 @@
 //! Finds the server programs of PostgreSQL on this machine.
 use std::collections::BTreeSet;
 use std::path::{Path, PathBuf};
-use std::process::Command;
 
 use super::ClusterError;
+use super::account::{Account, command};
 
 /// The oldest major version that works: earlier ones lack `gen_random_uuid()`.
 const OLDEST: u32 = 13;
@@ -38,11 +38,17 @@ pub(super) struct Binaries {
 }
 
 /// The newest usable programs in `dirs`, or in the usual places; of exactly `major` if given.
-pub(super) fn find(dirs: Option<&[PathBuf]>, major: Option<u32>) -> Result<Binaries, ClusterError> {
-    let dirs = dirs.map_or_else(usual_dirs, <[PathBuf]>::to_vec);
+///
+/// Whoever owns such a folder chooses what runs here: as the account, where this process is root.
+pub(super) fn find(
+    dirs: Option<&[PathBuf]>,
+    major: Option<u32>,
+    account: Option<&Account>,
+) -> Result<Binaries, ClusterError> {
+    let dirs = dirs.map_or_else(|| usual_dirs(account), <[PathBuf]>::to_vec);
     let mut seen = BTreeSet::new();
     let mut found: Vec<Binaries> =
-        dirs.iter().filter_map(|dir| inspect(dir)).filter(|b| seen.insert(b.dir.clone())).collect();
+        dirs.iter().filter_map(|dir| inspect(dir, account)).filter(|b| seen.insert(b.dir.clone())).collect();
     found.retain(|b| b.major >= OLDEST);
     // Stable: of one version, the first folder wins.
     found.sort_by_key(|b| std::cmp::Reverse(b.major));
@@ -72,15 +78,17 @@ pub(super) fn how_to_install() -> String {
     )
 }
 
-fn usual_dirs() -> Vec<PathBuf> {
+fn usual_dirs(account: Option<&Account>) -> Vec<PathBuf> {
     let mut dirs: Vec<PathBuf> = std::env::var_os(VARIABLE).map(PathBuf::from).into_iter().collect();
     dirs.extend(std::env::var_os("PATH").iter().flat_map(std::env::split_paths));
-    let configured = Command::new("pg_config").arg("--bindir").output();
+    let configured = command("pg_config", account).arg("--bindir").output();
     if let Ok(output) = configured {
         dirs.push(PathBuf::from(String::from_utf8_lossy(&output.stdout).trim()));
     }
     dirs.extend(USUAL.iter().flat_map(|pattern| expand(pattern)));
     dirs.extend(std::env::var_os("HOME").map(|home| Path::new(&home).join(".nix-profile/bin")));
+    // What `PATH` may hold, too: the working directory is no place for programs.
+    dirs.retain(|dir| dir.is_absolute());
     dirs
 }
 
@@ -99,13 +107,13 @@ fn expand(pattern: &str) -> Vec<PathBuf> {
     dirs
 }
 
-fn inspect(dir: &Path) -> Option<Binaries> {
+fn inspect(dir: &Path, account: Option<&Account>) -> Option<Binaries> {
     let server = dir.join("postgres").canonicalize().ok()?;
     let dir = server.parent()?.to_path_buf();
     if !dir.join("initdb").is_file() {
         return None;
     }
-    let output = Command::new(&server).arg("--version").output().ok()?;
+    let output = command(&server, account).arg("--version").output().ok()?;
     Some(Binaries { dir, major: major(&String::from_utf8_lossy(&output.stdout))? })
 }
 
@@ -118,6 +126,8 @@ fn major(version: &str) -> Option<u32> {
 
 #[cfg(test)]
 mod tests {
+    use std::process::Command;
+
     use super::*;
 
     #[test]
@@ -139,15 +149,18 @@ mod tests {
         assert!(Command::new("sh").args(["-c", script, "sh"]).arg(root.path()).status().unwrap().success());
         let dirs = expand(&format!("{}/*/bin", root.path().display()));
         assert_eq!(dirs.len(), 4);
-        assert_eq!(find(Some(&dirs), None).unwrap().major, 16);
-        assert_eq!(find(Some(&dirs), Some(14)).unwrap().dir, root.path().canonicalize().unwrap().join("14.0/bin"));
-        let refused = find(Some(&dirs), Some(9)).unwrap_err().to_string();
+        assert_eq!(find(Some(&dirs), None, None).unwrap().major, 16);
+        assert_eq!(
+            find(Some(&dirs), Some(14), None).unwrap().dir,
+            root.path().canonicalize().unwrap().join("14.0/bin")
+        );
+        let refused = find(Some(&dirs), Some(9), None).unwrap_err().to_string();
         assert!(refused.contains("PostgreSQL 9") && refused.contains("16, 14, 13"), "{refused}");
     }
 
     #[test]
     fn without_binaries_the_error_names_the_packages() {
-        let text = find(Some(&[PathBuf::from("/nonexistent")]), None).unwrap_err().to_string();
+        let text = find(Some(&[PathBuf::from("/nonexistent")]), None, None).unwrap_err().to_string();
         for word in ["apt install postgresql", "dnf", "apk", "pacman", "brew", VARIABLE] {
             assert!(text.contains(word), "{word} is missing in: {text}");
         }

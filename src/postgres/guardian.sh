@@ -4,6 +4,9 @@
 # When the server ends by itself, so does this script, and the folder stays for whoever wants to read the log.
 dir=$1 keep=$2
 shift 2
+# Only the server's user reads the log, also one that an earlier version left.
+umask 077
+[ ! -f "$dir/log" ] || chmod 600 "$dir/log"
 exec 3<&0 </dev/null
 "$@" >>"$dir/log" 2>&1 3<&- &
 server=$!

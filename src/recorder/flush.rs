@@ -3,6 +3,7 @@
 //! Batches go from memory to the database. When an attempt fails, or memory fills while it lasts, and there is a spool,
 //! they go there instead, and the database gets the spool's records first: they are older than all that is in memory.
 
+use std::panic::{AssertUnwindSafe, catch_unwind};
 use std::sync::Arc;
 use std::sync::atomic::Ordering;
 use std::time::Duration;
@@ -89,29 +90,44 @@ enum Due {
 
 impl Flusher {
     fn run(mut self, runtime: &Runtime) {
-        if let Some(spool) = &mut self.spool
-            && let Err(error) = spool.adopt()
-        {
-            self.complain(&error);
-        }
+        self.guarded("taking over what others have spooled", Self::adopt);
         while let Some(due) = self.wait() {
             match due {
                 Due::Memory if self.has_backlog() => self.spool_memory(),
                 Due::Memory => self.write_memory(runtime),
                 Due::Spool => self.write_spool(runtime),
             }
-            self.report_losses(runtime);
+            self.guarded("the report of losses", |flusher| flusher.report_losses(runtime));
         }
         self.abandon();
-        self.report_losses(runtime);
-        if let Some((connection, _)) = self.connection.take() {
+        self.guarded("the report of losses", |flusher| flusher.report_losses(runtime));
+        self.guarded("closing the connection", |flusher| {
+            let Some((connection, _)) = flusher.connection.take() else { return };
             let closing = async { timeout(CLOSE_TIMEOUT, connection.close()).await };
             // Whatever was to be written is written: how the connection ends changes nothing.
             let _ = runtime.block_on(closing);
-        }
+        });
         let shared = Arc::clone(&self.shared);
         drop(self);
         shared.update(|state| state.stopped = true);
+    }
+
+    /// Does something that costs no record if it panics, as a driver may that a broken server answers: then the
+    /// connection is not used again, and the flusher goes on.
+    fn guarded(&mut self, doing: &str, work: impl FnOnce(&mut Self)) {
+        if catch_unwind(AssertUnwindSafe(|| work(self))).is_err() {
+            self.connection = None;
+            self.shared.update(|state| state.last_error = Some(format!("{doing} panicked")));
+        }
+    }
+
+    fn adopt(&mut self) {
+        let Some(spool) = &mut self.spool else { return };
+        match spool.adopt() {
+            Ok(None) => {}
+            Ok(Some(skipped)) => self.shared.update(|state| state.last_error = Some(skipped)),
+            Err(error) => self.complain(&error),
+        }
     }
 
     fn has_backlog(&self) -> bool {

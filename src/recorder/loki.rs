@@ -15,6 +15,7 @@ use uuid::Uuid;
 use crate::recorder::context::JobContext;
 use crate::recorder::log::Line;
 use crate::recorder::loss::{Class, Reason};
+use crate::recorder::options::is_true;
 use crate::recorder::shared::Shared;
 use crate::store::config::Secret;
 
@@ -33,13 +34,15 @@ pub struct Loki {
     labels: Vec<(String, String)>,
     login: Option<(String, Secret)>,
     tenant: Option<String>,
+    allow_http: bool,
 }
 
 impl Loki {
-    /// A server, `http://loki:3100`. The only label is `environment="production"`, until another one is given.
+    /// A server, `https://loki:3100`. The only label is `environment="production"`, until another one is given.
     #[must_use]
     pub fn new(url: &str) -> Self {
-        Self { url: url.trim().trim_end_matches('/').to_owned(), labels: Vec::new(), login: None, tenant: None }
+        let url = url.trim().trim_end_matches('/').to_owned();
+        Self { url, labels: Vec::new(), login: None, tenant: None, allow_http: false }
     }
 
     /// A label of every line. Each different set of values costs the server a stream: give few, and no ids.
@@ -56,6 +59,13 @@ impl Loki {
         self
     }
 
+    /// Sends the password over `http` to another machine, too. Without this, lines for such a server are counted as lost.
+    #[must_use]
+    pub fn allow_http(mut self) -> Self {
+        self.allow_http = true;
+        self
+    }
+
     /// The tenant, sent as `X-Scope-OrgID`.
     #[must_use]
     pub fn tenant(mut self, tenant: &str) -> Self {
@@ -63,7 +73,8 @@ impl Loki {
         self
     }
 
-    /// Reads `LOKI_URL`, `LOKI_USERNAME`, `LOKI_PASSWORD`, `LOKI_ORG_ID` and `LOKI_LABELS` (`environment=staging,team=moves`).
+    /// Reads `LOKI_URL`, `LOKI_USERNAME`, `LOKI_PASSWORD`, `LOKI_ORG_ID`, `LOKI_LABELS` (`environment=staging,team=moves`)
+    /// and `LOKI_ALLOW_HTTP`.
     pub(super) fn from_env(lookup: impl Fn(&str) -> Option<String>) -> Option<Self> {
         let given = |name: &str| lookup(name).map(|text| text.trim().to_owned()).filter(|text| !text.is_empty());
         let mut loki = Self::new(&given("LOKI_URL")?);
@@ -71,6 +82,7 @@ impl Loki {
             loki = loki.login(&user, &lookup("LOKI_PASSWORD").unwrap_or_default());
         }
         loki.tenant = given("LOKI_ORG_ID");
+        loki.allow_http = given("LOKI_ALLOW_HTTP").is_some_and(|text| is_true(&text));
         let labels = given("LOKI_LABELS").unwrap_or_default();
         let pairs = labels.split(',').filter_map(|pair| pair.split_once('='));
         Some(pairs.fold(loki, |loki, (name, value)| loki.label(name.trim(), value.trim())))
@@ -79,8 +91,9 @@ impl Loki {
 
 impl fmt::Debug for Loki {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        // An address may hold a password by mistake.
+        // An address may hold a password or a token by mistake.
         let url = self.url.rsplit_once('@').map_or(self.url.as_str(), |(_, host)| host);
+        let url = url.split(['?', '#']).next();
         let user = self.login.as_ref().map(|(user, _)| user);
         f.debug_struct("Loki")
             .field("url", &url)

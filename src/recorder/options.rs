@@ -184,7 +184,7 @@ fn sink(lookup: impl Fn(&str) -> Option<String>) -> LogSink {
     LogSink::Table
 }
 
-fn is_true(text: &str) -> bool {
+pub(super) fn is_true(text: &str) -> bool {
     ["true", "1", "yes", "on"].iter().any(|word| text.trim().eq_ignore_ascii_case(word))
 }
 
@@ -259,7 +259,8 @@ mod tests {
 
     #[test]
     fn secrets_are_not_shown() {
-        let loki = [("LOKI_URL", "http://u:hunter2@loki"), ("LOKI_USERNAME", "u"), ("LOKI_PASSWORD", "hunter2")];
+        let loki =
+            [("LOKI_URL", "http://u:hunter2@loki?token=hunter2"), ("LOKI_USERNAME", "u"), ("LOKI_PASSWORD", "hunter2")];
         let set = from(&[URL, loki[0], loki[1], loki[2]]);
         let shown = format!("{set:?} {:?}", Options::from_url("postgresql://app:hunter2@db:x/observability"));
         assert!(!shown.contains("hunter2"), "{shown}");

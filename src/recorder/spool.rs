@@ -6,17 +6,23 @@
 //! is not read. A segment is removed when its rows are in the database; if that is cut short it is written again, which
 //! changes nothing.
 //!
+//! Only folders of this user are taken over, which nobody else may write to, and no link is followed: whoever may write to
+//! the spool's folder can neither have us read nor write anything else.
+//!
 //! Files survive the end of the process, however it comes. They are not synced: a power failure may cost the last ones.
 
 use std::collections::VecDeque;
-use std::fs::{self, File, OpenOptions};
-use std::io::{self, Write as _};
+use std::ffi::OsString;
+use std::fs::{self, File};
+use std::io;
 use std::ops::Range;
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
 
 use serde::Serialize;
 
+use crate::files::folder::Folder;
+use crate::files::write;
 use crate::recorder::frame::{self, Frame};
 use crate::recorder::held::Held;
 use crate::recorder::loss::ByClass;
@@ -26,9 +32,13 @@ use crate::store::write::Batch;
 const MAGIC: &[u8; 8] = b"obsspl\x00\x01";
 /// A segment takes no more records when it has this size. As rows in memory it is three times as large.
 const SEGMENT_BYTES: u64 = 256 << 10;
+/// The largest segment that is read: one of a quarter of a mebibyte that one batch made longer, with the longest texts.
+const MOST_SEGMENT: u64 = 256 << 20;
 /// Length and checksum.
 const HEADER: usize = 8;
 const LOCK: &str = "lock";
+const SPOOL: &str = ".spool";
+const SEGMENT: &str = ".segment";
 const QUARANTINE: &str = "quarantine.jsonl";
 
 #[derive(Debug)]
@@ -48,13 +58,17 @@ pub(super) struct Spool {
 /// The folder of one process; nobody else touches it while the lock is held.
 #[derive(Debug)]
 struct Home {
-    dir: PathBuf,
+    path: PathBuf,
+    dir: Arc<Folder>,
+    /// The number of the next segment.
+    next: u64,
     _lock: File,
 }
 
 #[derive(Debug)]
 struct Segment {
-    path: PathBuf,
+    dir: Arc<Folder>,
+    name: OsString,
     bytes: u64,
     own: bool,
     /// Frames whose records are in the database already.
@@ -87,32 +101,62 @@ impl Spool {
         Self { root, limit, bytes: 0, home: None, adopted: Vec::new(), segments: VecDeque::new(), open: None }
     }
 
-    /// Takes over what processes have left that are no more.
-    pub(super) fn adopt(&mut self) -> io::Result<()> {
-        let entries = match fs::read_dir(&self.root) {
-            Err(error) if error.kind() == io::ErrorKind::NotFound => return Ok(()),
-            entries => entries?,
+    /// Takes over what processes have left that are no more. Returns what it left alone, and why, if there is any.
+    pub(super) fn adopt(&mut self) -> io::Result<Option<String>> {
+        let root = match Folder::open(&fs::canonicalize(&self.root).unwrap_or_else(|_| self.root.clone())) {
+            Err(error) if error.kind() == io::ErrorKind::NotFound => return Ok(None),
+            root => root?,
         };
-        let mut dirs: Vec<PathBuf> = entries.map_while(Result::ok).map(|entry| entry.path()).collect();
-        dirs.retain(|dir| dir.extension().is_some_and(|extension| extension == "spool"));
-        dirs.sort();
-        for dir in dirs {
-            let Ok(lock) = private().read(true).open(dir.join(LOCK)) else { continue };
-            if lock.try_lock().is_err() {
-                continue;
+        let mut names = root.names()?;
+        names.retain(|name| has_ending(name, SPOOL));
+        names.sort();
+        let mut skipped = 0;
+        for name in &names {
+            match self.adopt_folder(&root, name) {
+                Ok(Some(home)) => self.adopted.push(home),
+                Ok(None) => {}
+                // Its process has just removed it.
+                Err(error) if error.kind() == io::ErrorKind::NotFound => {}
+                Err(_) => skipped += 1,
             }
-            let mut paths: Vec<PathBuf> = fs::read_dir(&dir)?.map_while(Result::ok).map(|entry| entry.path()).collect();
-            paths.retain(|path| path.extension().is_some_and(|extension| extension == "segment"));
-            paths.sort();
-            for path in paths {
-                let bytes = fs::metadata(&path)?.len();
-                self.bytes += bytes;
-                self.segments.push_back(Segment { path, bytes, own: false, done: 0, held: ByClass::default() });
-            }
-            self.adopted.push(Home { dir, _lock: lock });
         }
         self.tidy();
-        Ok(())
+        let why = "they do not belong to this user alone, or cannot be read";
+        let text = |skipped| format!("{skipped} of the spools in {} are left alone: {why}", self.root.display());
+        Ok((skipped > 0).then_some(skipped).map(text))
+    }
+
+    /// Nothing if the process lives that it belongs to.
+    fn adopt_folder(&mut self, root: &Folder, name: &OsString) -> io::Result<Option<Home>> {
+        let dir = Arc::new(root.folder(name)?);
+        if !write::is_own(&dir.metadata()?) {
+            return Err(io::ErrorKind::PermissionDenied.into());
+        }
+        let lock = dir.file_to_append(LOCK)?;
+        if lock.try_lock().is_err() {
+            return Ok(None);
+        }
+        let mut names = dir.names()?;
+        names.retain(|name| has_ending(name, SEGMENT));
+        names.sort();
+        let mut segments = Vec::new();
+        for name in names {
+            let bytes = dir.file(&name)?.metadata()?.len();
+            if bytes > MOST_SEGMENT {
+                return Err(io::ErrorKind::FileTooLarge.into());
+            }
+            segments.push(Segment {
+                dir: Arc::clone(&dir),
+                name,
+                bytes,
+                own: false,
+                done: 0,
+                held: ByClass::default(),
+            });
+        }
+        self.bytes += segments.iter().map(|segment| segment.bytes).sum::<u64>();
+        self.segments.extend(segments);
+        Ok(Some(Home { path: self.root.join(name), dir, next: 0, _lock: lock }))
     }
 
     pub(super) fn is_empty(&self) -> bool {
@@ -146,7 +190,7 @@ impl Spool {
         let (Some(file), Some(segment)) = (&mut self.open, self.segments.back_mut()) else {
             return Err(io::Error::other("no segment is open"));
         };
-        if let Err(error) = file.write_all(&bytes) {
+        if let Err(error) = write::append(file, &bytes) {
             // Half a record would hide what is appended after it.
             if file.set_len(segment.bytes).is_err() {
                 self.open = None;
@@ -161,34 +205,41 @@ impl Spool {
 
     fn open_segment(&mut self) -> io::Result<()> {
         self.open = None;
-        let dir = self.home()?.to_owned();
-        let path = dir.join(format!("{:020}.segment", next_number(&dir)?));
-        let mut file = private().append(true).create_new(true).open(&path)?;
-        if let Err(error) = file.write_all(MAGIC) {
-            let _ = fs::remove_file(&path);
+        let home = self.home()?;
+        let (dir, name) = (Arc::clone(&home.dir), OsString::from(format!("{:020}{SEGMENT}", home.next)));
+        home.next += 1;
+        let file = dir.create(&name)?;
+        if let Err(error) = write::append(&file, MAGIC) {
+            let _ = dir.remove(&name);
             return Err(error);
         }
         let bytes = MAGIC.len() as u64;
         self.bytes += bytes;
-        self.segments.push_back(Segment { path, bytes, own: true, done: 0, held: ByClass::default() });
+        self.segments.push_back(Segment { dir, name, bytes, own: true, done: 0, held: ByClass::default() });
         self.open = Some(file);
         Ok(())
     }
 
     /// The folder of this process: locked before it gets the name by which others find it.
-    fn home(&mut self) -> io::Result<&Path> {
+    fn home(&mut self) -> io::Result<&mut Home> {
         // Somebody may have removed it.
-        if self.home.as_ref().is_none_or(|home| !home.dir.exists()) {
-            make_dir(&self.root)?;
+        if self.home.as_ref().is_none_or(|home| !home.path.exists()) {
+            Folder::create_all(&self.root)?;
             let id = crate::clock::secret();
-            let (new, dir) = (self.root.join(format!("{id}.new")), self.root.join(format!("{id}.spool")));
-            make_dir(&new)?;
-            let lock = private().append(true).create_new(true).open(new.join(LOCK))?;
+            let (new, path) = (self.root.join(format!("{id}.new")), self.root.join(format!("{id}{SPOOL}")));
+            let dir = Arc::new(Folder::create_new(&new)?);
+            if !write::is_own(&dir.metadata()?) {
+                return Err(io::Error::new(
+                    io::ErrorKind::PermissionDenied,
+                    "a new folder in it does not belong to this user",
+                ));
+            }
+            let lock = dir.create(LOCK)?;
             lock.try_lock().map_err(io::Error::from)?;
-            fs::rename(&new, &dir)?;
-            self.home = Some(Home { dir, _lock: lock });
+            fs::rename(&new, &path)?;
+            self.home = Some(Home { path, dir, next: 0, _lock: lock });
         }
-        self.home.as_ref().map(|home| home.dir.as_path()).ok_or_else(|| io::Error::other("there is no folder"))
+        self.home.as_mut().ok_or_else(|| io::Error::other("there is no folder"))
     }
 
     /// What is left to write of the first segment: nothing if somebody has removed it. It takes no more records.
@@ -197,7 +248,7 @@ impl Spool {
             self.open = None;
         }
         let Some(segment) = self.segments.front() else { return Ok(None) };
-        let bytes = match fs::read(&segment.path) {
+        let bytes = match segment.dir.read(&segment.name, segment.bytes.max(MOST_SEGMENT)) {
             Err(error) if error.kind() == io::ErrorKind::NotFound => Vec::new(),
             bytes => bytes?,
         };
@@ -222,7 +273,7 @@ impl Spool {
         }
         let Some(segment) = self.segments.pop_front() else { return (ByClass::default(), Ok(())) };
         self.bytes -= segment.bytes;
-        let removed = fs::remove_file(&segment.path);
+        let removed = segment.dir.remove(&segment.name);
         if self.segments.iter().all(|segment| segment.own) {
             self.tidy();
         }
@@ -231,7 +282,7 @@ impl Spool {
 
     /// Removes the folders of others that hold nothing any more.
     fn tidy(&mut self) {
-        let needed = |home: &Home| self.segments.iter().any(|segment| segment.path.starts_with(&home.dir));
+        let needed = |home: &Home| self.segments.iter().any(|segment| Arc::ptr_eq(&segment.dir, &home.dir));
         let empty: Vec<Home> = self.adopted.extract_if(.., |home| !needed(home)).collect();
         empty.iter().for_each(remove);
     }
@@ -244,17 +295,17 @@ impl Spool {
             table: &'a str,
             row: &'a R,
         }
-        make_dir(&self.root)?;
+        Folder::create_all(&self.root)?;
         let mut line = serde_json::to_vec(&Line { reason, table, row })?;
         line.push(b'\n');
-        let mut file = private().append(true).create(true).open(self.root.join(QUARANTINE))?;
+        let file = quarantine(&Folder::open(&fs::canonicalize(&self.root)?)?)?;
         if file.metadata()?.len() + line.len() as u64 > self.limit {
             return Err(io::Error::new(
                 io::ErrorKind::StorageFull,
                 "the quarantine has reached the limit of the spool",
             ));
         }
-        file.write_all(&line)
+        write::append(&file, &line)
     }
 }
 
@@ -268,13 +319,24 @@ impl Drop for Spool {
 
 fn remove(home: &Home) {
     // What is left behind is empty, and the next process tries again.
-    let _ = fs::remove_file(home.dir.join(LOCK)).and_then(|()| fs::remove_dir(&home.dir));
+    let _ = home.dir.remove(LOCK).and_then(|()| fs::remove_dir(&home.path));
 }
 
-fn next_number(dir: &Path) -> io::Result<u64> {
-    let number = |path: PathBuf| path.file_stem()?.to_str()?.parse::<u64>().ok();
-    let last = fs::read_dir(dir)?.map_while(Result::ok).filter_map(|entry| number(entry.path())).max();
-    Ok(last.map_or(0, |last| last + 1))
+/// The file of refused rows, which must be this user's: rows hold what the host handles.
+fn quarantine(root: &Folder) -> io::Result<File> {
+    let file = match root.file_to_append(QUARANTINE) {
+        Err(error) if error.kind() == io::ErrorKind::NotFound => root.create(QUARANTINE)?,
+        opened => opened?,
+    };
+    if write::is_own(&file.metadata()?) {
+        return Ok(file);
+    }
+    let why = format!("{QUARANTINE} does not belong to this user alone");
+    Err(io::Error::new(io::ErrorKind::PermissionDenied, why))
+}
+
+fn has_ending(name: &OsString, ending: &str) -> bool {
+    name.as_encoded_bytes().ends_with(ending.as_bytes())
 }
 
 /// Where the frames of a segment are.
@@ -313,149 +375,5 @@ fn checksum(bytes: &[u8]) -> u32 {
     !bytes.iter().fold(!0, |sum, byte| sum >> 8 ^ TABLE[usize::from(sum.to_le_bytes()[0] ^ byte)])
 }
 
-/// Only for the user of this process: records hold what the host handles.
-fn private() -> OpenOptions {
-    let mut options = OpenOptions::new();
-    #[cfg(unix)]
-    std::os::unix::fs::OpenOptionsExt::mode(&mut options, 0o600);
-    options
-}
-
-fn make_dir(dir: &Path) -> io::Result<()> {
-    let mut builder = fs::DirBuilder::new();
-    #[cfg(unix)]
-    std::os::unix::fs::DirBuilderExt::mode(&mut builder, 0o700);
-    builder.recursive(true).create(dir)
-}
-
 #[cfg(test)]
-mod tests {
-    use uuid::Uuid;
-
-    use super::*;
-    use crate::recorder::held::tests::{held, rows};
-    use crate::recorder::record::tests::history;
-
-    /// Of a batch.
-    const COUNTS: ByClass = [3, 3, 6, 3];
-
-    fn batch(number: u128) -> Held {
-        held(&history(number, "failed", 3))
-    }
-
-    fn append(spool: &mut Spool, number: u128) -> io::Result<()> {
-        spool.append(&rows(&batch(number)), COUNTS)
-    }
-
-    /// What is left of the first segment.
-    fn left(spool: &mut Spool) -> Held {
-        spool.first().unwrap().unwrap().parts(usize::MAX).next().map(|(_, held)| held).unwrap_or_default()
-    }
-
-    fn segments(root: &Path) -> Vec<PathBuf> {
-        let dirs = fs::read_dir(root).unwrap().map(|entry| entry.unwrap().path()).filter(|path| path.is_dir());
-        let files = dirs.flat_map(|dir| fs::read_dir(dir).unwrap()).map(|entry| entry.unwrap().path());
-        files.filter(|path| path.extension().is_some_and(|extension| extension == "segment")).collect()
-    }
-
-    #[test]
-    fn the_checksum_is_the_common_one() {
-        assert_eq!(checksum(b"123456789"), 0xCBF4_3926);
-    }
-
-    #[test]
-    fn what_is_appended_is_read_by_the_next_process_and_then_gone() {
-        let root = tempfile::tempdir().unwrap();
-        let mut first = Spool::new(root.path(), 1 << 20);
-        append(&mut first, 1).unwrap();
-        append(&mut first, 2).unwrap();
-        let mut second = Spool::new(root.path(), 1 << 20);
-        second.adopt().unwrap();
-        assert!(second.is_empty(), "its owner lives");
-        drop(first);
-        second.adopt().unwrap();
-        assert!(!second.first().unwrap().unwrap().own);
-        let both = [history(1, "failed", 3), history(2, "failed", 3)].concat();
-        assert_eq!(rows(&left(&mut second)), rows(&held(&both)));
-        let (missing, removed) = second.remove_first();
-        assert_eq!((missing, removed.is_ok()), ([0; 4], true));
-        assert!(second.is_empty());
-        drop(second);
-        assert_eq!(fs::read_dir(root.path()).unwrap().count(), 0);
-    }
-
-    #[test]
-    fn a_torn_or_damaged_end_costs_no_more_than_itself() {
-        let root = tempfile::tempdir().unwrap();
-        let mut spool = Spool::new(root.path(), 1 << 20);
-        append(&mut spool, 1).unwrap();
-        let path = segments(root.path()).remove(0);
-        let whole = fs::read(&path).unwrap();
-        let all = frames(&whole);
-        for cut in MAGIC.len()..whole.len() {
-            let found = frames(&whole[..cut]);
-            assert_eq!(found[..], all[..found.len()]);
-            assert!(found.len() < all.len());
-        }
-        let mut damaged = whole.clone();
-        let last = damaged.len() - 1;
-        damaged[last] ^= 1;
-        assert_eq!(frames(&damaged)[..], all[..all.len() - 1]);
-        assert!(frames(b"something else").is_empty());
-    }
-
-    #[test]
-    fn the_limit_holds_and_room_comes_back() {
-        let root = tempfile::tempdir().unwrap();
-        let mut spool = Spool::new(root.path(), 100_000);
-        let appended = (1..).take_while(|n| append(&mut spool, *n).is_ok()).count();
-        let size: u64 = segments(root.path()).iter().map(|path| fs::metadata(path).unwrap().len()).sum();
-        assert!(appended > 10 && size <= 100_000 && size == spool.bytes);
-        assert_eq!(rows(&left(&mut spool)).invocations.len(), appended);
-        spool.remove_first().1.unwrap();
-        assert_eq!(spool.bytes, 0);
-        append(&mut spool, 1).unwrap();
-        assert_eq!(rows(&left(&mut spool)), rows(&batch(1)));
-    }
-
-    #[test]
-    fn segments_are_read_in_order_and_go_on_where_they_were() {
-        let root = tempfile::tempdir().unwrap();
-        let mut spool = Spool::new(root.path(), usize::MAX);
-        let mut number = 0;
-        while spool.segments.len() < 3 {
-            number += 1;
-            append(&mut spool, number).unwrap();
-        }
-        let mut seen = 0;
-        while let Some(backlog) = spool.first().unwrap() {
-            let all = backlog.frames.len();
-            spool.advance(2, [1, 0, 0, 0]);
-            assert_eq!(spool.first().unwrap().unwrap().frames.len(), all - 2);
-            for row in backlog
-                .parts(usize::MAX)
-                .flat_map(|(_, held)| rows(&held).invocations.iter().map(|row| row.id).collect::<Vec<_>>())
-            {
-                seen += 1;
-                assert_eq!(row, Uuid::from_u128(seen * 100));
-            }
-            spool.remove_first().1.unwrap();
-        }
-        assert_eq!(seen, number);
-    }
-
-    #[test]
-    fn what_somebody_removed_is_missed_and_the_rest_goes_on() {
-        let root = tempfile::tempdir().unwrap();
-        let mut spool = Spool::new(root.path(), 1 << 20);
-        append(&mut spool, 1).unwrap();
-        append(&mut spool, 2).unwrap();
-        spool.advance(8, COUNTS);
-        fs::remove_dir_all(root.path()).unwrap();
-        assert!(left(&mut spool).is_empty());
-        let (missing, removed) = spool.remove_first();
-        assert_eq!((missing, removed.is_err(), spool.bytes), (COUNTS, true, 0));
-        append(&mut spool, 3).unwrap();
-        assert_eq!(rows(&left(&mut spool)), rows(&batch(3)));
-    }
-}
+mod tests;

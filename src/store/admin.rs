@@ -11,6 +11,7 @@ use sqlx::{AssertSqlSafe, ConnectOptions, Connection, Executor};
 
 use super::answer::within;
 use super::config::Config;
+use super::connect::open;
 use super::error::StoreError;
 use super::migrations::{TABLE, migrator};
 use super::sql::{OWNED_BY_RULER, identifier, in_schema, revocation};
@@ -148,7 +149,7 @@ pub async fn grant(admin: &Config) -> Result<(), StoreError> {
 pub(super) async fn connect(config: &Config, options: PgConnectOptions) -> Result<PgConnection, StoreError> {
     // Not even a slow statement is logged: it may hold a password.
     let options = options.disable_statement_logging();
-    within(CONNECT_LIMIT, config, PgConnection::connect_with(&options)).await.map_err(|error| error.named(config))
+    within(CONNECT_LIMIT, config, open(config, &options)).await.map_err(|error| error.named(config))
 }
 
 fn roles(config: &Config) -> AssertSqlSafe<String> {

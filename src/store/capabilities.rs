@@ -46,6 +46,7 @@ impl Capabilities {
                     array(select a.attname::text from pg_attribute a \
                           where a.attrelid = c.oid and a.attnum > 0 and not a.attisdropped) as attributes, \
                     current_setting('transaction_read_only') = 'on' as read_only, pg_is_in_recovery() as replica, \
+                    (select s.ssl from pg_stat_ssl s where s.pid = pg_backend_pid()) as tls, \
                     case when c.relname = 'invocations' and c.reltuples > 0 then c.reltuples::bigint end as rows, \
                     c.relkind <> 'm' and (has_table_privilege(c.oid, 'insert, update, delete, truncate') \
                         or has_any_column_privilege(c.oid, 'insert, update')) as may_write, {MAY_CREATE} as may_create \
@@ -65,6 +66,8 @@ impl Capabilities {
             let server = &mut found.server;
             (server.read_only, server.replica) = (row.try_get("read_only")?, row.try_get("replica")?);
             server.may_create = row.try_get("may_create")?;
+            // What the server says of its client, which may be a pooler.
+            server.tls = row.try_get("tls")?;
             if !row.try_get("trusted")? {
                 server.not_read.push((relation, row.try_get("owner")?));
                 continue;

@@ -1,10 +1,15 @@
 //! Where the database is and who connects: from a URL or from the variables `OBSERVABILITY_DB_*`.
+
+mod password_file;
+mod tls;
+
 use std::fmt::{self, Write as _};
 
 use sqlx::postgres::{PgConnectOptions, PgSslMode};
 
 use super::error::StoreError;
 use super::sql::SEARCH_PATH;
+use tls::Tls;
 
 const DEFAULT_DATABASE: &str = "event_detector_observability";
 const DEFAULT_PORT: u16 = 5432;
@@ -189,11 +194,58 @@ impl Config {
         ])
     }
 
+    /// Checks the settings that a connection needs beside a server: the mode and the certificates of TLS. Whoever connects
+    /// with the options of this configuration asks this first.
+    ///
+    /// # Errors
+    /// [`StoreError::InvalidConfig`]: `PGSSLMODE` is unknown, a file is missing or is no certificate.
+    pub fn check(&self) -> Result<(), StoreError> {
+        Tls::resolve(&self.host, &self.tls, variable)?.check()
+    }
+
+    /// What the user should know of these settings: that the password file is ignored although a password is needed.
+    #[must_use]
+    pub fn warning(&self) -> Option<String> {
+        self.password_of_file().err()
+    }
+
+    /// Whether a session is encrypted, where it leaves this machine; the server is believed only where it decides.
+    #[cfg(feature = "tui")]
+    #[must_use]
+    pub(crate) fn is_encrypted(&self, says_server: Option<bool>) -> Option<bool> {
+        if crate::model::host::is_local(&self.host) {
+            return None;
+        }
+        self.tls().encrypts().or(says_server)
+    }
+
+    /// How sessions are protected on their way, in words.
+    #[must_use]
+    pub fn protection(&self) -> &'static str {
+        let tls = self.tls();
+        match tls.encrypts() {
+            _ if self.host.starts_with('/') => "a socket of this machine",
+            Some(true) if tls.verifies() => "TLS, the certificate is verified",
+            Some(true) => "TLS, the certificate is not verified (sslmode=verify-full does)",
+            Some(false) => "not encrypted",
+            None => "TLS if the server offers it, else not encrypted",
+        }
+    }
+
+    fn tls(&self) -> Tls {
+        Tls::resolve(&self.host, &self.tls, variable).unwrap_or_else(|_| Tls::strict())
+    }
+
+    fn password_of_file(&self) -> Result<Option<String>, String> {
+        match self.password.is_some() || variable("PGPASSWORD").is_some_and(|word| !word.is_empty()) {
+            true => Ok(None),
+            false => password_file::password(self, variable),
+        }
+    }
+
     fn options(&self, application_name: &str) -> PgConnectOptions {
-        // Only parsing a URL asks the password file.
-        let from_file = self.password.is_none().then(|| self.url_of_server().parse().ok()).flatten();
-        let mut options = from_file
-            .unwrap_or_else(PgConnectOptions::new_without_pgpass)
+        // Parsing a URL would have sqlx read the password file.
+        let mut options = PgConnectOptions::new_without_pgpass()
             .host(&self.host)
             .port(self.port)
             .username(&self.user)
@@ -205,16 +257,10 @@ impl Config {
         }
         if let Some(password) = &self.password {
             options = options.password(password.reveal());
+        } else if let Ok(Some(password)) = self.password_of_file() {
+            options = options.password(&password);
         }
-        for (key, value) in &self.tls {
-            options = match *key {
-                "sslmode" => options.ssl_mode(value.parse().unwrap_or(PgSslMode::VerifyFull)),
-                "sslrootcert" => options.ssl_root_cert(value),
-                "sslcert" => options.ssl_client_cert(value),
-                _ => options.ssl_client_key(value),
-            };
-        }
-        options
+        self.tls().apply(options)
     }
 
     fn url_of_server(&self) -> String {
@@ -237,7 +283,7 @@ impl Config {
             "dbname" => self.database = value,
             "user" => self.user = value,
             "password" => self.password = Some(Secret(value)),
-            "sslmode" | "ssl" => self.tls.push(("sslmode", parse_sslmode(&value)?)),
+            "sslmode" | "ssl" => self.tls.push(("sslmode", parse_sslmode("sslmode of the database URL", &value)?)),
             "sslrootcert" => self.tls.push(("sslrootcert", value)),
             "sslcert" => self.tls.push(("sslcert", value)),
             "sslkey" => self.tls.push(("sslkey", value)),
@@ -303,18 +349,22 @@ fn parse_port(text: &str) -> Result<u16, StoreError> {
         .ok_or_else(|| invalid("the port of the database is not a number from 1 to 65535; correct it"))
 }
 
-fn parse_sslmode(text: &str) -> Result<String, StoreError> {
+/// A variable of the environment.
+fn variable(name: &str) -> Option<String> {
+    std::env::var(name).ok()
+}
+
+fn parse_sslmode(source: &str, text: &str) -> Result<String, StoreError> {
     let mode = match text {
         "true" | "1" | "no-verify" => "require",
         "false" | "0" => "disable",
         other => other,
     };
     if mode.parse::<PgSslMode>().is_err() {
-        return Err(invalid(
-            "sslmode of the database URL is unknown; use disable, allow, prefer, require, verify-ca or verify-full",
-        ));
+        let modes = "use disable, allow, prefer, require, verify-ca or verify-full";
+        return Err(invalid(&format!("{source} is unknown; {modes}")));
     }
-    Ok(mode.to_owned())
+    Ok(mode.to_ascii_lowercase())
 }
 
 fn host_in_url(host: &str) -> String {

@@ -54,6 +54,8 @@ pub struct Settings {
     pub keys: Keymap,
     /// Files that are kept.
     pub files: Files,
+    /// What the user should know of the settings.
+    pub warnings: Vec<String>,
 }
 
 /// Files that are kept from session to session; nothing is kept where there is no place.
@@ -233,6 +235,15 @@ pub struct App {
     pub requests: u64,
 }
 
+/// The largest screen that is drawn: on a larger terminal the rest stays empty. A terminal may claim 65,535 by 65,535
+/// cells, more than there is memory for.
+const MOST: (u16, u16) = (1_000, 500);
+
+/// What is drawn of a terminal of this size.
+fn drawn((columns, rows): (u16, u16)) -> (u16, u16) {
+    (columns.min(MOST.0), rows.min(MOST.1))
+}
+
 impl App {
     /// A new state; [`super::update::start`] gives the first requests.
     #[must_use]
@@ -240,7 +251,7 @@ impl App {
         Self {
             settings,
             now,
-            size,
+            size: drawn(size),
             connection: Connection::Connecting,
             server: Server::default(),
             login: None,
@@ -372,6 +383,11 @@ impl App {
             View::Jobs | View::Failures => groups::abandon(self, view),
             View::Compare => self.compare.compared.abandon(),
         }
+    }
+
+    /// The terminal has this size now.
+    pub fn resize(&mut self, size: (u16, u16)) {
+        self.size = drawn(size);
     }
 
     /// Lines of a page below a header and above a footer of `chrome` lines together.

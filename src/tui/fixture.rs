@@ -57,6 +57,7 @@ pub fn app(size: (u16, u16)) -> App {
         command: "obs-tui".to_owned(),
         keys: keymap::Keymap::default(),
         files: Files::default(),
+        warnings: Vec::new(),
     };
     App { connection: Connection::Online, listening: Listening::Refused, ..App::new(settings, now(), size) }
 }

@@ -48,6 +48,15 @@ pub enum Ended {
     Signal(u8),
 }
 
+/// The end of a run.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct End {
+    /// How it ended.
+    pub ended: Ended,
+    /// Why the session was not kept for the next one, if it was not.
+    pub not_kept: Option<String>,
+}
+
 /// Why the explorer could not run, or not go on.
 #[derive(Debug, thiserror::Error)]
 pub enum RunError {
@@ -100,7 +109,7 @@ pub async fn run(
     logs: Result<LokiClient, ConfigError>,
     settings: Settings,
     Options { theme, mouse }: Options,
-) -> Result<Ended, RunError> {
+) -> Result<End, RunError> {
     let clock = Clock::system();
     let get = |name: &str| std::env::var(name).ok();
     let signals = Signals::new()?;
@@ -112,6 +121,9 @@ pub async fn run(
         Some(session) => restore(&mut app, session),
         None => welcome(&mut app),
     };
+    for text in std::mem::take(&mut app.settings.warnings) {
+        app.complain(text);
+    }
     let mut screen = Screen::new();
     let mut frame = screen.draw(&app, &theme);
     // The console of Linux has no such question.
@@ -120,7 +132,7 @@ pub async fn run(
         frame.extend_from_slice(ASK);
     }
     if terminal.write(&frame).is_err() {
-        return Ok(HANGUP);
+        return Ok(End { ended: HANGUP, not_kept: None });
     }
 
     let keyboard = Keyboard::start(keyboard, asks)?;
@@ -134,14 +146,15 @@ pub async fn run(
     running.execute(commands);
     let mut incoming = Incoming { keyboard, answers, signals };
     let ended = running.until_the_end(&mut incoming).await;
-    if let Some(file) = session_file {
-        // A session that cannot be kept is no reason to end otherwise.
-        let _ = kept::keep_session(&file, &session(&running.app));
-    }
+    // A session that cannot be kept is no reason to end otherwise.
+    let not_kept = session_file.and_then(|file| {
+        let error = kept::keep_session(&file, &session(&running.app)).err()?;
+        Some(format!("the session was not kept: nothing written to {}: {error}", file.display()))
+    });
     if ended.as_ref().is_ok_and(|ended| *ended == Ended::Left) {
         running.hear_the_answer(&mut incoming.keyboard).await;
     }
-    ended
+    ended.map(|ended| End { ended, not_kept })
 }
 
 struct Running {

@@ -67,7 +67,7 @@ fn answer(app: &mut App, msg: Msg) -> Vec<Cmd> {
         Msg::Key(key) => pressed(app, key),
         Msg::Mouse(mouse) => mouse::act(app, mouse),
         Msg::Resize(columns, rows) => {
-            app.size = (columns, rows);
+            app.resize((columns, rows));
             invocations::resized(app);
             Vec::new()
         }

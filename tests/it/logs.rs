@@ -211,7 +211,7 @@ async fn refusals_name_the_setting_and_never_the_secret() {
         let error = client.fetch(&query()).await.unwrap_err();
         let LogError::Refused(text) = &error else { panic!("{error}") };
         assert!(text.contains(expected), "{text}");
-        assert!(!error.is_offline());
+        assert!(!error.is_transient());
         assert!(!format!("{client:?} {error} {error:?}").contains("glsa_"), "{client:?} {error}");
     }
     let path = &server.asked()[3].path;
@@ -244,36 +244,36 @@ async fn a_short_wait_is_honoured_once() {
 }
 
 #[tokio::test]
-async fn a_server_that_cannot_answer_is_offline() {
+async fn a_server_that_cannot_answer_is_transient() {
     let status = Fault::Status { from_request: 1, line: "500 Internal Server Error", body: "rpc error: \u{1b}[2Jx" };
     let error = fault_error(status).await;
     assert!(
-        error.is_offline() && error.to_string().starts_with("Grafana Offline: Grafana http://127.0.0.1"),
+        error.is_transient() && error.to_string().starts_with("server error (500): Grafana http://127.0.0.1"),
         "{error}"
     );
     assert!(error.to_string().contains("500 Internal Server Error: rpc error: ·[2Jx; ask again"), "{error}");
 
     let cut = fault_error(Fault::Cut).await;
-    assert!(cut.is_offline() && cut.to_string().contains("broke"), "{cut}");
+    assert!(cut.is_transient() && cut.to_string().contains("broke"), "{cut}");
 
     let limits = Limits { total: Duration::from_millis(500), ..Limits::default() };
     let silent = fetch_error(vec![], Fault::Silent, limits).await;
-    assert!(silent.is_offline() && silent.to_string().contains("did not answer within 500ms"), "{silent}");
+    assert!(silent.is_transient() && silent.to_string().contains("did not answer within 500ms"), "{silent}");
 
     let closed = "http://127.0.0.1:1";
     let refused = LokiClient::new(LogsConfig::loki(closed, None, None).unwrap()).fetch(&query()).await.unwrap_err();
     let expected = format!("Grafana Offline: cannot connect to Loki {closed}: Connection refused");
-    assert!(refused.is_offline() && refused.to_string().starts_with(&expected), "{refused}");
+    assert!(refused.is_transient() && refused.to_string().starts_with(&expected), "{refused}");
 }
 
 #[tokio::test]
-async fn a_handshake_that_does_not_end_is_offline() {
+async fn a_handshake_that_does_not_end_is_transient() {
     let server = LokiServer::start(vec![], None).await;
     let address = server.url().replace("http://", "https://");
     let mut config = LogsConfig::loki(&address, None, None).unwrap();
     config.limits.connect = Duration::from_millis(50);
     let error = LokiClient::new(config).fetch(&query()).await.unwrap_err();
-    assert!(error.is_offline(), "{error}");
+    assert!(error.is_transient(), "{error}");
 }
 
 #[tokio::test]

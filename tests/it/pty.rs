@@ -102,9 +102,14 @@ impl Terminal {
 
     /// Changes the size.
     pub(crate) fn resize(&mut self, columns: u16, rows: u16) {
+        self.claim(columns, rows);
+        self.parser.screen_mut().set_size(rows, columns);
+    }
+
+    /// Has the terminal claim a size that the test's screen does not have.
+    pub(crate) fn claim(&mut self, columns: u16, rows: u16) {
         let size = PtySize { rows, cols: columns, pixel_width: 0, pixel_height: 0 };
         self.master.as_ref().expect("a terminal").resize(size).expect("another size");
-        self.parser.screen_mut().set_size(rows, columns);
     }
 
     /// The process id of the program.
@@ -138,8 +143,13 @@ impl Terminal {
 
     /// Reads until this has been written, shown or not.
     pub(crate) fn wait_for_bytes(&mut self, wanted: &str) {
+        self.wait_for_bytes_again(wanted, 1);
+    }
+
+    /// Reads until this has been written so many times since the start, shown or not.
+    pub(crate) fn wait_for_bytes_again(&mut self, wanted: &str, times: usize) {
         let deadline = Instant::now() + PATIENCE;
-        while !String::from_utf8_lossy(&self.written).contains(wanted) {
+        while String::from_utf8_lossy(&self.written).matches(wanted).count() < times {
             match self.bytes.recv_timeout(deadline.saturating_duration_since(Instant::now())) {
                 Ok(bytes) => self.take(&bytes),
                 Err(_) => panic!("{wanted:?} was never written:\n{}", self.screen()),

@@ -2,12 +2,9 @@
 
 use std::fmt::Write;
 
-use super::Settings;
+use super::{ALLOW_HTTP, SECRET, Settings};
 use crate::model::text::quote_toml;
 use crate::tui::keymap::Keymap;
-
-/// Variables whose value is not shown.
-const SECRET: [&str; 2] = ["GRAFANA_TOKEN", "LOKI_PASSWORD"];
 
 /// What is in force, as a file that says the same; secrets are left out. Keys only where they are not the table's.
 #[must_use]
@@ -36,8 +33,14 @@ pub fn text(settings: &Settings) -> String {
     }
     for (variable, value) in &settings.logs {
         let name = variable.strip_prefix("OBS_TUI_LOG_").unwrap_or(variable).to_lowercase();
-        let shown = if SECRET.contains(variable) { "***" } else { value };
-        add(&mut text, &format!("{name} = {}", quote_toml(shown)));
+        let shown = match *variable {
+            ALLOW_HTTP => "true".to_owned(),
+            secret if SECRET.contains(&secret) => quote_toml("***"),
+            // What is behind the address is not used, and may be a secret that was copied with it.
+            "GRAFANA_URL" | "LOKI_URL" => quote_toml(value.split(['?', '#']).next().unwrap_or_default()),
+            _ => quote_toml(value),
+        };
+        add(&mut text, &format!("{name} = {shown}"));
     }
     let changed = settings.keys.section(|action| settings.keys.is_changed(action));
     if !changed.is_empty() {

@@ -82,6 +82,90 @@ fn a_log_server_of_the_environment_leaves_the_files_out() {
     assert_eq!(logs.template.correlation_field, "cid", "how lines name the ids stays");
 }
 
+fn logs_of(text: &str, environment: &[(&str, &str)]) -> LogsConfig {
+    let get = |name: &str| environment.iter().find(|(key, _)| *key == name).map(|(_, value)| (*value).to_owned());
+    load(text).unwrap().logs(get).unwrap()
+}
+
+/// Which server, what is sent there and what is said, as text.
+fn sends(text: &str, environment: &[(&str, &str)]) -> (LogsConfig, String) {
+    let mut logs = logs_of(text, environment);
+    let notice = logs.notice.take().unwrap_or_default();
+    (logs, notice)
+}
+
+#[test]
+fn secrets_of_one_place_are_not_sent_to_a_server_of_the_other() {
+    let url = "[logs]\ngrafana_url = \"https://evil.example\"\ngrafana_datasource_uid = \"u\"\n";
+    let evil = |token: Option<&str>| LogsConfig::grafana("https://evil.example", token, "u").unwrap();
+    for token in ["GRAFANA_TOKEN", "OBS_TUI_GRAFANA_TOKEN"] {
+        let (logs, notice) = sends(url, &[(token, "of-environment")]);
+        assert_eq!(logs, evil(None), "{token}");
+        let expected = "GRAFANA_TOKEN of the environment is not sent to the log server that /c.toml names: put \
+                        grafana_token into the file, or set GRAFANA_URL in the environment";
+        assert_eq!(notice, expected);
+    }
+    let whole = format!("{url}grafana_token = \"of-file\"\n");
+    assert_eq!(sends(&whole, &[("GRAFANA_TOKEN", "of-environment")]), (evil(Some("of-file")), String::new()));
+
+    let own = [("GRAFANA_URL", "https://own.example"), ("GRAFANA_DATASOURCE_UID", "o")];
+    let (logs, notice) = sends(&whole, &own);
+    assert_eq!(logs, LogsConfig::grafana("https://own.example", None, "o").unwrap());
+    assert!(
+        notice.starts_with("grafana_token of /c.toml is not sent to the log server that the environment"),
+        "{notice}"
+    );
+    let with_token = [own[0], own[1], ("GRAFANA_TOKEN", "of-environment")];
+    let expected = LogsConfig::grafana("https://own.example", Some("of-environment"), "o").unwrap();
+    assert_eq!(sends(&whole, &with_token), (expected, String::new()));
+
+    let loki = "[logs]\nloki_url = \"https://evil.example\"\n";
+    let login = [("LOKI_USERNAME", "u"), ("LOKI_PASSWORD", "p"), ("LOKI_ORG_ID", "o")];
+    for variable in login {
+        let (logs, notice) = sends(loki, &[variable]);
+        assert_eq!(logs, LogsConfig::loki("https://evil.example", None, None).unwrap(), "{variable:?}");
+        assert!(notice.starts_with(variable.0), "{notice}");
+    }
+    assert_eq!(sends(loki, &[("GRAFANA_TOKEN", "t")]).1, "", "Grafana is not asked");
+}
+
+#[test]
+fn a_file_allows_http_to_its_own_server_only() {
+    let file = "[logs]\nallow_http = true\nloki_url = \"http://l.example\"\n";
+    assert!(logs_of(file, &[]).allow_http);
+    assert!(!logs_of(&file.replace("true", "false"), &[]).allow_http);
+    assert!(!logs_of(file, &[("LOKI_URL", "http://own.example")]).allow_http);
+    assert!(logs_of("", &[("LOKI_URL", "http://own.example"), (ALLOW_HTTP, "1")]).allow_http);
+    assert!(logs_of(&file.replace("true", "false"), &[(ALLOW_HTTP, "1")]).allow_http);
+    let printed = text(&load(file).unwrap());
+    assert_eq!(load(&printed).unwrap().logs, load(file).unwrap().logs);
+}
+
+#[test]
+fn a_file_with_a_secret_that_others_may_read_is_mentioned() {
+    use std::os::unix::fs::PermissionsExt;
+    let folder = tempfile::tempdir().unwrap();
+    let path = folder.path().join("c.toml");
+    let loaded = |text: &str, mode: u32| {
+        std::fs::write(&path, text).unwrap();
+        std::fs::set_permissions(&path, std::fs::Permissions::from_mode(mode)).unwrap();
+        Settings::load(&args(&format!("--config {}", path.display())), |_| None)
+    };
+    for mode in [0o644, 0o640, 0o604] {
+        let expected =
+            format!("{} holds a secret and others may read it (mode {mode:o}); run chmod 600 on it", path.display());
+        assert_eq!(loaded(EVERYTHING, mode).unwrap().warning, Some(expected));
+    }
+    assert_eq!(loaded(EVERYTHING, 0o600).unwrap().warning, None);
+    assert_eq!(loaded("ascii = true", 0o644).unwrap().warning, None);
+    let huge = loaded(&"#".repeat((1 << 20) + 1), 0o600).unwrap_err();
+    assert_eq!(huge, format!("cannot read {}: it is larger than 1024 KiB; name a smaller file", path.display()));
+    for (path, kind) in [("/dev/zero", "a device"), ("/", "a directory")] {
+        let error = Settings::load(&args(&format!("--config {path}")), |_| None).unwrap_err();
+        assert_eq!(error, format!("cannot read {path}: it is {kind}; a regular file is needed"));
+    }
+}
+
 #[test]
 fn what_is_wrong_is_told_with_its_line_and_without_secrets() {
     for (text, told) in [
@@ -133,6 +217,10 @@ fn what_is_printed_can_be_read_again() {
     let again = load(&printed).unwrap();
     assert_eq!((again.look, again.mouse, &again.keys), (settings.look, settings.mouse, &settings.keys));
     assert_eq!((again.poll_every, again.stale_after), (settings.poll_every, settings.stale_after));
+    let copied =
+        load("[logs]\ngrafana_url = \"https://g.example/?auth_token=s3cret#x\"\ngrafana_datasource_uid = \"u\"");
+    let printed_url = text(&copied.unwrap());
+    assert!(printed_url.contains("grafana_url = \"https://g.example/\"\n"), "{printed_url}");
     let table = keys(&Keymap::default());
     assert_eq!(
         load(&table).unwrap().keys.lookup(View::Flow, None, crate::tui::fixture::key("e")),

@@ -13,6 +13,7 @@ use super::fault::Fault;
 use crate::recorder::held::Held;
 use crate::recorder::shared::Shared;
 use crate::recorder::state::Origin;
+use crate::store::connect::open;
 use crate::store::error::StoreError;
 use crate::store::write::{self, Batch, Target};
 
@@ -94,7 +95,7 @@ async fn connect(shared: &Shared) -> Result<(PgConnection, Target), Fault> {
     let limit = format!("{}ms", shared.options.write_timeout.as_millis().clamp(1, i32::MAX as u128));
     let options =
         config.writer_options(&shared.name).options([("statement_timeout", limit)]).disable_statement_logging();
-    let mut connection = options.connect().await.map_err(at)?;
+    let mut connection = open(config, &options).await.map_err(|error| Fault::Passing(error.to_string()))?;
     let target = Target::probe(&mut connection, &config.schema).await.map_err(at)?;
     if target.is_complete() {
         Ok((connection, target))

@@ -14,6 +14,7 @@ use tokio::runtime::Runtime;
 use tokio::time::{sleep, timeout};
 
 use super::{BATCH_BYTES, BATCH_LINES, Entry, Loki, Pusher, Queue};
+use crate::model::host::is_local;
 use crate::model::redact;
 use crate::recorder::flush::delay;
 use crate::recorder::loss::Reason;
@@ -247,12 +248,22 @@ fn innermost(mut error: &(dyn std::error::Error + 'static)) -> String {
 
 fn address(loki: &Loki) -> Result<Url, Fault> {
     let wrong = || {
-        let text = "LOKI_URL is no address such as http://loki:3100, without user and password; set it right";
+        let text =
+            "LOKI_URL is no address such as http://loki:3100, without user, password and parameters; set it right";
         Fault::Settings(text.to_owned())
     };
     let url = Url::parse(&format!("{}/loki/api/v1/push", loki.url)).map_err(|_| wrong())?;
-    let valid = matches!(url.scheme(), "http" | "https") && url.username().is_empty() && url.password().is_none();
-    if valid { Ok(url) } else { Err(wrong()) }
+    let bare =
+        url.username().is_empty() && url.password().is_none() && url.query().is_none() && url.fragment().is_none();
+    if !bare || !matches!(url.scheme(), "http" | "https") {
+        return Err(wrong());
+    }
+    if url.scheme() == "http" && loki.login.is_some() && !loki.allow_http && !url.host_str().is_some_and(is_local) {
+        let text = "LOKI_URL is http, so that LOKI_PASSWORD would cross the network unencrypted: lines are not sent. Use \
+                    https, or allow it with LOKI_ALLOW_HTTP=1";
+        return Err(Fault::Settings(text.to_owned()));
+    }
+    Ok(url)
 }
 
 fn connect(url: &Url) -> Result<Client, Fault> {
@@ -263,7 +274,7 @@ fn connect(url: &Url) -> Result<Client, Fault> {
         .connect_timeout(CONNECT_TIMEOUT)
         .redirect(Policy::none());
     // The server of this machine is not behind a proxy; without TLS no certificates are needed.
-    let local = matches!(url.host_str(), Some("localhost" | "127.0.0.1" | "[::1]"));
+    let local = url.host_str().is_some_and(is_local);
     let builder = if local { builder.no_proxy() } else { builder };
     let builder = if url.scheme() == "http" { builder.tls_certs_only([]) } else { builder };
     builder.build().map_err(|error| Fault::Passing(format!("the HTTP client does not start: {error}"), None))
@@ -298,6 +309,39 @@ async fn expiry(pusher: &Pusher) {
         match stop_at {
             None => pusher.interrupt.notified().await,
             Some(at) => return sleep(at.saturating_sub(pusher.shared.timer.elapsed())).await,
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn addresses_without_secrets_in_them_are_used_and_http_only_where_nothing_is_overheard() {
+        let login = |url: &str| Loki::new(url).login("u", "hunter2");
+        for (loki, wrong) in [
+            (Loki::new("http://loki:3100"), None),
+            (login("https://loki:3100/prefix/"), None),
+            (login("http://127.0.0.1:3100"), None),
+            (login("http://[::1]:3100"), None),
+            (login("http://loki:3100").allow_http(), None),
+            (login("http://loki:3100"), Some("LOKI_ALLOW_HTTP=1")),
+            (login("http://loki.localhost:3100"), Some("LOKI_ALLOW_HTTP=1")),
+            (Loki::new("http://u:hunter2@loki:3100"), Some("without user, password")),
+            (Loki::new("https://loki:3100?token=hunter2"), Some("without user, password")),
+            (Loki::new("https://loki:3100/#hunter2"), Some("without user, password")),
+            (Loki::new("ftp://loki"), Some("no address")),
+        ] {
+            let shown = format!("{loki:?}");
+            let said = match address(&loki) {
+                Ok(_) => None,
+                Err(Fault::Settings(text)) => Some(text),
+                Err(_) => Some("another fault".to_owned()),
+            };
+            let fits = said.as_ref().map(|text| wrong.is_some_and(|wrong| text.contains(wrong)));
+            assert_eq!(fits, wrong.map(|_| true), "{shown} {said:?}");
+            assert!(!format!("{shown}{said:?}").contains("hunter2"), "{shown} {said:?}");
         }
     }
 }

@@ -146,6 +146,7 @@ impl<'a> Session<'a> {
     /// Remembers what the server is; only a standby is asked, for its lag. To be called before other statements.
     pub(super) async fn look_at_server(&mut self) -> Result<(), StoreError> {
         let mut server = self.capabilities.server.clone();
+        server.tls = self.inner.config.is_encrypted(server.tls);
         let replica = server.replica;
         if replica {
             (server.replica, server.lag) = self.lag().await?;

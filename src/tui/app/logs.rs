@@ -267,9 +267,9 @@ pub(super) fn abandon(app: &mut App) -> bool {
 /// Reads again while more lines may come, or when a source could not be reached; others only by a key.
 pub fn refresh(app: &mut App) -> Vec<Cmd> {
     let state = &app.logs;
-    let is_offline = state.refusal.as_ref().is_some_and(LogError::is_offline);
+    let is_transient = state.refusal.as_ref().is_some_and(LogError::is_transient);
     let is_due = state.asked_at.is_none_or(|at| app.now - at >= ASK_AGAIN_AFTER);
-    let wants = is_due && (state.running || is_offline) || state.unreachable || state.asked_at.is_none();
+    let wants = is_due && (state.running || is_transient) || state.unreachable || state.asked_at.is_none();
     if wants { ask_once(app) } else { Vec::new() }
 }
 

@@ -1,10 +1,9 @@
 //! Documents into files that nothing of the same name loses its content for.
 
-use std::fs::OpenOptions;
-use std::io::{self, ErrorKind, Write};
-use std::os::unix::fs::OpenOptionsExt;
+use std::io::{self, ErrorKind};
 use std::path::{Path, PathBuf};
 
+use crate::files::write;
 use crate::model::text::{bytes, clean};
 use crate::tui::msg::Document;
 
@@ -21,21 +20,22 @@ pub(super) fn export(folder: &Path, document: &Document) -> Result<String, Strin
     let shown = |path: &Path| clean(&path.display().to_string()).into_owned();
     written
         .map(|path| format!("wrote {size} to {}", shown(&path)))
-        .map_err(|error| format!("nothing written to {}: {error}", shown(folder)))
+        .map_err(|(path, error)| format!("nothing written to {}: {error}", shown(&path)))
 }
 
-fn write_new(folder: &Path, document: &Document) -> io::Result<PathBuf> {
+fn write_new(folder: &Path, document: &Document) -> Result<PathBuf, (PathBuf, io::Error)> {
     let Document { name, extension, text } = document;
     for number in 1..=MOST_TRIES {
         let number = if number == 1 { String::new() } else { format!("-{number}") };
         let path = folder.join(format!("{name}{number}.{extension}"));
-        match OpenOptions::new().write(true).create_new(true).mode(0o600).open(&path) {
-            Ok(mut file) => return file.write_all(text.as_bytes()).map(|()| path),
+        match write::write_new(&path, text.as_bytes()) {
+            Ok(()) => return Ok(path),
             Err(error) if error.kind() == ErrorKind::AlreadyExists => {}
-            Err(error) => return Err(error),
+            Err(error) => return Err((path, error)),
         }
     }
-    Err(io::Error::new(ErrorKind::AlreadyExists, "there are too many files of that name"))
+    let error = io::Error::new(ErrorKind::AlreadyExists, "there are too many files of that name");
+    Err((folder.join(format!("{name}.{extension}")), error))
 }
 
 #[cfg(test)]
@@ -52,6 +52,6 @@ mod tests {
         assert_eq!(std::fs::read_to_string(folder.path().join("flow-1.json")).unwrap(), "one");
         assert_eq!(std::fs::read_to_string(folder.path().join("flow-1-2.json")).unwrap(), "two!");
         let told = export(Path::new("/no/such/folder"), &document("x")).unwrap_err();
-        assert!(told.starts_with("nothing written to /no/such/folder: "), "{told}");
+        assert!(told.starts_with("nothing written to /no/such/folder/flow-1.json: "), "{told}");
     }
 }

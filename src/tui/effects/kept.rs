@@ -1,10 +1,9 @@
 //! The files of saved views and of the last session: read whole, written whole or not at all.
 
-use std::fs::{self, OpenOptions};
-use std::io::{self, ErrorKind, Write};
-use std::os::unix::fs::OpenOptionsExt;
-use std::path::{Path, PathBuf};
+use std::io::{self, ErrorKind};
+use std::path::Path;
 
+use crate::files::{SETTINGS_BYTES, read_text, write};
 use crate::model::text::clean;
 use crate::tui::app::kept::{self, Session, View};
 use crate::tui::keymap::{Keymap, with_template};
@@ -39,14 +38,14 @@ pub(super) fn delete(path: &Path, name: &str) -> Result<Vec<View>, String> {
 
 fn edit(path: &Path, change: impl Fn(&str) -> Result<String, String>) -> Result<Vec<View>, String> {
     let edited = change(&text(path)?).map_err(|error| format!("{}: {error}", shown(path)))?;
-    write(path, &edited).map_err(|error| format!("nothing written to {}: {error}", shown(path)))?;
+    write::replace(path, edited.as_bytes()).map_err(|error| format!("nothing written to {}: {error}", shown(path)))?;
     views(path)
 }
 
 /// What the last session left; nothing where there was none, or where it cannot be read.
 #[must_use]
 pub(in crate::tui) fn session(path: &Path) -> Option<Session> {
-    fs::read_to_string(path).map(|text| kept::session(&text)).ok()
+    read_text(path, SETTINGS_BYTES).map(|text| kept::session(&text)).ok()
 }
 
 /// Keeps a session for the next one.
@@ -54,7 +53,7 @@ pub(in crate::tui) fn session(path: &Path) -> Option<Session> {
 /// # Errors
 /// The file cannot be written.
 pub(in crate::tui) fn keep_session(path: &Path, session: &Session) -> io::Result<()> {
-    write(path, &kept::session_text(session))
+    write::replace(path, kept::session_text(session).as_bytes())
 }
 
 /// Puts all keys into a configuration file as comments, where it has none, for a person to edit them.
@@ -63,7 +62,8 @@ pub(in crate::tui) fn keep_session(path: &Path, session: &Session) -> io::Result
 /// The file cannot be read or written: in words.
 pub(in crate::tui) fn offer_keys(path: &Path) -> Result<(), String> {
     match with_template(&text(path)?) {
-        Some(offered) => write(path, &offered).map_err(|error| format!("nothing written to {}: {error}", shown(path))),
+        Some(offered) => write::replace(path, offered.as_bytes())
+            .map_err(|error| format!("nothing written to {}: {error}", shown(path))),
         None => Ok(()),
     }
 }
@@ -77,7 +77,7 @@ pub(in crate::tui) fn keys(path: &Path) -> Result<Keymap, String> {
 }
 
 fn text(path: &Path) -> Result<String, String> {
-    match fs::read_to_string(path) {
+    match read_text(path, SETTINGS_BYTES) {
         Ok(text) => Ok(text),
         Err(error) if error.kind() == ErrorKind::NotFound => Ok(String::new()),
         Err(error) => Err(format!("cannot read {}: {error}", shown(path))),
@@ -88,37 +88,9 @@ fn shown(path: &Path) -> String {
     clean(&path.display().to_string()).into_owned()
 }
 
-/// Writes a file beside it and puts it in its place, so that it is never there by half. A link stays a link.
-fn write(path: &Path, text: &str) -> io::Result<()> {
-    let path = fs::canonicalize(path).unwrap_or_else(|_| path.to_owned());
-    let folder = path.parent().map(Path::to_owned).unwrap_or_default();
-    fs::create_dir_all(&folder)?;
-    let beside = beside(&path);
-    let written =
-        OpenOptions::new().write(true).create(true).truncate(true).mode(0o600).open(&beside).and_then(|mut file| {
-            file.write_all(text.as_bytes())?;
-            if let Ok(old) = fs::metadata(&path) {
-                file.set_permissions(old.permissions())?;
-            }
-            file.sync_all()
-        });
-    let placed = written.and_then(|()| fs::rename(&beside, &path));
-    if placed.is_err() {
-        // What is left of it would only be in the way; the first error is the one to tell.
-        let _ = fs::remove_file(&beside);
-    }
-    placed
-}
-
-/// A name of this process alone.
-fn beside(path: &Path) -> PathBuf {
-    let mut name = path.file_name().unwrap_or_default().to_owned();
-    name.push(format!(".{}.new", std::process::id()));
-    path.with_file_name(name)
-}
-
 #[cfg(test)]
 mod tests {
+    use std::fs;
     use std::os::unix::fs::{PermissionsExt, symlink};
 
     use super::*;

@@ -116,8 +116,9 @@ async fn show(incoming: &mut Incoming, command_line: &str, file: &Path) -> (Resu
                 Caught::End(2 | 3) | Caught::Resized | Caught::Continued => {}
                 Caught::End(number) => {
                     ended = Some(Ended::Signal(number));
-                    if let (Some(pid), Some(signal)) = (pid, Signal::from_named_raw(number.into())) {
-                        // It may have ended by itself.
+                    if let Some(pid) = pid {
+                        // Of the many signals that end us, these two end every pager and editor. It may have ended.
+                        let signal = if number == 1 { Signal::HUP } else { Signal::TERM };
                         let _ = kill_process(pid, signal);
                     }
                 }

@@ -1,11 +1,12 @@
 //! Text in the pager and in the editor: a copy that only this user may read, and that is gone afterwards.
 
-use std::fs::{self, OpenOptions};
-use std::io::{self, ErrorKind, Write};
-use std::os::unix::fs::OpenOptionsExt;
+use std::fs;
+use std::io::{self, ErrorKind};
 use std::path::{Path, PathBuf};
 use std::process::{Child, Command};
 
+use crate::files::{trust, write};
+use crate::model::environment::SECRETS;
 use crate::tui::msg::{Document, Program};
 
 /// A file that is removed when this is dropped.
@@ -18,13 +19,12 @@ impl Copy {
     /// Writes the text into a new file of this folder.
     ///
     /// # Errors
-    /// When the folder cannot be written to.
+    /// When the folder cannot be written to, or another user could put another file in the place of this one.
     pub(super) fn write(folder: &Path, document: &Document) -> io::Result<Self> {
-        let path = folder.join(format!("{}-{:08x}.{}", document.name, fastrand::u32(..), document.extension));
-        let mut file = OpenOptions::new().write(true).create_new(true).mode(0o600).open(&path)?;
-        let copy = Self { path };
-        file.write_all(document.text.as_bytes())?;
-        Ok(copy)
+        let name = format!("{}-{}.{}", document.name, crate::clock::secret(), document.extension);
+        let path = trust::resolve(folder, &[])?.join(name);
+        write::write_new(&path, document.text.as_bytes())?;
+        Ok(Self { path })
     }
 
     /// Where it is.
@@ -50,14 +50,20 @@ pub(super) fn command_line(program: Program, get: impl Fn(&str) -> Option<String
     named.unwrap_or_else(|| fallback.to_owned())
 }
 
-/// Starts it on a file. The command line may hold arguments, so that a shell reads it.
+/// Starts it on a file. The command line may hold arguments, so that a shell reads it. It gets our environment without
+/// our passwords and tokens.
 ///
 /// # Errors
 /// When there is no shell.
 pub(super) fn start(command_line: &str, file: &Path) -> io::Result<Child> {
     // The program takes the shell's place where it can, so that a signal reaches it.
     let exec = if command_line.contains(|c| "=;|&<>(){}$`".contains(c)) { "" } else { "exec " };
-    Command::new("sh").arg("-c").arg(format!("{exec}{command_line} \"$1\"")).arg("sh").arg(file).spawn()
+    let mut command = Command::new("sh");
+    command.arg("-c").arg(format!("{exec}{command_line} \"$1\"")).arg("sh").arg(file);
+    for name in SECRETS {
+        command.env_remove(name);
+    }
+    command.spawn()
 }
 
 /// Waits for its end; nothing when it did what it should.

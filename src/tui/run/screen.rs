@@ -75,6 +75,23 @@ mod tests {
     }
 
     #[test]
+    fn any_size_that_a_terminal_claims_is_drawn() {
+        for size in [(65_535, 65_535), (65_535, 1), (1, 65_535), (0, 0), (1, 1), (1_001, 501)] {
+            let mut app = fixture::app(size);
+            let drawn = app.size;
+            assert_eq!(drawn, (size.0.min(1_000), size.1.min(500)));
+            for keys in ["", "?", "4"] {
+                press(&mut app, keys);
+                update(&mut app, Msg::Resize(80, 24));
+                update(&mut app, Msg::Resize(size.0, size.1));
+                let mut screen = Screen::new();
+                screen.draw(&app, &THEME);
+                assert_eq!((screen.shown.area.width, screen.shown.area.height), drawn);
+            }
+        }
+    }
+
+    #[test]
     fn ages_at_rest_cost_little() {
         // A screen full of rows of the last minute, looked at for two more, every two seconds.
         let mut app = listed((120, 36));

@@ -276,13 +276,13 @@ fn the_header_tells_a_replica_and_a_session_that_only_reads() {
     let replica =
         Server { read_only: true, replica: true, lag: Some(TimeDelta::milliseconds(4_200)), ..Server::default() };
     let unknown = Server { replica: true, ..Server::default() };
-    update(&mut app, Msg::Server(primary));
+    update(&mut app, Msg::Server(primary.clone()));
     assert!(header(&app, 120).ends_with("ro  LIVE 2s  12:04:33Z"), "{}", header(&app, 120));
     update(&mut app, Msg::Server(replica));
     for width in [120, 80] {
         assert!(header(&app, width).ends_with("replica 4s ro  LIVE 2s  12:04:33Z"), "{}", header(&app, width));
     }
-    update(&mut app, Msg::Server(unknown));
+    update(&mut app, Msg::Server(unknown.clone()));
     assert!(header(&app, 80).ends_with("replica ?  LIVE 2s  12:04:33Z"), "{}", header(&app, 80));
     // A role with more rights than it needs, at most widths.
     let writer = Server { read_only: true, may_write: true, ..Server::default() };
@@ -314,6 +314,11 @@ fn the_header_tells_a_replica_and_a_session_that_only_reads() {
         ]
     );
     update(&mut app, Msg::Server(Server { replica: true, ..Server::default() }));
+    for (tls, shown) in [(Some(true), "ro tls"), (Some(false), "ro no tls"), (None, "ro")] {
+        update(&mut app, Msg::Server(Server { tls, ..primary.clone() }));
+        assert!(header(&app, 80).ends_with(&format!("  {shown}  LIVE 2s  12:04:33Z")), "{}", header(&app, 80));
+    }
+    update(&mut app, Msg::Server(unknown));
     // Of a server that is away nothing is known.
     app.connection = Connection::Offline { since: app.now, error: "gone".into(), attempt: 1, retry_at: None };
     assert!(!header(&app, 120).contains("replica"));

@@ -81,7 +81,7 @@ pub fn header(app: &App, theme: &Theme, area: Rect, buf: &mut Buffer) {
         right = right.saturating_sub(columns(&server) + 2);
         let style = match &app.server {
             Server { may_write: true, .. } => theme.status(Effective::Stuck),
-            Server { replica: true, .. } => theme.title(),
+            Server { replica: true, .. } | Server { tls: Some(false), .. } => theme.title(),
             Server { .. } => theme.dim(),
         };
         put(buf, line, right, &server, style);
@@ -191,11 +191,12 @@ fn server(app: &App) -> String {
         text.push(' ');
     }
     if app.server.read_only {
-        text.push_str("ro");
+        text.push_str("ro ");
     }
     if app.server.may_write {
-        text.push_str(" (role may write)");
+        text.push_str("(role may write) ");
     }
+    text.push_str(app.server.tls.map_or("", |tls| if tls { "tls" } else { "no tls" }));
     text.trim_end().to_owned()
 }
 

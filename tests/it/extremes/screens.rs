@@ -97,6 +97,7 @@ pub(super) async fn draw_all(reader: &Reader, rows: &[(&str, Uuid)]) {
         command: "obs-tui".to_owned(),
         keys: Keymap::default(),
         files: Files::default(),
+        warnings: Vec::new(),
     };
     let theme = Theme { palette: Palette::Default, depth: Depth::True, unicode: true };
     let app = App { connection: Connection::Online, ..App::new(settings, now(), SIZE) };

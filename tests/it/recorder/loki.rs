@@ -134,3 +134,16 @@ async fn lines_wait_within_their_limit_while_the_server_is_down() {
     assert!(!format!("{wrong:?}").contains("hunter2"));
     let _ = wrong.shutdown(Duration::ZERO);
 }
+
+#[tokio::test]
+async fn a_password_is_not_sent_over_http_to_another_machine() {
+    let recorder = recorder(&nowhere(), Loki::new("http://loki.invalid:3100").login("u", "hunter2"));
+    log(&recorder, &["one"]);
+    recorder.flush(Duration::ZERO);
+    until(async || recorder.stats().dropped == 1).await;
+    let stats = recorder.stats();
+    assert_eq!(stats.losses, [Loss { class: Class::Log, reason: Reason::NotConfigured, records: 1 }]);
+    let error = stats.last_error.unwrap();
+    assert!(error.contains("LOKI_ALLOW_HTTP=1") && !error.contains("hunter2"), "{error}");
+    let _ = recorder.shutdown(Duration::ZERO);
+}

@@ -10,7 +10,7 @@ use serde_json::json;
 use serde_json::value::RawValue;
 use sqlx::Executor;
 
-use super::{LONG, chain, failing, number, options, records, rows};
+use super::{LONG, chain, failing, number, options, records, rows, until};
 use crate::common;
 
 #[tokio::test]
@@ -109,6 +109,66 @@ async fn a_role_that_may_not_tell_of_losses_writes_its_rows_all_the_same() {
     let end = recorder.shutdown(LONG);
     assert_eq!((end.written, end.dropped), (3 * records(1), 6));
     assert!(sessions[0] > 0 && sessions.iter().all(|pid| *pid == sessions[0]), "one session: {sessions:?}");
+}
+
+/// A server that answers the first report of losses with a frame that is none, after which the driver panics.
+#[tokio::test]
+async fn a_report_that_panics_costs_a_connection_and_no_record() {
+    let db = common::database("recorder_report").await;
+    let port = breaking(db.app.port, b"INSERT INTO \"public\".recorder_losses ");
+    let mut config = db.app.clone();
+    config.port = port;
+    let recorder = Recorder::new(options(&config));
+    recorder.invocation("refused").source_event_time(DateTime::<Utc>::MIN_UTC).start().finish();
+    let panicked = |error: &Option<String>| error.as_ref().is_some_and(|error| error.contains("the report of losses"));
+    until(async || {
+        recorder.flush(LONG);
+        panicked(&recorder.stats().last_error)
+    })
+    .await;
+    // The flusher lives, and tells the next time what it could not tell.
+    chain(&recorder, 1);
+    assert!(recorder.flush(LONG), "{:?}", recorder.stats());
+    let end = recorder.shutdown(LONG);
+    assert_eq!((end.written, end.dropped), (records(1), 2));
+    let connection = &mut common::session(&db.readonly).await;
+    let told = "SELECT class, reason, count FROM recorder_losses";
+    assert_eq!(rows(connection, told).await, [json!({ "class": "invocation", "reason": "refused", "count": 2 })]);
+}
+
+/// A port that leads to another one, until a client sends these bytes for the first time: the answer is broken then.
+fn breaking(port: u16, text: &'static [u8]) -> u16 {
+    use std::io::{Read, Write};
+    use std::net::{Shutdown, TcpListener, TcpStream};
+    use std::sync::Arc;
+    use std::sync::atomic::{AtomicBool, Ordering};
+
+    let listener = TcpListener::bind("127.0.0.1:0").unwrap();
+    let own = listener.local_addr().unwrap().port();
+    let broken = Arc::new(AtomicBool::new(false));
+    std::thread::spawn(move || {
+        for client in listener.incoming().map_while(Result::ok) {
+            let server = TcpStream::connect(("127.0.0.1", port)).unwrap();
+            let pass = |mut from: TcpStream, mut to: TcpStream, broken: Option<Arc<AtomicBool>>| {
+                std::thread::spawn(move || {
+                    let mut buffer = [0; 65_536];
+                    while let Ok(count @ 1..) = from.read(&mut buffer) {
+                        let found = buffer[..count].windows(text.len()).any(|part| part == text);
+                        if found && broken.as_ref().is_some_and(|broken| !broken.swap(true, Ordering::SeqCst)) {
+                            // It is parsed, and its parameters are described by a frame that does not even count them.
+                            from.write_all(b"1\0\0\0\x04t\0\0\0\x04").unwrap();
+                        } else if to.write_all(&buffer[..count]).is_err() {
+                            break;
+                        }
+                    }
+                    let _ = to.shutdown(Shutdown::Both);
+                });
+            };
+            pass(client.try_clone().unwrap(), server.try_clone().unwrap(), Some(Arc::clone(&broken)));
+            pass(server, client, None);
+        }
+    });
+    own
 }
 
 #[tokio::test]

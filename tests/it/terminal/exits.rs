@@ -38,6 +38,80 @@ async fn every_way_out_restores_the_terminal() {
     }
 }
 
+/// What each signal of Linux does. Nobody is left with a raw terminal, but by those that no program can handle.
+#[test]
+fn every_signal_that_ends_it_restores_the_terminal() {
+    let mut ended = Vec::new();
+    for number in 1..=64_u8 {
+        let mut terminal =
+            Terminal::start(&binary(), &[], &[("OBSERVABILITY_DB_URL", "postgres://someone@127.0.0.1:1/none")], SMALL);
+        terminal.wait_for("OFFLINE");
+        match number {
+            // SIGKILL and SIGSTOP cannot be handled. The faults SIGILL, SIGBUS, SIGFPE and SIGSEGV cannot be survived:
+            // what raised them would raise them again. 32 and 33 are the C library's, which lets nobody have them.
+            9 | 19 | 4 | 7 | 8 | 11 | 32 | 33 => {}
+            // Left alone: SIGPIPE, SIGCHLD, SIGURG; SIGTTIN and SIGTTOU stop it only where a shell controls jobs. Its
+            // own: SIGCONT and SIGWINCH. It goes on.
+            13 | 17 | 23 | 21 | 22 | 18 | 28 => {
+                signal(&terminal, &number.to_string());
+                terminal.press("?");
+                terminal.wait_for("Help");
+                terminal.press("\u{3}\u{3}");
+                let (status, left, _) = terminal.end();
+                assert_eq!((status.exit_code(), left), (0, vec![]), "signal {number}");
+            }
+            // SIGTSTP stops it, and SIGCONT has it draw everything again.
+            20 => {
+                signal(&terminal, &number.to_string());
+                while !state(&terminal).starts_with('T') {
+                    std::thread::yield_now();
+                }
+                signal(&terminal, "CONT");
+                terminal.press("?");
+                terminal.wait_for("Help");
+                terminal.press("\u{3}\u{3}");
+                let (status, left, _) = terminal.end();
+                assert_eq!((status.exit_code(), left), (0, vec![]), "signal {number}");
+            }
+            _ => {
+                signal(&terminal, &number.to_string());
+                let (status, left, _) = terminal.end();
+                assert_eq!((status.exit_code(), left), (128 + u32::from(number), vec![]), "signal {number}");
+                ended.push(number);
+            }
+        }
+    }
+    assert_eq!(ended.len(), 48, "{ended:?}");
+}
+
+#[test]
+fn a_terminal_that_claims_any_size_is_drawn() {
+    let nobody = [("OBSERVABILITY_DB_URL", "postgres://someone@127.0.0.1:1/none")];
+    for (columns, rows) in [(65_535, 65_535), (65_535, 1), (1, 65_535), (0, 0), (1, 1)] {
+        let mut terminal = Terminal::start(&binary(), &[], &nobody, SMALL);
+        terminal.wait_for("OFFLINE");
+        // The screen of the test stays small: it could not hold that either.
+        terminal.claim(columns, rows);
+        terminal.wait_for_bytes_again("\u{1b}[2J", 2);
+        terminal.claim(SMALL.0, SMALL.1);
+        terminal.wait_for_bytes_again("\u{1b}[2J", 3);
+        terminal.press("?");
+        terminal.wait_for("Help");
+        let peak = peak_memory(&terminal);
+        assert!(peak < 200 << 20, "{columns}x{rows}: {} MiB", peak >> 20);
+        terminal.press("\u{3}\u{3}");
+        let (status, left, _) = terminal.end();
+        assert_eq!((status.exit_code(), left), (0, vec![]), "{columns}x{rows}");
+    }
+}
+
+/// The most memory that the program ever had, bytes.
+fn peak_memory(terminal: &Terminal) -> u64 {
+    let text = std::fs::read_to_string(format!("/proc/{}/status", terminal.pid())).unwrap();
+    let line = text.lines().find_map(|line| line.strip_prefix("VmHWM:")).unwrap();
+    line.split_whitespace().next().unwrap().parse::<u64>().unwrap() << 10
+}
+
 #[tokio::test]
 async fn suspended_it_gives_the_terminal_back_and_takes_it_again() {
     let db = common::database("terminal_suspend").await;
@@ -87,12 +161,14 @@ async fn killed_sessions_are_opened_again() {
     assert_eq!((status.exit_code(), left), (0, vec![]));
 }
 
+/// SIGURG.
+const URG: i32 = 23;
 /// Where the host of [`a_panic_anywhere_restores_the_terminal`] is to panic.
 const PLACE: &str = "OBS_TUI_TEST_PANICS_IN";
 
-/// Runs the explorer as the program does, until SIGUSR1 makes this place of it panic.
+/// Runs the explorer as the program does, until SIGURG, which it leaves alone, makes this place of it panic.
 async fn host(place: &str) -> u8 {
-    let mut told = listen(SignalKind::user_defined1()).unwrap();
+    let mut told = listen(SignalKind::from_raw(URG)).unwrap();
     let panic = async move |told: &mut Signal| {
         told.recv().await;
         panic!("on purpose")
@@ -129,7 +205,7 @@ async fn a_panic_anywhere_restores_the_terminal() {
         let environment = [("OBSERVABILITY_DB_URL", &url[..]), (PLACE, place), ("RUST_BACKTRACE", "0")];
         let mut terminal = Terminal::start(&program, &test, &environment, LARGE);
         terminal.wait_for(FUNCTION);
-        signal(&terminal, "USR1");
+        signal(&terminal, "URG");
         let (status, left, terminal) = terminal.end();
         assert_eq!((status.exit_code(), left), (code, vec![]), "{place}:\n{}", terminal.screen());
         // It is told on the screen that is left.

@@ -1,7 +1,7 @@
 //! What stands above the log lines: why there are none, or not all, and what to do.
 
 use super::{App, State};
-use crate::logs::{Level, LogError};
+use crate::logs::{Level, LogError, failure};
 use crate::model::text::{clean, plural};
 use crate::tui::wrap::wrap;
 
@@ -63,14 +63,23 @@ fn notices(app: &App) -> Vec<(Tone, String)> {
 
 fn refused(app: &App, refusal: &LogError, notices: &mut Vec<(Tone, String)>) {
     let mut say = |tone, text: &str| notices.push((tone, text.to_owned()));
+    let works = || format!("List, flow, details and charts work as ever{}.  r: ask again", rest(&app.logs, "; "));
     match refusal {
         LogError::Offline(reason) => {
             say(Tone::Problem, "Grafana Offline");
             say(Tone::Plain, &clean(reason));
-            say(
-                Tone::Quiet,
-                &format!("List, flow, details and charts work as ever{}.  r: ask again", rest(&app.logs, "; ")),
-            );
+            say(Tone::Quiet, &works());
+        }
+        LogError::Failed { status, text } => {
+            say(Tone::Problem, &format!("Log server: {}", failure(*status)));
+            say(Tone::Plain, &clean(text));
+            say(Tone::Quiet, &works());
+        }
+        LogError::Untrusted(reason) => {
+            say(Tone::Problem, "Certificate of the log server not trusted");
+            say(Tone::Plain, &clean(reason));
+            let next = "If it is the right server, set SSL_CERT_FILE to its authority's file and start obs-tui again";
+            say(Tone::Quiet, &format!("{next}{}.", rest(&app.logs, "; ")));
         }
         LogError::NotConfigured => {
             say(Tone::Problem, "Grafana is not configured");

@@ -45,12 +45,21 @@ fn screens_without_grafana() {
     };
     let offline = LogError::Offline("cannot connect to https://grafana.internal: connection refused".to_owned());
     let refused = LogError::Refused("https://grafana.internal answered 401 Unauthorized".to_owned());
+    let failed = |status, answer: &str| LogError::Failed {
+        status,
+        text: format!("Grafana https://grafana.internal answered {answer}"),
+    };
+    let untrusted =
+        LogError::Untrusted("Grafana https://grafana.internal: invalid peer certificate: UnknownIssuer".to_owned());
     for (name, error, lines) in [
         ("logs__offline", offline.clone(), Vec::new()),
         ("logs__offline_with_table", offline, table()),
         ("logs__not_configured", LogError::NotConfigured, Vec::new()),
         ("logs__table_only", LogError::NotConfigured, table()),
         ("logs__refused", refused, Vec::new()),
+        ("logs__gateway_timeout", failed(504, "504 Gateway Timeout"), Vec::new()),
+        ("logs__server_error", failed(500, "500 Internal Server Error: rpc error"), table()),
+        ("logs__untrusted", untrusted, Vec::new()),
     ] {
         let mut app = fixture::app((120, 36));
         let request = ask_for(&mut app, subject());
