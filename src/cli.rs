@@ -19,7 +19,7 @@ use chrono::{Local, Offset};
 
 use crate::clock::Clock;
 use crate::logs::LokiClient;
-use crate::model::text::shell_word;
+use crate::model::text::shell_argument;
 use crate::store::admin::Passwords;
 use crate::store::config::{Config, Secret};
 use crate::store::error::StoreError;
@@ -275,9 +275,9 @@ async fn explorer(args: &Args, settings: &config::Settings, config: Config, file
 
 /// What the commands that the explorer copies begin with. Not the URL: it may hold a password.
 fn started_as(args: &Args) -> String {
-    let mut words = vec!["obs-tui".into()];
+    let mut words = vec!["obs-tui".to_owned()];
     if let Some(schema) = &args.schema {
-        words.extend(["--schema".into(), shell_word(schema)]);
+        words.push(shell_argument(&format!("--schema={schema}")).into_owned());
     }
     words.join(" ")
 }

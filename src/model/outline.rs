@@ -294,15 +294,6 @@ impl Outline {
         }
     }
 
-    /// An entry for the clipboard: a text without quotes, anything else as JSON.
-    #[must_use]
-    pub fn copy(&self, index: usize) -> String {
-        match self.value(index) {
-            Value::String(text) => text,
-            value => format!("{value:#}"),
-        }
-    }
-
     /// The columns that the key of an entry is padded to, so that the values of one container stand below each other.
     #[must_use]
     pub fn key_width(&self, entry: &Entry) -> usize {

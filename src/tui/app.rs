@@ -31,7 +31,7 @@ use uuid::Uuid;
 use super::keymap::Keymap;
 use super::msg::{Action, Failure, FailureKind, View};
 use crate::model::invocation::Server;
-use crate::model::text::shell_word;
+use crate::model::text::shell_argument;
 
 /// From so many rows on, the header has a second line.
 const TALL: u16 = 30;
@@ -278,10 +278,11 @@ impl App {
         }
     }
 
-    /// The command line that does this, for a shell.
+    /// The command line that does this, for a shell. A value stands in one word with its option, `--filter=…`: it may
+    /// begin like another one.
     #[must_use]
     pub fn command(&self, arguments: &[&str]) -> String {
-        let quoted = arguments.iter().map(|argument| shell_word(argument));
+        let quoted = arguments.iter().map(|argument| shell_argument(argument));
         [self.settings.command.clone().into()].into_iter().chain(quoted).collect::<Vec<_>>().join(" ")
     }
 

@@ -46,7 +46,7 @@ fn a_value_is_laid_out_in_its_own_order() {
     assert_eq!(outline.path(8), ".data.new.stops[0].a");
     assert_eq!(outline.path(0), ".");
     assert_eq!(outline.value(0), value);
-    assert_eq!((outline.copy(1), outline.copy(8)), ("UPDATE".to_owned(), "true".to_owned()));
+    assert_eq!((outline.value(1), outline.value(8)), ("UPDATE".into(), true.into()));
     assert_eq!(outline.bytes, value.to_string().len());
 }
 

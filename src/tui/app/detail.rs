@@ -18,7 +18,7 @@ use crate::model::flow::Kind;
 use crate::model::outline::{EntryId, Folds};
 use crate::model::payload::mask;
 use crate::model::status::Recorded;
-use crate::tui::msg::{Action, Cmd, Failure, View};
+use crate::tui::msg::{Action, Cmd, Copied, Failure, Form, View};
 
 use content::unfold_diff;
 
@@ -328,29 +328,35 @@ fn copy(app: &App, action: Action) -> Option<Cmd> {
     let state = &app.detail;
     let (kind, id) = state.of?;
     let at = state.pane().map(|pane| pane.cursor.at).unwrap_or_default();
-    let (text, what) = match action {
-        Action::CopyCommand => (app.command(&["show", &id.to_string()]), "the command"),
+    let (form, text, what) = match action {
+        Action::CopyCommand => (Form::Value, app.command(&["show", &id.to_string()]), "the command"),
         Action::CopyCorrelation => {
-            (state.column("correlation_id").and_then(Value::as_str)?.to_owned(), "the correlation id")
+            (Form::Value, state.column("correlation_id").and_then(Value::as_str)?.to_owned(), "the correlation id")
         }
-        Action::CopyPath => (state.content()?.path(at)?, "the path"),
+        Action::CopyPath => (Form::Json, state.content()?.path(at)?, "the path"),
         Action::CopyValue => match state.content() {
-            Some(content) => (content.value(at)?, "the value"),
-            None => (fields(app).get(at)?.value.clone(), "the value"),
+            Some(content) => {
+                let (form, text) = content.value(at)?;
+                (form, text, "the value")
+            }
+            None => (Form::Value, fields(app).get(at)?.value.clone(), "the value"),
         },
         Action::CopyRow => match state.content() {
-            Some(content) => (content.whole(at)?, content.whole_name()),
+            Some(content) => {
+                let (form, text) = content.whole(at)?;
+                (form, text, content.whole_name())
+            }
             None => {
                 let mut row = state.row.value.clone()?;
                 if !state.revealed {
                     mask(&mut row);
                 }
-                (format!("{row:#}"), kind.short())
+                (Form::Json, format!("{row:#}"), kind.short())
             }
         },
         _ => return None,
     };
-    Some(Cmd::Copy { text, what: what.to_owned() })
+    Some(Cmd::Copy(Copied::new(form, &text, what)))
 }
 
 #[cfg(test)]

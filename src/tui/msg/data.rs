@@ -1,5 +1,7 @@
 //! What messages carry: the mouse, texts to take away, failures.
 
+use crate::model::text::{clean_text, escape_json};
+
 /// What the mouse did; columns and rows of the terminal are counted from 0.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Mouse {
@@ -25,6 +27,15 @@ pub struct Document {
     pub extension: &'static str,
     /// The text.
     pub text: String,
+}
+
+impl Document {
+    /// A text that came from data, made safe: JSON says the same afterwards, of other texts the lines stay.
+    #[must_use]
+    pub fn new(name: String, extension: &'static str, text: &str) -> Self {
+        let text = if extension == "json" { escape_json(text) } else { clean_text(text) };
+        Self { name, extension, text: text.into_owned() }
+    }
 }
 
 /// A program that shows a text.
