@@ -2,12 +2,14 @@
 
 use std::process::ExitCode;
 
-use clap::Parser;
-use obs_tui::cli::{self, args::Args};
+use obs_tui::cli;
 
 fn main() -> ExitCode {
-    // clap prints usage errors itself and ends with code 2.
-    let args = Args::parse();
+    cli::tell_panics();
+    let args = match cli::arguments() {
+        Ok(args) => args,
+        Err(exit) => return ExitCode::from(exit.code()),
+    };
     let runtime = tokio::runtime::Builder::new_multi_thread().worker_threads(2).enable_all().build();
     match runtime {
         Ok(runtime) => {

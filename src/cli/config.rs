@@ -173,7 +173,7 @@ impl Settings {
             look: Look {
                 palette: args.theme.or(file.theme).unwrap_or_default(),
                 colours: args.color.or(file.color).unwrap_or_default(),
-                ascii: args.ascii || file.ascii.unwrap_or(false),
+                ascii: args.ascii.then_some(true).or(file.ascii),
             },
             // Over SSH only who asks for it now gets it: what an interrupted line leaves behind is garbage.
             mouse: args.mouse || file.mouse.unwrap_or(false) && !over_ssh,

@@ -8,7 +8,7 @@ use std::borrow::Cow;
 use chrono::TimeDelta;
 
 use chars::{Shown, is_shown_as_is, shown};
-pub use written::{ascii, ascii_json, escape_json, quote_toml, shell_argument, shell_word};
+pub use written::{ascii, ascii_json, ascii_toml, escape_json, quote_toml, shell_argument, shell_word};
 
 /// Replaces what could move a cursor, change a mode, reorder or hide text: control characters become `·` (line breaks
 /// and tabs a space), and so do bidirectional controls and every character that is drawn as nothing: joiners and variation

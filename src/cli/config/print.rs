@@ -3,7 +3,7 @@
 use std::fmt::Write;
 
 use super::Settings;
-use crate::model::text::quote_toml;
+use crate::model::text::{clean, quote_toml};
 use crate::tui::keymap::Keymap;
 
 /// Variables whose value is not shown.
@@ -14,20 +14,23 @@ const SECRET: [&str; 2] = ["GRAFANA_TOKEN", "LOKI_PASSWORD"];
 pub fn text(settings: &Settings) -> String {
     let Settings { path, exists, look, mouse, poll_every, stale_after, .. } = settings;
     let place = match path {
-        Some(path) if *exists => format!("# {}\n", path.display()),
-        Some(path) => format!("# {} (not there)\n", path.display()),
+        Some(path) if *exists => format!("# {}\n", clean(&path.display().to_string())),
+        Some(path) => format!("# {} (not there)\n", clean(&path.display().to_string())),
         None => "# no file: neither XDG_CONFIG_HOME nor HOME is set\n".to_owned(),
     };
     let mut text = format!(
         "{place}theme = \"{}\"          # auto, default, dark, light, mono\n\
          color = \"{}\"          # auto, never, 16, 256, true\n\
-         ascii = {}\n\
+         {}\n\
          mouse = {mouse}\n\
          poll_seconds = {}\n\
          stale_after = \"{}s\"\n",
         look.palette,
         look.colours,
-        look.ascii,
+        look.ascii.map_or_else(
+            || "# ascii = true           # without it the locale decides".to_owned(),
+            |ascii| format!("ascii = {ascii}")
+        ),
         poll_every.num_seconds(),
         stale_after.num_seconds(),
     );

@@ -41,7 +41,7 @@ previous_failure = ["B"]
 fn the_file_sets_everything() {
     let settings = load(EVERYTHING).unwrap();
     let look =
-        Look { palette: Palette::Light, colours: Colours::Depth(crate::tui::theme::Depth::Indexed), ascii: true };
+        Look { palette: Palette::Light, colours: Colours::Depth(crate::tui::theme::Depth::Indexed), ascii: Some(true) };
     assert_eq!((settings.look, settings.mouse), (look, true));
     assert_eq!((settings.poll_every, settings.stale_after), (TimeDelta::seconds(10), TimeDelta::hours(1)));
     assert_eq!(settings.keys.key_of(View::Flow, Action::NextFailure), "Q");

@@ -29,6 +29,12 @@ pub fn ascii_json(json: &str) -> Cow<'_, str> {
     in_ascii(json, push_unit_escapes)
 }
 
+/// The same TOML in ASCII, where all but ASCII is in quotes.
+#[must_use]
+pub fn ascii_toml(toml: &str) -> Cow<'_, str> {
+    in_ascii(toml, push_point_escape)
+}
+
 /// The text in ASCII: `?` in the place of every other character.
 #[must_use]
 pub fn ascii(text: &str) -> Cow<'_, str> {
@@ -48,6 +54,14 @@ fn in_ascii(text: &str, push: impl Fn(&mut String, char)) -> Cow<'_, str> {
         }
     }
     Cow::Owned(ascii)
+}
+
+fn push_point_escape(escaped: &mut String, c: char) {
+    // Writing to memory does not fail.
+    let _ = match u32::from(c) {
+        point @ ..=0xFFFF => write!(escaped, "\\u{point:04x}"),
+        point => write!(escaped, "\\U{point:08x}"),
+    };
 }
 
 fn push_unit_escapes(escaped: &mut String, c: char) {
@@ -111,8 +125,7 @@ pub fn quote_toml(text: &str) -> String {
         match c {
             '"' | '\\' => quoted.extend(['\\', c]),
             c if shown == Shown::AsIs => quoted.push(c),
-            c if u32::from(c) <= 0xFFFF => quoted.push_str(&format!("\\u{:04x}", u32::from(c))),
-            c => quoted.push_str(&format!("\\U{:08x}", u32::from(c))),
+            c => push_point_escape(&mut quoted, c),
         }
     }
     quoted + "\""
