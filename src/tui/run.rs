@@ -8,6 +8,7 @@ mod encode;
 mod guest;
 mod input;
 mod keyboard;
+mod modelines;
 mod pace;
 mod programs;
 mod screen;

@@ -6,6 +6,7 @@ use std::os::unix::fs::OpenOptionsExt;
 use std::path::{Path, PathBuf};
 use std::process::{Child, Command};
 
+use super::modelines::disarmed;
 use crate::tui::msg::{Document, Program};
 
 /// A file that is removed when this is dropped.
@@ -23,7 +24,7 @@ impl Copy {
         let path = folder.join(format!("{}-{:08x}.{}", document.name, fastrand::u32(..), document.extension));
         let mut file = OpenOptions::new().write(true).create_new(true).mode(0o600).open(&path)?;
         let copy = Self { path };
-        file.write_all(document.text.as_bytes())?;
+        file.write_all(disarmed(&document.text, document.extension).as_bytes())?;
         Ok(copy)
     }
 
@@ -103,6 +104,13 @@ mod tests {
         assert!(copy.path().to_string_lossy().ends_with(".json"));
         drop(copy);
         assert_eq!(fs::read_dir(folder.path()).unwrap().count(), 0);
+    }
+
+    #[test]
+    fn the_copy_commands_no_editor() {
+        let folder = tempfile::tempdir().unwrap();
+        let copy = Copy::write(folder.path(), &document("{\"k\": \" vim: set x:\"}")).unwrap();
+        assert_eq!(fs::read_to_string(copy.path()).unwrap(), "{\"k\": \" vim\\u003a set x:\"}");
     }
 
     #[test]
