@@ -8,6 +8,7 @@ mod common;
 mod database;
 mod effects;
 mod filter;
+mod hostile;
 mod kept;
 mod live;
 mod login;
