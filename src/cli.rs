@@ -2,6 +2,8 @@
 
 pub mod args;
 pub mod config;
+#[cfg(test)]
+mod copies;
 pub mod db;
 pub mod demo;
 pub mod logs;

@@ -123,7 +123,7 @@ mod tests {
 
     fn printed(form: Form, ascii: bool, text: &str) -> String {
         let mut out = Output::new(Vec::new(), form, ascii);
-        write!(out, "{text:<4}|{text}\n").unwrap();
+        writeln!(out, "{text:<4}|{text}").unwrap();
         out.flush().unwrap();
         String::from_utf8(out.to).unwrap()
     }

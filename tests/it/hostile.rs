@@ -116,10 +116,8 @@ fn no_argument_file_or_server_text_reaches_standard_error_raw() {
         std::fs::write(&path, text).unwrap();
         path.to_str().unwrap().to_owned()
     };
-    let unknown_key = file(
-        &format!("a{EVIL}.toml"),
-        &format!("\"{}\" = 1\n", EVIL.replace('\u{7}', "").replace('\u{1b}', "").replace('\u{7f}', "")),
-    );
+    let unknown_key =
+        file(&format!("a{EVIL}.toml"), &format!("\"{}\" = 1\n", EVIL.replace(['\u{7}', '\u{1b}', '\u{7f}'], "")));
     let unknown_theme = file("b.toml", "theme = \"\\u001b[2J\\u202e\\u009b\\u3164\"\n");
     let (missing, url) = (format!("/nonexistent/{EVIL}"), "postgres://nobody@127.0.0.1:1/none");
     let hostile_url = format!("{EVIL}://x");

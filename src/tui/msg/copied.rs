@@ -8,7 +8,7 @@ use crate::model::text::{bytes, clean_counted, escape_json, plural};
 pub enum Form {
     /// An id, a name, a command line: one line.
     Value,
-    /// An error with its stack, a list of names: line breaks stay, but for those at the end.
+    /// An error with its stack: line breaks stay, but for those at the end.
     Lines,
     /// JSON, or a path of it: nothing is lost, `\u…` is written.
     Json,
@@ -32,14 +32,17 @@ impl Copied {
                 let (text, replaced) = clean_counted(text);
                 (text.into_owned(), replaced)
             }
-            Form::Lines => {
-                let lines = text.trim_end_matches(['\n', '\r']).lines().map(clean_counted);
-                let (lines, counts): (Vec<_>, Vec<_>) = lines.unzip();
-                (lines.join("\n"), counts.into_iter().sum())
-            }
+            Form::Lines => return Self::list(text.trim_end_matches(['\n', '\r']).lines(), what),
             Form::Json => (escape_json(text).into_owned(), 0),
         };
         Self { text, what: what.into(), form, replaced }
+    }
+
+    /// Texts that came from data, each on a line of its own.
+    #[must_use]
+    pub fn list<'a>(texts: impl Iterator<Item = &'a str>, what: impl Into<String>) -> Self {
+        let (lines, counts): (Vec<_>, Vec<_>) = texts.map(clean_counted).unzip();
+        Self { text: lines.join("\n"), what: what.into(), form: Form::Lines, replaced: counts.into_iter().sum() }
     }
 
     /// The text.

@@ -66,7 +66,7 @@ pub(super) fn copy(app: &mut App, action: Action) -> Vec<Cmd> {
             Some(Copied::new(Form::Value, &app.command(&["show", &flow.nodes[node].id.to_string()]), "the command"))
         }
         (Some((flow, node)), _) => copy_node(&flow.nodes[node], action),
-        (None, Action::CopyValue) => undetected_names(app).map(|names| Copied::new(Form::Lines, &names, "the names")),
+        (None, Action::CopyValue) => undetected_names(app),
         (None, _) => None,
     };
     copied.map(Cmd::Copy).into_iter().collect()
@@ -92,13 +92,10 @@ fn correlation_id(app: &App) -> Option<String> {
     own.or_else(|| app.flow.overview.correlation_id.clone())
 }
 
-fn undetected_names(app: &App) -> Option<String> {
+fn undetected_names(app: &App) -> Option<Copied> {
     let (flow, line) = (app.flow.flow.value.as_ref()?, app.flow.line()?);
     let children = flow.nodes[line.node].children.iter().map(|&child| &flow.nodes[child]);
-    // A name is one line, whatever it holds.
-    let names: Vec<_> =
-        children.filter(|node| node.is_undetected()).map(|node| node.name.replace(['\n', '\r'], " ")).collect();
-    Some(names.join("\n"))
+    Some(Copied::list(children.filter(|node| node.is_undetected()).map(|node| &*node.name), "the names"))
 }
 
 /// The node under the names that `obs-tui show --json` gives it.
