@@ -231,6 +231,7 @@ impl From<BucketRow> for Bucket {
             spread: row.spread.and_then(|counts| Spread::from_counts(&counts)),
             failed_jobs: row.failed_jobs.map_or_else(Vec::new, |jobs| names(&jobs.0)),
         }
+        .hide_secrets()
     }
 }
 

@@ -16,7 +16,7 @@ use super::find::Find;
 use super::{App, Load, flow, groups, logs};
 use crate::model::flow::Kind;
 use crate::model::outline::{EntryId, Folds};
-use crate::model::payload::mask;
+use crate::model::redact::mask;
 use crate::model::status::Recorded;
 use crate::tui::msg::{Action, Cmd, Failure, View};
 

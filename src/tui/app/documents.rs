@@ -11,7 +11,7 @@ use crate::logs::LogLine;
 use crate::model::correlation::short_id;
 use crate::model::flow::{Fold, Glyphs};
 use crate::model::outline::Outline;
-use crate::model::payload::mask;
+use crate::model::redact::mask;
 use crate::model::report::{self, Listing};
 use crate::model::text::{clean, clean_lines, escape_json};
 use crate::tui::app::charts::words::csv;
