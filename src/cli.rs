@@ -19,6 +19,7 @@ use chrono::{Local, Offset};
 
 use crate::clock::Clock;
 use crate::logs::LokiClient;
+use crate::model::redact::{self, mask_text};
 use crate::model::text::shell_word;
 use crate::store::admin::Passwords;
 use crate::store::config::{Config, Secret};
@@ -111,7 +112,11 @@ pub async fn run(args: Args) -> Exit {
 
 async fn command(args: Args) -> Result<Exit, CliError> {
     let mut out = io::BufWriter::new(io::stdout());
-    let settings = || config::Settings::load(&args, variable).map_err(CliError::Usage);
+    let settings = || {
+        let settings = config::Settings::load(&args, variable).map_err(CliError::Usage)?;
+        redact::configure(settings.redact.masker());
+        Ok::<_, CliError>(settings)
+    };
     match args.command {
         None if args.plain => {
             let settings = settings()?;
@@ -210,7 +215,7 @@ async fn refreshed(config: &Config, refresh: &args::Refresh, out: &mut impl Writ
 /// Says something on standard error: what went wrong, or how far a long command is.
 pub fn complain(text: &str) {
     // Nothing is left to tell it to when standard error is closed.
-    let _ = writeln!(io::stderr(), "obs-tui: {text}");
+    let _ = writeln!(io::stderr(), "obs-tui: {}", mask_text(text).0);
 }
 
 /// A variable of the environment.

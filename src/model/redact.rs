@@ -22,7 +22,7 @@ mod pairs;
 mod rows;
 mod scan;
 #[cfg(test)]
-mod tests;
+pub(crate) mod tests;
 mod value;
 mod words;
 

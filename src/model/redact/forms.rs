@@ -104,6 +104,9 @@ const LISTS: &[&str] = &["digest", "aws4-hmac-sha256", "hawk", "oauth", "signatu
 /// In front of a text in quotes, in SQL.
 const QUOTED: &[&str] = &["password", "identified by"];
 
+/// Texts of so many bytes may have been cut off within a secret.
+const CUT: usize = 190;
+
 /// Bytes by which a secret is told from a name.
 const BEGINNING: usize = 64;
 
@@ -155,12 +158,12 @@ pub(super) fn may_begin(bytes: &[u8]) -> bool {
     BEGINNINGS[at / 64] >> (at % 64) & 1 == 1
 }
 
-/// The place of the secret in the word that begins this text, after this byte.
-pub(super) fn word(text: &str, before: u8) -> Option<(usize, usize)> {
-    key(text).or_else(|| json_web_token(text, before)).or_else(|| authorization(text)).or_else(|| quoted(text))
+/// The place of the secret in the word that begins this text, after this byte. The text is the end of one of so many bytes.
+pub(super) fn word(text: &str, before: u8, whole: usize) -> Option<(usize, usize)> {
+    key(text, whole).or_else(|| json_web_token(text, before)).or_else(|| authorization(text)).or_else(|| quoted(text))
 }
 
-fn key(text: &str) -> Option<(usize, usize)> {
+fn key(text: &str, whole: usize) -> Option<(usize, usize)> {
     let prefix = PREFIXES
         .iter()
         .find(|prefix| prefix.text.as_bytes()[..3] == text.as_bytes()[..3] && text.starts_with(prefix.text))?;
@@ -177,6 +180,9 @@ fn key(text: &str) -> Option<(usize, usize)> {
     };
     // What is no secret is known from its beginning: prefixes in a row do not make this slow.
     let length = rest.bytes().take(BEGINNING).take_while(|byte| is_body(byte)).count();
+    if length == rest.len() && text.len() < whole && whole >= CUT && length >= 4 {
+        return Some((0, text.len()));
+    }
     let has_digit = || rest.as_bytes()[..length].iter().any(u8::is_ascii_digit);
     if length < prefix.least || !(prefix.body == Body::Path || has_digit()) {
         return None;
@@ -219,7 +225,7 @@ fn authorization(text: &str) -> Option<(usize, usize)> {
     let token = rest[..end].trim_end_matches(['.', '*']);
     let found = match name.as_str() {
         "bearer" => token.len() >= 6 && looks_secret(token) || token.len() > 24,
-        "basic" => token.len() >= 8 && looks_secret(token) && (token.len() % 4 == 0 || end == rest.len()),
+        "basic" => token.len() >= 8 && looks_secret(token) && (token.len().is_multiple_of(4) || end == rest.len()),
         "token" | "apikey" => {
             token.len() >= 20 && looks_secret(token) && !token.contains(['.', '/']) && !is_uuid(token)
         }
@@ -242,7 +248,7 @@ fn quoted(text: &str) -> Option<(usize, usize)> {
 /// Whether this is the name of a scheme, and whether several parts follow it.
 pub(super) fn scheme(word: &str) -> Option<bool> {
     let is = |name: &&str| word.eq_ignore_ascii_case(name);
-    SCHEMES.iter().any(|name| is(name)).then_some(false).or_else(|| LISTS.iter().any(|name| is(name)).then_some(true))
+    SCHEMES.iter().any(is).then_some(false).or_else(|| LISTS.iter().any(is).then_some(true))
 }
 
 /// The rest of the line.
@@ -283,8 +289,8 @@ pub(super) fn card(bytes: &[u8]) -> Option<usize> {
         }
         at += 1;
     }
-    let ends_here = !bytes.get(at).is_some_and(|byte| byte.is_ascii_alphanumeric() || *byte == b'_')
-        && !(matches!(bytes.get(at), Some(b'.' | b'-')) && bytes.get(at + 1).is_some_and(u8::is_ascii_alphanumeric));
+    let goes_on = bytes.get(at).is_some_and(|byte| byte.is_ascii_alphanumeric() || *byte == b'_')
+        || matches!(bytes.get(at), Some(b'.' | b'-')) && bytes.get(at + 1).is_some_and(u8::is_ascii_alphanumeric);
     let digits = &digits[..count];
     let begins = |length: usize| digits.iter().take(length).fold(0_u32, |all, digit| all * 10 + u32::from(*digit));
     let is_issued = match count {
@@ -302,7 +308,7 @@ pub(super) fn card(bytes: &[u8]) -> Option<usize> {
         .sum();
     // One digit all over is no number of a card.
     let varies = digits.windows(2).any(|pair| pair[0] != pair[1]);
-    (ends_here && is_issued && varies && sum % 10 == 0).then_some(at)
+    (!goes_on && is_issued && varies && sum.is_multiple_of(10)).then_some(at)
 }
 
 /// Countries with the lengths of their accounts' international numbers.

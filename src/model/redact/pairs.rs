@@ -190,7 +190,9 @@ impl Scan<'_> {
             }
             None => return start,
         };
-        if secret < at_sign && !rest[secret..at_sign].iter().all(|&byte| byte == b'*') {
+        // Nor what stands for a password in an explanation.
+        let is_none = rest[secret..at_sign].iter().all(|&byte| byte == b'*') || &rest[..at_sign] == b"user:password";
+        if !is_none {
             self.hide(start + secret, start + at_sign);
         }
         start + at_sign

@@ -145,7 +145,8 @@ impl<'a> Scan<'a> {
             return card.map_or(at + 1, |length| self.hide(at, at + length));
         }
         if forms::may_begin(bytes)
-            && let Some((start, end)) = self.text.get(at..to).and_then(|text| forms::word(text, before))
+            && let Some((start, end)) =
+                self.text.get(at..to).and_then(|text| forms::word(text, before, self.text.len()))
         {
             return self.hide(at + start, at + end);
         }

@@ -21,6 +21,16 @@ impl Form {
     }
 }
 
+/// The first of the secrets, or of their parts, that stands in a text: with some characters around it.
+pub(crate) fn seen(text: &str) -> Option<String> {
+    let parts =
+        FORMS.iter().map(Form::secret).chain(["Zq9", "xKw3", "a1B2c3D4e5", "0123456789abcdef"].map(str::to_owned));
+    parts.filter_map(|part| Some((text.find(&part)?, part))).next().map(|(at, part)| {
+        let (start, end) = (text.floor_char_boundary(at.saturating_sub(120)), text.floor_char_boundary(at + 60));
+        format!("{part}: {}", &text[start..end])
+    })
+}
+
 /// A secret that nothing about it gives away.
 const ANY: &[&str] = &["Zq9", "xKw3"];
 
