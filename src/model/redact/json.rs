@@ -7,8 +7,8 @@ use super::keys::{counts, is_header, is_name, is_value_key, names_another};
 use super::marks::Form;
 use super::scan::Scan;
 
-/// Containers within each other; deeper ones are read as if they began a text.
-const DEEPEST: usize = 512;
+/// Containers within each other; deeper ones, which no database takes, are read as if they began a text.
+const DEEPEST: usize = 100_000;
 /// Bytes of the longest number or word.
 const LONGEST_SCALAR: usize = 64;
 

@@ -179,6 +179,8 @@ impl Scan<'_> {
             at_sign = more.iter().position(|&byte| byte == b'@').map(|sign| length + sign);
         }
         let Some(at_sign) = at_sign else { return start };
+        // One behind it is that of the port.
+        let colon = colon.filter(|&colon| colon < at_sign);
         let is_web = bytes[from..at].ends_with(b"http") || bytes[from..at].ends_with(b"https");
         let secret = match colon {
             Some(colon) => colon + 1,

@@ -63,12 +63,13 @@ impl<'a> Scan<'a> {
     /// The text without its secrets, and how many there were; nothing where there are none.
     pub(super) fn masked(mut self) -> Option<(String, usize)> {
         let (bytes, mut at) = (self.bytes(), json::skip_space(self.bytes(), 0));
-        // The whole text may be a string of JSON.
-        if bytes.get(at) == Some(&b'"')
-            && let (end, true) = json::string_end(bytes, at)
-        {
-            self.string((at + 1, json::content_end(bytes, at, end)), true, 0);
-            at = end;
+        // The whole text may be a string of JSON, and must stay one.
+        if bytes.get(at) == Some(&b'"') {
+            let (end, escaped) = json::string_end(bytes, at);
+            if escaped || json::skip_space(bytes, end) == bytes.len() {
+                self.string((at + 1, json::content_end(bytes, at, end)), escaped, 0);
+                at = end;
+            }
         }
         self.scan(at, self.text.len());
         self.marks.apply(self.text)

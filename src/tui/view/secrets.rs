@@ -73,7 +73,7 @@ fn filling() -> impl Strategy<Value = Filling> {
             "table": { "schema": "public", "name": "moves" }, "other": other,
             "event": { "op": "UPDATE", "data": { "old": { "id": 1, "row": old }, "new": { "id": 1, "row": new } } },
         });
-        Filling { name: "moves".to_owned(), error, message, json }
+        Filling { name: "moves".to_owned(), error, message, json, every_column: true }
     })
 }
 
@@ -116,8 +116,13 @@ fn no_planted_secret_is_seen_or_taken_away() {
             "table": { "schema": "public", "name": texts[0] }, "all": texts, texts[0].as_str(): 1,
             "event": { "op": texts[0], "data": { "old": { "id": 7, "f0": "before" }, "new": row("new") }, "more": row("x") },
         });
-        let filling =
-            Filling { name: texts[n % texts.len()].clone(), error: texts.join("\n"), message: texts.join("\n"), json };
+        let filling = Filling {
+            name: texts[n % texts.len()].clone(),
+            error: texts.join("\n"),
+            message: texts.join("\n"),
+            json,
+            every_column: true,
+        };
         let answers = Answers::Filled(&filling);
         let size = if n % 2 == 0 { (120, 36) } else { (200, 60) };
         let mut app = shown(size, "", answers);
