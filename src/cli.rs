@@ -22,6 +22,7 @@ use chrono::{Local, Offset};
 
 use crate::clock::Clock;
 use crate::logs::LokiClient;
+use crate::model::redact;
 use crate::model::text::shell_argument;
 use crate::store::admin::Passwords;
 use crate::store::config::{Config, Secret};
@@ -132,8 +133,12 @@ pub async fn run(args: Args) -> Exit {
 }
 
 async fn command(args: Args) -> Result<Exit, CliError> {
-    let settings = || config::Settings::load(&args, variable).map_err(CliError::Usage);
     let output = |settings: &config::Settings| Output::stdout(&args, settings.look);
+    let settings = || {
+        let settings = config::Settings::load(&args, variable).map_err(CliError::Usage)?;
+        redact::configure(settings.redact.masker());
+        Ok::<_, CliError>(settings)
+    };
     match args.command {
         None if args.plain => {
             let settings = settings()?;
@@ -239,7 +244,7 @@ async fn refreshed(config: &Config, refresh: &args::Refresh, out: &mut impl Writ
 
 /// Says something on standard error: what went wrong, or how far a long command is.
 pub fn complain(text: &str) {
-    output::tell(&format!("obs-tui: {text}"));
+    output::tell(&format!("obs-tui: {}", redact::mask_text(text).0));
 }
 
 /// A variable of the environment.

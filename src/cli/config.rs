@@ -13,6 +13,7 @@ use toml::Spanned;
 
 use super::args::{Args, span};
 use crate::logs::{ConfigError, LogsConfig};
+use crate::model::redact::Masker;
 use crate::tui::app::Files;
 use crate::tui::keymap::{Keymap, Section};
 use crate::tui::theme::{Colours, Look, Palette};
@@ -39,6 +40,8 @@ pub struct Settings {
     pub poll_every: TimeDelta,
     /// Unfinished and untouched for longer than this is stuck.
     pub stale_after: TimeDelta,
+    /// Which keys hold secrets, beyond those that are known.
+    pub redact: Redact,
     /// The keys.
     pub keys: Keymap,
     /// The file's settings of the log server, by the names of the variables.
@@ -59,7 +62,26 @@ struct File {
     #[serde(deserialize_with = "duration")]
     stale_after: Option<TimeDelta>,
     logs: Logs,
+    redact: Redact,
     keys: Section,
+}
+
+/// What is masked, beyond what everybody's secrets are.
+#[derive(Clone, Debug, Default, Deserialize)]
+#[serde(default, deny_unknown_fields)]
+pub struct Redact {
+    /// Keys whose values are secrets, too.
+    pub keys: Vec<String>,
+    /// Keys whose values are none.
+    pub allow: Vec<String>,
+}
+
+impl Redact {
+    /// What is masked.
+    #[must_use]
+    pub fn masker(&self) -> Masker {
+        Masker::new(&self.keys, &self.allow)
+    }
 }
 
 /// Where log lines are, under the names of the variables in small letters.
@@ -179,6 +201,7 @@ impl Settings {
             mouse: args.mouse || file.mouse.unwrap_or(false) && !over_ssh,
             poll_every: TimeDelta::seconds(poll.into()),
             stale_after: args.stale_after.or(file.stale_after).unwrap_or(STALE_AFTER),
+            redact: file.redact,
             keys,
             logs,
         })

@@ -10,7 +10,7 @@ use std::collections::BTreeSet;
 
 use serde_json::{Map, Number, Value};
 
-use super::payload::MASK;
+use super::redact::MASK;
 use super::text::{bytes, clean, plural};
 
 pub use build::plain_text;

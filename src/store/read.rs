@@ -232,13 +232,16 @@ impl Reader {
         rows.truncate(most);
         let lines = rows
             .into_iter()
-            .map(|(created_at, job_execution_id, level, message, data, source)| JobLog {
-                created_at: created_at.unwrap_or_default(),
-                job_execution_id,
-                level: level.unwrap_or_default(),
-                message: message.unwrap_or_default(),
-                data: data.map_or(Value::Null, |data| data.0),
-                source,
+            .map(|(created_at, job_execution_id, level, message, data, source)| {
+                JobLog {
+                    created_at: created_at.unwrap_or_default(),
+                    job_execution_id,
+                    level: level.unwrap_or_default(),
+                    message: message.unwrap_or_default(),
+                    data: data.map_or(Value::Null, |data| data.0),
+                    source,
+                }
+                .hide_secrets()
             })
             .collect();
         Ok((lines, complete))

@@ -31,6 +31,7 @@ use uuid::Uuid;
 use super::keymap::Keymap;
 use super::msg::{Action, Failure, FailureKind, View};
 use crate::model::invocation::Server;
+use crate::model::redact::mask_text;
 use crate::model::text::shell_argument;
 
 /// From so many rows on, the header has a second line.
@@ -308,6 +309,7 @@ impl App {
     }
 
     fn tell(&mut self, text: String, is_error: bool) {
+        let text = mask_text(&text).0.into_owned();
         self.messages.add(&text, is_error, self.now);
         self.note = Some(Note { text, is_error, at: self.now });
     }

@@ -20,6 +20,7 @@ mod push_server;
 mod read;
 mod recorder;
 mod replica;
+mod secrets;
 mod tail;
 mod terminal;
 mod upkeep;

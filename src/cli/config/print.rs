@@ -2,7 +2,7 @@
 
 use std::fmt::Write;
 
-use super::Settings;
+use super::{Redact, Settings};
 use crate::model::text::{clean, quote_toml};
 use crate::tui::keymap::Keymap;
 
@@ -42,6 +42,13 @@ pub fn text(settings: &Settings) -> String {
         let shown = if SECRET.contains(variable) { "***" } else { value };
         add(&mut text, &format!("{name} = {}", quote_toml(shown)));
     }
+    let Redact { keys, allow } = &settings.redact;
+    let list = |keys: &[String]| keys.iter().map(|key| quote_toml(key)).collect::<Vec<_>>().join(", ");
+    add(
+        &mut text,
+        "\n[redact]            # keys whose values are secrets, beside those that are known; keys whose values are none",
+    );
+    add(&mut text, &format!("keys = [{}]\nallow = [{}]", list(keys), list(allow)));
     let changed = settings.keys.section(|action| settings.keys.is_changed(action));
     if !changed.is_empty() {
         text.push_str("\n[keys]\n");

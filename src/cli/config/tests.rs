@@ -32,6 +32,10 @@ grafana_token = "glsa_s3cret"
 grafana_datasource_uid = "loki"
 correlation_field = "cid"
 
+[redact]
+keys = ["tan"]
+allow = ["token_count"]
+
 [keys]
 next_failure = ["Q"]
 previous_failure = ["B"]
@@ -45,6 +49,7 @@ fn the_file_sets_everything() {
     assert_eq!((settings.look, settings.mouse), (look, true));
     assert_eq!((settings.poll_every, settings.stale_after), (TimeDelta::seconds(10), TimeDelta::hours(1)));
     assert_eq!(settings.keys.key_of(View::Flow, Action::NextFailure), "Q");
+    assert_eq!(settings.redact.masker(), Masker::new(["tan"], ["token_count"]));
     let logs = settings.logs(|_| None).unwrap();
     let mut expected = LogsConfig::grafana("https://grafana.example", Some("glsa_s3cret"), "loki").unwrap();
     expected.template.correlation_field = "cid".to_owned();
@@ -133,6 +138,7 @@ fn what_is_printed_can_be_read_again() {
     let again = load(&printed).unwrap();
     assert_eq!((again.look, again.mouse, &again.keys), (settings.look, settings.mouse, &settings.keys));
     assert_eq!((again.poll_every, again.stale_after), (settings.poll_every, settings.stale_after));
+    assert_eq!(again.redact.masker(), Masker::new(["tan"], ["tokenCount"]));
     let table = keys(&Keymap::default());
     assert_eq!(
         load(&table).unwrap().keys.lookup(View::Flow, None, crate::tui::fixture::key("e")),

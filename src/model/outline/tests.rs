@@ -3,7 +3,7 @@
 use proptest::prelude::*;
 use serde_json::{Value, json};
 
-use super::super::payload;
+use super::super::redact;
 use super::{Content, Folds, Mark, Outline, Place, plain_text};
 
 /// The lines as text: indentation, key, short value.
@@ -186,7 +186,7 @@ proptest! {
         let everything = format!("{outline:?} {}", outline.value(0));
         prop_assert!(!everything.contains(&secret) && !everything.contains("s3cret-value"));
         let mut masked = value.clone();
-        let count = payload::mask(&mut masked);
+        let count = redact::mask(&mut masked);
         prop_assert_eq!(outline.secrets, count);
         prop_assert_eq!(Outline::build(&value, true).secrets, count);
         prop_assert_eq!(outline.value(0), unwrapped(&masked));

@@ -208,6 +208,7 @@ impl EventRow {
             status: texts.share(self.status.unwrap_or_default()),
             error: self.error.map(Into::into),
         }
+        .hide_secrets()
     }
 }
 
@@ -249,6 +250,7 @@ impl JobRow {
             status: texts.share(self.status.unwrap_or_default()),
             error: self.error.map(Into::into),
         }
+        .hide_secrets()
     }
 }
 

@@ -131,6 +131,7 @@ impl Reader {
                 last_failed,
                 last,
             }
+            .hide_secrets()
         };
         Ok(JobStats { jobs: stats.into_iter().map(told).collect(), looked: looked(&steps, from, to) })
     }
@@ -173,6 +174,7 @@ impl From<FailedRow> for Failed {
             at: row.created_at.unwrap_or_default(),
             error,
         }
+        .hide_secrets()
     }
 }
 

@@ -248,6 +248,7 @@ impl InvocationRow {
             error_message: self.error_message.map(Into::into),
             has_error_stack: self.has_error_stack,
         }
+        .hide_secrets()
     }
 }
 
@@ -288,6 +289,6 @@ impl ListRow {
             first_failure: failed_job
                 .map(|name| Box::new(FailedJob { name, error: self.failed_error.map(Into::into) })),
         };
-        Listed { invocation: self.invocation.keep(texts), children }
+        Listed { invocation: self.invocation.keep(texts), children }.hide_secrets()
     }
 }

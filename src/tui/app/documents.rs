@@ -11,7 +11,6 @@ use crate::logs::LogLine;
 use crate::model::correlation::short_id;
 use crate::model::flow::{Fold, Glyphs};
 use crate::model::outline::Outline;
-use crate::model::payload::mask;
 use crate::model::report::{self, Listing};
 use crate::model::text::{clean, clean_lines};
 use crate::tui::app::charts::words::csv;
@@ -53,11 +52,7 @@ pub fn for_programs(app: &App) -> Option<Document> {
         }
         View::Flow => report::cascade(app.flow.flow.value.as_ref()?).ok()? + "\n",
         View::Detail => {
-            let mut row = app.detail.row.value.clone()?;
-            if !app.detail.revealed {
-                mask(&mut row);
-            }
-            format!("{row:#}\n")
+            format!("{:#}\n", app.detail.shown()?)
         }
         View::Logs => return for_people(app),
         View::Charts => {
