@@ -2,10 +2,13 @@
 
 pub mod args;
 pub mod config;
+#[cfg(test)]
+mod copies;
 pub mod db;
 pub mod demo;
 pub mod logs;
 pub mod ls;
+mod output;
 pub mod plain;
 pub mod show;
 pub mod tail;
@@ -13,13 +16,14 @@ pub mod tail;
 use std::io::{self, IsTerminal, Write};
 use std::time::Duration;
 
-use clap::CommandFactory;
+use clap::{CommandFactory, Parser};
 
 use chrono::{Local, Offset};
 
 use crate::clock::Clock;
 use crate::logs::LokiClient;
-use crate::model::text::{clean, shell_word};
+use crate::model::redact;
+use crate::model::text::shell_argument;
 use crate::model::time::plus;
 use crate::store::admin::Passwords;
 use crate::store::answer::print_no_caught_panics;
@@ -27,8 +31,15 @@ use crate::store::config::{Config, Secret};
 use crate::store::error::StoreError;
 use crate::store::read::Reader;
 use crate::store::refresh::Since;
-use crate::tui::{self, app::Files, run::End, run::Ended, theme::Theme};
+use crate::tui::{
+    self,
+    app::Files,
+    run::End,
+    run::Ended,
+    theme::{Look, Theme},
+};
 use args::{Args, Command, DbCommand};
+use output::Output;
 
 /// How a command ended, as the shell sees it.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -97,6 +108,19 @@ impl CliError {
     }
 }
 
+/// The arguments of this process. What there is to say instead is said: an error, or the help that was asked for.
+///
+/// # Errors
+/// How the process is to end.
+pub fn arguments() -> Result<Args, Exit> {
+    Args::try_parse().map_err(|error| output::tell_usage(&error))
+}
+
+/// From here on the message of a panic is printed as safely as any error.
+pub fn tell_panics() {
+    std::panic::set_hook(Box::new(output::tell_panic));
+}
+
 /// Runs a command and says on standard error why it failed, if it did.
 pub async fn run(args: Args) -> Exit {
     print_no_caught_panics();
@@ -104,12 +128,6 @@ pub async fn run(args: Args) -> Exit {
         Ok(exit) => exit,
         Err(error) => failed(&error),
     }
-}
-
-/// How the program ends when an answer of clap cannot be written.
-#[must_use]
-pub fn unwritten(error: io::Error) -> Exit {
-    failed(&CliError::Output(error))
 }
 
 fn failed(error: &CliError) -> Exit {
@@ -121,16 +139,18 @@ fn failed(error: &CliError) -> Exit {
 }
 
 async fn command(args: Args) -> Result<Exit, CliError> {
-    let mut out = io::BufWriter::new(io::stdout());
+    let output = |settings: &config::Settings| Output::stdout(&args, settings.look);
     let settings = || {
         let settings = config::Settings::load(&args, variable).map_err(CliError::Usage)?;
+        redact::configure(settings.redact.masker());
         settings.warning.iter().for_each(|text| complain(text));
         Ok::<_, CliError>(settings)
     };
     match args.command {
         None if args.plain => {
             let settings = settings()?;
-            plain::run(&Reader::new(database(&args)?), settings.stale_after, io::stdin().lock(), &mut out).await?;
+            let (reader, mut out) = (Reader::new(database(&args)?), output(&settings));
+            plain::run(&reader, settings.stale_after, io::stdin().lock(), &mut out).await?;
             Ok(Exit::Ok)
         }
         None => {
@@ -142,18 +162,19 @@ async fn command(args: Args) -> Result<Exit, CliError> {
         Some(Command::Ls(ref ls)) => {
             let settings = settings()?;
             let reader = Reader::new(database(&args)?);
-            ls::run(&reader, ls, settings.stale_after, Clock::system().now(), &mut out).await?;
+            ls::run(&reader, ls, settings.stale_after, Clock::system().now(), &mut output(&settings)).await?;
             Ok(Exit::Ok)
         }
         Some(Command::Show(ref show)) => {
             let settings = settings()?;
             let reader = Reader::new(database(&args)?);
-            show::run(&reader, show, &settings, Clock::system().now(), &mut out).await?;
+            show::run(&reader, show, &settings, Clock::system().now(), &mut output(&settings)).await?;
             Ok(Exit::Ok)
         }
         Some(Command::Tail(ref tail)) => {
             let settings = settings()?;
-            tail::run(&Reader::new(database(&args)?), tail, &settings, &Clock::system(), &mut out).await?;
+            tail::run(&Reader::new(database(&args)?), tail, &settings, &Clock::system(), &mut output(&settings))
+                .await?;
             Ok(Exit::Ok)
         }
         Some(Command::Logs(ref logs)) => {
@@ -161,18 +182,20 @@ async fn command(args: Args) -> Result<Exit, CliError> {
             let loki = settings.logs(variable).map(LokiClient::new);
             loki.iter().filter_map(LokiClient::notice).for_each(complain);
             let (reader, stale_after) = (Reader::new(database(&args)?), settings.stale_after);
-            logs::run(&reader, loki, logs, stale_after, &Clock::system(), &mut out).await?;
+            logs::run(&reader, loki, logs, stale_after, &Clock::system(), &mut output(&settings)).await?;
             Ok(Exit::Ok)
         }
         Some(Command::Config { keys }) => {
             let settings = settings()?;
             let text = if keys { config::keys(&settings.keys) } else { config::text(&settings) };
+            let mut out = output(&settings);
             out.write_all(text.as_bytes())?;
             out.flush()?;
             Ok(Exit::Ok)
         }
         Some(Command::Db { ref command }) => {
             let config = database(&args)?;
+            let mut out = Output::stdout(&args, Look { ascii: args.ascii.then_some(true), ..Look::default() });
             let text = match command {
                 DbCommand::Migrate => db::migrate(&config).await?,
                 DbCommand::Status => db::status(&config).await?,
@@ -188,16 +211,18 @@ async fn command(args: Args) -> Result<Exit, CliError> {
             Ok(Exit::Ok)
         }
         Some(Command::Man) => {
-            clap_mangen::Man::new(Args::command()).render(&mut out)?;
-            out.flush()?;
+            let mut page = Vec::new();
+            clap_mangen::Man::new(Args::command()).render(&mut page)?;
+            io::stdout().write_all(&page)?;
+            io::stdout().flush()?;
             Ok(Exit::Ok)
         }
         Some(Command::Completions { shell }) => {
-            let mut text = Vec::new();
             // Into memory first: it panics where it cannot write.
-            clap_complete::generate(shell, &mut Args::command(), "obs-tui", &mut text);
-            out.write_all(&text)?;
-            out.flush()?;
+            let mut script = Vec::new();
+            clap_complete::generate(shell, &mut Args::command(), "obs-tui", &mut script);
+            io::stdout().write_all(&script)?;
+            io::stdout().flush()?;
             Ok(Exit::Ok)
         }
     }
@@ -228,8 +253,7 @@ async fn refreshed(config: &Config, refresh: &args::Refresh, out: &mut impl Writ
 
 /// Says something on standard error: what went wrong, or how far a long command is.
 pub fn complain(text: &str) {
-    // Nothing is left to tell it to when standard error is closed.
-    let _ = writeln!(io::stderr(), "obs-tui: {text}");
+    output::tell(&format!("obs-tui: {}", redact::mask_text(text).0));
 }
 
 /// A variable of the environment.
@@ -293,7 +317,7 @@ async fn explorer(args: &Args, settings: &config::Settings, config: Config, file
     };
     let End { ended, not_kept } = tui::run::run(Reader::new(config), logs, settings, options).await?;
     if let Some(text) = not_kept {
-        complain(&clean(&text));
+        complain(&text);
     }
     Ok(match ended {
         Ended::Left => Exit::Ok,
@@ -303,9 +327,9 @@ async fn explorer(args: &Args, settings: &config::Settings, config: Config, file
 
 /// What the commands that the explorer copies begin with. Not the URL: it may hold a password.
 fn started_as(args: &Args) -> String {
-    let mut words = vec!["obs-tui".into()];
+    let mut words = vec!["obs-tui".to_owned()];
     if let Some(schema) = &args.schema {
-        words.extend(["--schema".into(), shell_word(schema)]);
+        words.push(shell_argument(&format!("--schema={schema}")).into_owned());
     }
     words.join(" ")
 }

@@ -2,19 +2,13 @@
 
 use std::process::ExitCode;
 
-use clap::Parser;
-use obs_tui::cli::{self, args::Args};
+use obs_tui::cli;
 
 fn main() -> ExitCode {
-    let args = match Args::try_parse() {
+    cli::tell_panics();
+    let args = match cli::arguments() {
         Ok(args) => args,
-        // Help, version, or what is wrong with the arguments.
-        Err(answer) => {
-            return match answer.print() {
-                Ok(()) => ExitCode::from(if answer.use_stderr() { cli::Exit::Usage } else { cli::Exit::Ok }.code()),
-                Err(error) => ExitCode::from(cli::unwritten(error).code()),
-            };
-        }
+        Err(exit) => return ExitCode::from(exit.code()),
     };
     let runtime = tokio::runtime::Builder::new_multi_thread().worker_threads(2).enable_all().build();
     match runtime {

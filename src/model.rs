@@ -12,8 +12,8 @@
 //! - [`outline`]: stored JSON as lines that fold.
 //! - [`host`]: whether a host is this machine.
 //! - [`hourly`]: invocations per hour, and where the numbers come from.
-//! - [`payload`]: masking of secrets, difference of two rows.
-//! - [`redact`]: masking of secrets in JSON text.
+//! - [`payload`]: difference of two rows.
+//! - [`redact`]: masking of secrets in texts and JSON.
 //! - [`report`]: the JSON of the command line.
 //! - [`spread`]: durations counted by length.
 //! - [`trace`]: the `traceparent` header.

@@ -7,6 +7,7 @@ use std::time::Duration;
 
 use serde::Serialize;
 
+pub use crate::model::redact::Masker;
 pub use context::{Entered, JobContext, current, spawn};
 pub use event::{Event, Handler};
 pub use failure::{Failure, kind};

@@ -42,7 +42,7 @@ pub struct Args {
     pub database_url: Option<String>,
 
     /// The schema that holds the tables, when it is not `public`
-    #[arg(long, global = true, value_name = "NAME", env = "OBSERVABILITY_DB_SCHEMA")]
+    #[arg(long, global = true, value_name = "NAME", env = "OBSERVABILITY_DB_SCHEMA", hide_env_values = true)]
     pub schema: Option<String>,
 
     /// Call unfinished work stuck when it was not touched for this long [default: 15m]

@@ -15,6 +15,7 @@ use super::args::{Args, span};
 use crate::files::{Contents, SETTINGS_BYTES, read_bounded};
 use crate::logs::config::ALLOW_HTTP;
 use crate::logs::{ConfigError, LogsConfig};
+use crate::model::redact::Masker;
 use crate::tui::app::Files;
 use crate::tui::keymap::{Keymap, Section};
 use crate::tui::theme::{Colours, Look, Palette};
@@ -41,6 +42,8 @@ pub struct Settings {
     pub poll_every: TimeDelta,
     /// Unfinished and untouched for longer than this is stuck.
     pub stale_after: TimeDelta,
+    /// Which keys hold secrets, beyond those that are known.
+    pub redact: Redact,
     /// The keys.
     pub keys: Keymap,
     /// What the user should know of the file.
@@ -77,7 +80,26 @@ struct File {
     #[serde(deserialize_with = "duration")]
     stale_after: Option<TimeDelta>,
     logs: Logs,
+    redact: Redact,
     keys: Section,
+}
+
+/// What is masked, beyond what everybody's secrets are.
+#[derive(Clone, Debug, Default, Deserialize)]
+#[serde(default, deny_unknown_fields)]
+pub struct Redact {
+    /// Keys whose values are secrets, too.
+    pub keys: Vec<String>,
+    /// Keys whose values are none.
+    pub allow: Vec<String>,
+}
+
+impl Redact {
+    /// What is masked.
+    #[must_use]
+    pub fn masker(&self) -> Masker {
+        Masker::new(&self.keys, &self.allow)
+    }
 }
 
 /// Where log lines are, under the names of the variables in small letters.
@@ -203,12 +225,13 @@ impl Settings {
             look: Look {
                 palette: args.theme.or(file.theme).unwrap_or_default(),
                 colours: args.color.or(file.color).unwrap_or_default(),
-                ascii: args.ascii || file.ascii.unwrap_or(false),
+                ascii: args.ascii.then_some(true).or(file.ascii),
             },
             // Over SSH only who asks for it now gets it: what an interrupted line leaves behind is garbage.
             mouse: args.mouse || file.mouse.unwrap_or(false) && !over_ssh,
             poll_every: TimeDelta::seconds(poll.into()),
             stale_after: args.stale_after.or(file.stale_after).unwrap_or(STALE_AFTER),
+            redact: file.redact,
             keys,
             warning: None,
             logs,

@@ -13,6 +13,8 @@ use tokio::signal::unix::{SignalKind, signal};
 
 use super::args::{Args, Demo};
 use super::config::Settings;
+// Progress goes to standard error, so that standard output holds the URLs only.
+use super::output::{Output, tell};
 use super::{CliError, Exit, explorer, require_terminal};
 use crate::clock::Clock;
 use crate::postgres::{Cluster, Options as ClusterOptions};
@@ -71,7 +73,7 @@ async fn on_server(
         Recorder::new(Options { flush_interval: Duration::from_millis(500), ..Options::new(roles.app.clone()) });
     let live = tokio::spawn(workload::live(recorder.clone(), rng, demo.rate));
     let ended = if demo.no_ui {
-        print_urls(&roles)?;
+        print_urls(&roles, &mut Output::stdout(args, settings.look))?;
         std::future::pending().await
     } else {
         in_explorer.set(true);
@@ -97,20 +99,13 @@ async fn prepare(cluster: &Cluster) -> Result<Roles, CliError> {
 }
 
 /// What scripts need: three lines, a name and a URL each.
-fn print_urls(roles: &Roles) -> Result<(), CliError> {
-    let mut out = io::stdout().lock();
+fn print_urls(roles: &Roles, out: &mut impl Write) -> Result<(), CliError> {
     for (name, config) in [("admin", &roles.admin), ("app", &roles.app), ("readonly", &roles.readonly)] {
         writeln!(out, "{name:<9} {}", config.url())?;
     }
     out.flush()?;
     tell("Writing until stopped (Ctrl-C). Explore it with: obs-tui --database-url <the readonly URL>");
     Ok(())
-}
-
-/// Progress goes to standard error, so that standard output holds the URLs only.
-fn tell(text: &str) {
-    // Without standard error there is nobody to tell.
-    let _ = writeln!(io::stderr(), "{text}");
 }
 
 /// The signals that end a demo without a screen; the explorer has its own handling of them.

@@ -10,7 +10,7 @@ use super::{CliError, complain};
 use crate::clock::Clock;
 use crate::logs::{ConfigError, LogError, LogPage, LogQuery, LokiClient, merge};
 use crate::model::flow::{Flow, Overview};
-use crate::model::text::{clean, escape_json};
+use crate::model::text::clean;
 use crate::model::time;
 use crate::store::read::Reader;
 use crate::tui::app::documents::log_line;
@@ -72,7 +72,7 @@ pub async fn run(
                 "at": at, "level": line.level.name(), "service": line.service, "message": text(&line.message, false),
                 "fields": masked(&line.fields, false), "source": line.origin.name(),
             });
-            writeln!(out, "{}", escape_json(&line.to_string()))?;
+            writeln!(out, "{line}")?;
         } else {
             writeln!(out, "{}", log_line(line, false))?;
         }

@@ -8,6 +8,7 @@ use serde_json::value::RawValue;
 use serde_json::{Map, Value};
 
 use super::{Level, LogError, LogLine, Origin};
+use crate::model::redact::mask_text;
 
 const MESSAGE: [&str; 3] = ["message", "msg", "log"];
 const LEVEL: [&str; 3] = ["level", "severity", "lvl"];
@@ -106,7 +107,8 @@ fn line(at_ns: i64, text: String, labels: &BTreeMap<String, String>, metadata: M
         at_ns,
         level: level.unwrap_or(Level::Other),
         message,
-        service: take_service(&mut fields, labels),
+        // Message and fields are masked where they are shown.
+        service: mask_text(&take_service(&mut fields, labels)).0.into_owned(),
         fields: if fields.is_empty() { Value::Null } else { Value::Object(fields) },
         origin: Origin::Loki,
     }

@@ -10,7 +10,7 @@ use std::collections::BTreeSet;
 
 use serde_json::{Map, Number, Value};
 
-use super::payload::MASK;
+use super::redact::MASK;
 use super::text::{bytes, clean, plural};
 
 pub use build::plain_text;
@@ -291,15 +291,6 @@ impl Outline {
                 });
                 Value::Object(pairs.collect::<Map<_, _>>())
             }
-        }
-    }
-
-    /// An entry for the clipboard: a text without quotes, anything else as JSON.
-    #[must_use]
-    pub fn copy(&self, index: usize) -> String {
-        match self.value(index) {
-            Value::String(text) => text,
-            value => format!("{value:#}"),
         }
     }
 

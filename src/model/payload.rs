@@ -1,59 +1,8 @@
-//! Stored JSON: masking of secrets, and the difference of two rows.
-
-use std::borrow::Cow;
-use std::sync::LazyLock;
+//! Stored JSON: the difference of two rows.
 
 use serde_json::Value;
 
-use super::redact::{self, Words};
-
-/// What stands in the place of a masked value.
-pub const MASK: &str = "******";
-
-/// Words in a key that make its value a secret, in lower case and without anything but letters.
-pub const SECRET_WORDS: [&str; 8] =
-    ["authorization", "cookie", "secret", "token", "password", "passwd", "apikey", "privatekey"];
-
-/// Whether values under this key are secrets: inbound headers are stored as they came.
-#[must_use]
-pub fn is_secret(key: &str) -> bool {
-    let key: String = key.chars().filter(char::is_ascii_alphanumeric).map(|c| c.to_ascii_lowercase()).collect();
-    SECRET_WORDS.iter().any(|word| key.contains(word))
-}
-
-/// A text with every secret in it replaced by [`MASK`], and how many there were: in JSON, in JSON within text, and in JSON
-/// that was cut off.
-#[must_use]
-pub fn mask_text(text: &str) -> (Cow<'_, str>, usize) {
-    static SECRETS: LazyLock<Words> = LazyLock::new(|| Words::new(SECRET_WORDS));
-    redact::mask_counted(text, &SECRETS)
-}
-
-/// Replaces every secret by [`MASK`], at any depth, also within texts. Returns how many there were.
-pub fn mask(value: &mut Value) -> usize {
-    match value {
-        Value::Object(map) => map
-            .iter_mut()
-            .map(|(key, value)| {
-                if is_secret(key) && !value.is_null() {
-                    *value = Value::String(MASK.to_owned());
-                    1
-                } else {
-                    mask(value)
-                }
-            })
-            .sum(),
-        Value::Array(items) => items.iter_mut().map(mask).sum(),
-        Value::String(text) => {
-            let (masked, secrets) = mask_text(text);
-            if let Cow::Owned(masked) = masked {
-                *text = masked;
-            }
-            secrets
-        }
-        _ => 0,
-    }
-}
+use super::redact::{MASK, mask};
 
 /// One difference between two values.
 #[derive(Clone, Debug, PartialEq)]
@@ -64,39 +13,87 @@ pub struct Change {
     pub old: Option<Value>,
     /// After; absent where it was removed.
     pub new: Option<Value>,
+    /// As [`Change::old`], its secrets masked: what stands around a value may make it one.
+    pub old_masked: Option<Value>,
+    /// As [`Change::new`], its secrets masked.
+    pub new_masked: Option<Value>,
 }
 
 /// What changed between two rows, in the order of the keys. Arrays are compared by position, between the items that both
 /// begin and end with.
 #[must_use]
 pub fn diff(old: &Value, new: &Value) -> Vec<Change> {
+    let masked = |value: &Value| {
+        let mut value = value.clone();
+        mask(&mut value);
+        value
+    };
+    let (old_masked, new_masked) = (masked(old), masked(new));
     let mut changes = Vec::new();
+    let (old, new) = (Side { value: old, masked: &old_masked }, Side { value: new, masked: &new_masked });
     compare(&mut changes, String::new(), Some(old), Some(new));
     changes
 }
 
-fn compare(changes: &mut Vec<Change>, path: String, old: Option<&Value>, new: Option<&Value>) {
+/// A value of one of the rows, and what is shown of it.
+#[derive(Clone, Copy)]
+struct Side<'a> {
+    value: &'a Value,
+    masked: &'a Value,
+}
+
+impl<'a> Side<'a> {
+    fn key(self, key: &str) -> Option<Self> {
+        let masked = self.masked.as_object().map_or(Some(self.masked), |map| map.get(key));
+        Some(Self { value: self.value.get(key)?, masked: masked.unwrap_or(&Value::Null) })
+    }
+
+    fn item(self, at: usize) -> Option<Self> {
+        let masked = self.masked.as_array().map_or(Some(self.masked), |items| items.get(at));
+        Some(Self { value: self.value.get(at)?, masked: masked.unwrap_or(&Value::Null) })
+    }
+}
+
+/// How many secrets are masked in a value.
+#[must_use]
+pub fn secrets(value: &Value, masked: &Value) -> usize {
+    if value == masked {
+        return 0;
+    }
+    if masked.as_str() == Some(MASK) { 1 } else { mask(&mut value.clone()).max(1) }
+}
+
+fn compare(changes: &mut Vec<Change>, path: String, old: Option<Side<'_>>, new: Option<Side<'_>>) {
     match (old, new) {
-        (Some(old), Some(new)) if old == new => {}
-        (Some(Value::Object(before)), Some(Value::Object(after))) => {
+        (Some(old), Some(new)) if old.value == new.value => {}
+        (
+            Some(old @ Side { value: Value::Object(before), .. }),
+            Some(new @ Side { value: Value::Object(after), .. }),
+        ) => {
             let added = after.keys().filter(|key| !before.contains_key(*key));
             for key in before.keys().chain(added) {
                 let path = if path.is_empty() { key.clone() } else { format!("{path}.{key}") };
-                compare(changes, path, before.get(key), after.get(key));
+                compare(changes, path, old.key(key), new.key(key));
             }
         }
-        (Some(Value::Array(before)), Some(Value::Array(after))) => {
+        (Some(old @ Side { value: Value::Array(before), .. }), Some(new @ Side { value: Value::Array(after), .. })) => {
             let (before, after) = (&before[..], &after[..]);
             let most = before.len().min(after.len());
             let first = (0..most).take_while(|&i| before[i] == after[i]).count();
             let same_end = |i: &usize| before[before.len() - 1 - i] == after[after.len() - 1 - i];
             let last = (0..most - first).take_while(same_end).count();
-            let (before, after) = (&before[..before.len() - last], &after[..after.len() - last]);
-            for index in first..before.len().max(after.len()) {
-                compare(changes, format!("{path}[{index}]"), before.get(index), after.get(index));
+            for index in first..before.len().max(after.len()) - last {
+                let within = |side: Side<'_>, len: usize| index < len - last && side.value.get(index).is_some();
+                let (of_old, of_new) = (within(old, before.len()), within(new, after.len()));
+                let (old, new) = (of_old.then(|| old.item(index)), of_new.then(|| new.item(index)));
+                compare(changes, format!("{path}[{index}]"), old.flatten(), new.flatten());
             }
         }
-        _ => changes.push(Change { path, old: old.cloned(), new: new.cloned() }),
+        _ => {
+            let of = |side: Option<Side<'_>>| side.map(|side| (side.value.clone(), side.masked.clone())).unzip();
+            let ((old, old_masked), (new, new_masked)) = (of(old), of(new));
+            changes.push(Change { path, old, new, old_masked, new_masked });
+        }
     }
 }
 
@@ -121,22 +118,6 @@ mod tests {
     use serde_json::json;
 
     #[test]
-    fn secrets_are_masked_at_any_depth() {
-        let mut value = json!({
-            "headers": {"Authorization": "Bearer abc", "X-Api-Key": "k", "accept": "*/*", "set-cookie": ["a", "b"]},
-            "list": [{"db_password": "p", "client_secret": null}],
-            "text": "{\"access_token\": \"t\", \"n\": 1}",
-            "status": "ok",
-        });
-        assert_eq!(mask(&mut value), 5);
-        let text = value.to_string();
-        for secret in ["Bearer", "\"k\"", "\"p\"", "\\\"t\\\"", "\"a\""] {
-            assert!(!text.contains(secret), "{secret} in {text}");
-        }
-        assert!(text.contains("*/*") && text.contains("ok"));
-    }
-
-    #[test]
     fn a_diff_names_every_change() {
         let old = json!({"id": 1, "status": "a", "gone": true, "config": {"sla": null, "k": 1}, "stops": [1, 2]});
         let new = json!({"id": 1, "status": "b", "config": {"sla": 45, "k": 1}, "stops": [1, 3, 4], "more": 0});
@@ -149,6 +130,16 @@ mod tests {
         assert_eq!(paths(json!([1, 2, 9]), json!([1, 3, 4, 9])), ["[1]", "[2]"]);
         let insert = diff(&Value::Null, &new);
         assert_eq!((insert.len(), insert[0].path.as_str()), (1, ""));
+    }
+
+    #[test]
+    fn a_change_knows_what_is_secret_for_what_stands_around_it() {
+        let row =
+            |value: &str| json!({"settings": [{"name": "api_key", "value": value}], "token": {"a": {"b": value}}});
+        let changes = diff(&row("one"), &row("two"));
+        let found: Vec<_> = changes.iter().map(|change| (change.path.as_str(), &change.new_masked)).collect();
+        assert_eq!(found, [("settings[0].value", &Some(MASK.into())), ("token.a.b", &Some(MASK.into()))]);
+        assert_eq!(secrets(&row("one"), changes[0].new_masked.as_ref().unwrap()), 1);
     }
 
     #[test]

@@ -1,8 +1,14 @@
 //! Text that came from data, made safe for a terminal; durations, ages and counts in words.
 
+mod chars;
+mod written;
+
 use std::borrow::Cow;
 
 use chrono::TimeDelta;
+
+use chars::{Shown, is_shown_as_is, shown};
+pub use written::{ascii, ascii_json, ascii_toml, escape_json, quote_toml, shell_argument, shell_word};
 
 /// Characters of a name or an id that are read; longer ones are cut, which is marked.
 pub const LONGEST_NAME: usize = 1_000;
@@ -29,21 +35,24 @@ pub fn is_cut_name(text: &str) -> bool {
 }
 
 /// Replaces what could move a cursor, change a mode, reorder or hide text: control characters become `·` (line breaks
-/// and tabs a space), bidirectional controls and zero-width characters vanish into `·` too.
+/// and tabs a space), and so do bidirectional controls and every character that is drawn as nothing: joiners and variation
+/// selectors of emoji, too, so that no two names look alike that are not. Of the marks that are drawn over one character
+/// four stay.
 #[must_use]
 pub fn clean(text: &str) -> Cow<'_, str> {
-    if text.chars().all(is_harmless) {
-        return Cow::Borrowed(text);
-    }
-    Cow::Owned(
-        text.chars()
-            .map(|c| match c {
-                '\n' | '\r' | '\t' => ' ',
-                c if is_harmless(c) => c,
-                _ => '·',
-            })
-            .collect(),
-    )
+    clean_counted(text).0
+}
+
+/// As [`clean`], and how many characters were replaced.
+#[must_use]
+pub fn clean_counted(text: &str) -> (Cow<'_, str>, usize) {
+    replaced(text, false)
+}
+
+/// As [`clean`], but line breaks stay.
+#[must_use]
+pub fn clean_text(text: &str) -> Cow<'_, str> {
+    replaced(text, true).0
 }
 
 /// As [`clean`], but keeps the line structure: one safe text a line.
@@ -51,50 +60,23 @@ pub fn clean_lines(text: &str) -> impl Iterator<Item = Cow<'_, str>> {
     text.lines().map(clean)
 }
 
-fn is_harmless(c: char) -> bool {
-    !c.is_control()
-        && !matches!(c,
-            '\u{00AD}' | '\u{061C}' | '\u{180E}' | '\u{200B}'..='\u{200F}' | '\u{2028}'..='\u{202E}'
-            | '\u{2060}'..='\u{206F}' | '\u{FE00}'..='\u{FE0F}' | '\u{FEFF}' | '\u{FFF9}'..='\u{FFFB}'
-            | '\u{E0000}'..='\u{E0FFF}')
-}
-
-/// JSON with what [`clean`] would replace written as `\u…` instead: the same JSON, safe for a terminal. Line breaks stay.
-#[must_use]
-pub fn escape_json(json: &str) -> String {
-    let mut escaped = String::with_capacity(json.len());
-    for c in json.chars() {
-        if is_harmless(c) || c == '\n' {
-            escaped.push(c);
-        } else {
-            escaped.extend(c.encode_utf16(&mut [0; 2]).iter().map(|unit| format!("\\u{unit:04x}")));
+fn replaced(text: &str, keeps_lines: bool) -> (Cow<'_, str>, usize) {
+    if is_shown_as_is(text) {
+        return (Cow::Borrowed(text), 0);
+    }
+    let (mut clean, mut count) = (String::with_capacity(text.len()), 0);
+    for (c, shown) in shown(text) {
+        match (shown, c) {
+            (Shown::AsIs, c) => clean.push(c),
+            (_, '\n') if keeps_lines => clean.push('\n'),
+            (Shown::Another, _) => count += 1,
+            (_, c) => {
+                clean.push(if matches!(c, '\n' | '\r' | '\t') { ' ' } else { '·' });
+                count += 1;
+            }
         }
     }
-    escaped
-}
-
-/// A word of a shell's command line, in quotes where it needs them.
-#[must_use]
-pub fn shell_word(word: &str) -> Cow<'_, str> {
-    let is_plain = |c: char| c.is_ascii_alphanumeric() || "-_./:@%+,".contains(c);
-    if !word.is_empty() && word.chars().all(is_plain) {
-        return Cow::Borrowed(word);
-    }
-    Cow::Owned(format!("'{}'", word.replace('\'', "'\\''")))
-}
-
-/// A text as TOML writes it, in quotes.
-#[must_use]
-pub fn quote_toml(text: &str) -> String {
-    let mut quoted = String::from("\"");
-    for c in text.chars() {
-        match c {
-            '"' | '\\' => quoted.extend(['\\', c]),
-            c if c.is_control() => quoted.push_str(&format!("\\u{:04x}", u32::from(c))),
-            c => quoted.push(c),
-        }
-    }
-    quoted + "\""
+    (Cow::Owned(clean), count)
 }
 
 /// A duration in at most six characters: `0ms`, `812ms`, `1.80s`, `10.02s`, `3m18s`, `2h05m`, `4d03h`.
@@ -174,17 +156,11 @@ pub fn plural(count: u64, noun: &str) -> String {
 }
 
 #[cfg(test)]
+mod safety;
+
+#[cfg(test)]
 mod tests {
     use super::*;
-
-    #[test]
-    fn nothing_hidden_survives() {
-        assert_eq!(clean("plain ✓ ünïcode 日本"), "plain ✓ ünïcode 日本");
-        assert_eq!(clean("a\u{1b}[2Jb\u{7}\u{9b}31m"), "a·[2Jb··31m");
-        assert_eq!(clean("one\ntwo\tthree\0"), "one two three·");
-        assert_eq!(clean("abc\u{202e}fed\u{200b}"), "abc·fed·");
-        assert_eq!(clean_lines("a\u{1b}\nb").collect::<Vec<_>>(), ["a·", "b"]);
-    }
 
     #[test]
     fn what_is_too_long_is_cut_and_marked() {
@@ -192,29 +168,6 @@ mod tests {
         assert_eq!(cut("日本語x".to_owned(), 3), "日本語…");
         let long = cut("é".repeat(LONGEST_NAME + 1), LONGEST_NAME);
         assert!(is_cut_name(&long) && !is_cut_name(&"é".repeat(LONGEST_NAME)));
-    }
-
-    #[test]
-    fn escaped_json_is_the_same_json() {
-        let value = serde_json::json!({"k\u{9b}": "a\u{1b}[2J\u{202e}\u{7f}\u{e0001} ünï 日本\n"});
-        let escaped = escape_json(&format!("{value:#}"));
-        assert!(escaped.chars().all(|c| is_harmless(c) || c == '\n'), "{escaped}");
-        assert_eq!(serde_json::from_str::<serde_json::Value>(&escaped).unwrap(), value);
-    }
-
-    #[test]
-    fn words_of_a_shell_are_quoted() {
-        for (word, quoted) in [
-            ("moves.550e8400", "moves.550e8400"),
-            ("driver@company.com", "driver@company.com"),
-            ("", "''"),
-            ("a b", "'a b'"),
-            ("$(rm -rf ~)", "'$(rm -rf ~)'"),
-            ("it's", r"'it'\''s'"),
-            ("-x", "-x"),
-        ] {
-            assert_eq!(shell_word(word), quoted);
-        }
     }
 
     #[test]
@@ -229,12 +182,5 @@ mod tests {
             assert_eq!(ago(TimeDelta::seconds(seconds)), text);
         }
         assert_eq!([640, 2_100, 5_000_000].map(bytes), ["640 B", "2.1 kB", "5.0 MB"]);
-    }
-
-    proptest::proptest! {
-        #[test]
-        fn clean_text_has_no_control_character(text: String) {
-            proptest::prop_assert!(clean(&text).chars().all(is_harmless));
-        }
     }
 }

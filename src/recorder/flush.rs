@@ -240,7 +240,7 @@ impl Flusher {
             if held.is_empty() {
                 break;
             }
-            let spooled = self.spool(&held.rows(&self.shared.secrets));
+            let spooled = self.spool(&held.rows(&self.shared.options.redact));
             if !spooled {
                 self.kept.push(held);
                 self.kept_until = self.shared.timer.elapsed() + SPOOL_DELAY;
@@ -281,7 +281,7 @@ impl Flusher {
         let mut outcome = Outcome::default();
         for (frames, held) in backlog.parts(self.shared.options.batch_size) {
             self.shared.update(|state| state.settle(&outcome, origin));
-            let records = counted(&held.rows(&self.shared.secrets));
+            let records = counted(&held.rows(&self.shared.options.redact));
             let (written, left) = self.write(runtime, held, origin);
             if !left.is_empty() {
                 // The whole batch is written again, and counted then.
@@ -323,7 +323,7 @@ impl Flusher {
             if held.is_empty() {
                 break;
             }
-            if !self.spool(&held.rows(&self.shared.secrets)) {
+            if !self.spool(&held.rows(&self.shared.options.redact)) {
                 self.lose(&held, Reason::ShutDown);
             }
         }

@@ -261,7 +261,7 @@ fn log(sink: &mut impl Sink, row: &LogRow<'_>) {
     sink.id(row.job_execution_id);
     sink.time(row.created_at);
     sink.status(LEVELS, row.level);
-    sink.string(Some(row.message));
+    sink.string(Some(&*row.message));
     sink.string(row.data.as_deref());
     sink.string(row.source);
 }

@@ -4,10 +4,10 @@ use std::borrow::Cow;
 use std::ops::Range;
 use std::sync::Arc;
 
-use crate::model::redact::{self, Words};
+use crate::model::redact::Masker;
 use crate::recorder::frame::{self, TABLES};
 use crate::recorder::record::Record;
-use crate::store::write::{Batch, Merge};
+use crate::store::write::{Batch, ErrorText, Merge};
 
 /// The frames are in the order of their tables and ids, so that two writers lock rows in the same order.
 #[derive(Clone, Debug, Default)]
@@ -38,7 +38,7 @@ impl Held {
     }
 
     /// The rows, each made of all its frames, without secrets: those go neither to the database nor to the spool.
-    pub(super) fn rows(&self, secrets: &Words) -> Batch<'_> {
+    pub(super) fn rows(&self, masker: &Masker) -> Batch<'_> {
         let mut batch = Batch::default();
         for place in &self.frames {
             match self.bytes.get(place.clone()).and_then(frame::read) {
@@ -49,7 +49,7 @@ impl Held {
                 None => {}
             }
         }
-        mask(&mut batch, secrets);
+        mask(&mut batch, masker);
         batch
     }
 
@@ -77,24 +77,34 @@ fn add<R: Merge>(rows: &mut Vec<R>, row: R) {
     }
 }
 
-/// Masks the secrets in everything that is JSON.
-fn mask(batch: &mut Batch<'_>, secrets: &Words) {
-    let mask = |json: &mut Option<Cow<'_, str>>| {
-        if let Some(text) = json
-            && let Cow::Owned(masked) = redact::mask(text, secrets)
-        {
+/// Masks the secrets in JSON, errors and log lines. Names and ids are what the code says; rows are found by them.
+fn mask(batch: &mut Batch<'_>, masker: &Masker) {
+    let mask = |text: &mut Cow<'_, str>| {
+        if let (Cow::Owned(masked), _) = masker.text(text) {
             *text = masked.into();
         }
     };
-    for source in batch.invocations.iter_mut().filter_map(|row| row.source.as_deref_mut()) {
-        mask(&mut source.payload);
-        mask(&mut source.context);
+    let mask_error = |error: &mut Option<ErrorText<'_>>| {
+        if let Some(ErrorText { message, stack }) = error {
+            [message].into_iter().chain(stack).for_each(mask);
+        }
+    };
+    for row in &mut batch.invocations {
+        mask_error(&mut row.error);
+        if let Some(source) = row.source.as_deref_mut() {
+            [&mut source.payload, &mut source.context].into_iter().flatten().for_each(mask);
+        }
+    }
+    for row in &mut batch.events {
+        [&mut row.detection_error, &mut row.handler_error].into_iter().for_each(mask_error);
     }
     for row in &mut batch.jobs {
-        mask(&mut row.options);
-        mask(&mut row.result);
+        mask_error(&mut row.error);
+        [&mut row.options, &mut row.result].into_iter().flatten().for_each(mask);
     }
-    batch.logs.iter_mut().for_each(|row| mask(&mut row.data));
+    for row in &mut batch.logs {
+        [&mut row.message].into_iter().chain(&mut row.data).for_each(mask);
+    }
 }
 
 #[cfg(test)]
@@ -117,7 +127,7 @@ pub(super) mod tests {
     }
 
     pub(in crate::recorder) fn rows(held: &Held) -> Batch<'_> {
-        held.rows(&Words::default())
+        held.rows(&Masker::off())
     }
 
     /// What a database holds after these batches.
@@ -188,25 +198,33 @@ pub(super) mod tests {
     }
 
     #[test]
-    fn secrets_are_masked_wherever_there_is_json() {
+    fn secrets_are_masked_wherever_there_is_json_or_free_text() {
         let mut records = history(1, "completed", 1);
         let secret = || Some(Cow::Borrowed(r#"{"token": "t", "n": 1}"#));
+        let text = || Cow::Borrowed("refused: password=hunter2");
+        let error = || Some(ErrorText { message: text(), stack: Some(text()) });
         for record in &mut records {
             match record {
                 Record::Invocation(row) => {
+                    row.error = error();
                     row.source = Some(Box::new(Source { payload: secret(), context: secret(), ..Source::default() }));
                 }
-                Record::Job(row) => (row.options, row.result) = (secret(), secret()),
-                Record::Log(row) => row.data = secret(),
-                Record::Event(_) => {}
+                Record::Job(row) => (row.options, row.result, row.error) = (secret(), secret(), error()),
+                Record::Log(row) => (row.data, row.message) = (secret(), text()),
+                Record::Event(row) => (row.detection_error, row.handler_error) = (error(), error()),
             }
         }
         let held = held(&records);
-        let batch = held.rows(&Words::new(["token"]));
-        let source = batch.invocations[0].source.as_deref().unwrap();
-        let job = &batch.jobs[0];
-        for json in [&source.payload, &source.context, &job.options, &job.result, &batch.logs[0].data] {
+        let batch = held.rows(&Masker::default());
+        let (invocation, event, job, log) = (&batch.invocations[0], &batch.events[0], &batch.jobs[0], &batch.logs[0]);
+        let source = invocation.source.as_deref().unwrap();
+        for json in [&source.payload, &source.context, &job.options, &job.result, &log.data] {
             assert_eq!(json.as_deref(), Some(r#"{"token": "******", "n": 1}"#));
         }
+        for error in [&invocation.error, &event.detection_error, &event.handler_error, &job.error] {
+            let ErrorText { message, stack } = error.as_ref().unwrap();
+            assert_eq!((&**message, stack.as_deref()), ("refused: password=******", Some("refused: password=******")));
+        }
+        assert_eq!(log.message, "refused: password=******");
     }
 }

@@ -100,7 +100,7 @@ impl JobContext {
             job_execution_id: self.id(),
             created_at: line.at,
             level: line.level,
-            message: &line.message,
+            message: Cow::Borrowed(&*line.message),
             data: line.fields.as_deref().map(Cow::Borrowed),
             source: Some(&line.source),
             records: 1,

@@ -4,7 +4,7 @@ use std::path::PathBuf;
 use std::time::Duration;
 
 use crate::clock::{Clock, Ids};
-use crate::model::payload::SECRET_WORDS;
+use crate::model::redact::Masker;
 use crate::recorder::LogSink;
 use crate::store::config::Config;
 
@@ -60,11 +60,10 @@ pub struct Options {
     /// The longest JSON or error text that is stored, bytes (default: 1 MiB; `OBSERVABILITY_MAX_JSON_BYTES`). Longer
     /// JSON is stored as `{"_truncated": true, "bytes": n}`.
     pub max_json_bytes: usize,
-    /// Words that make a key of JSON a secret, whose value is masked before it is sent (default: authorization, cookie,
-    /// secret, token, password, passwd, apikey, privatekey; none: nothing is masked; `OBSERVABILITY_REDACT` adds words,
-    /// separated by commas, or is `off`). Case and punctuation do not matter: `token` matches `X-Access-Token`. It
-    /// applies to payloads, contexts, options, results and the fields of log lines; not to messages and errors.
-    pub redact: Vec<String>,
+    /// What is masked as a secret before it is sent (default: see [`Masker`]; `OBSERVABILITY_REDACT` adds keys whose values
+    /// are secrets, separated by commas, takes those with a `-` before them away, or is `off`). It applies to payloads,
+    /// contexts, options, results, errors, and the messages and fields of log lines; not to names and ids.
+    pub redact: Masker,
     /// How long a job waits at most, before its work begins, until its row is in the database (default: it does not
     /// wait; `OBSERVABILITY_PERSIST_BEFORE_RUN`, ms, 0 for not at all). Then what the job does is never without a
     /// record, at the price of a round trip to the database for each job. When the time is over the work begins all
@@ -123,7 +122,7 @@ impl Options {
             retry_delay: millis("OBSERVABILITY_RETRY_DELAY", options.retry_delay),
             memory_limit: size("OBSERVABILITY_MEMORY_LIMIT", options.memory_limit),
             max_json_bytes: size("OBSERVABILITY_MAX_JSON_BYTES", options.max_json_bytes),
-            redact: redact(lookup("OBSERVABILITY_REDACT"), options.redact),
+            redact: lookup("OBSERVABILITY_REDACT").map_or(options.redact, |text| redact(&text)),
             logs: sink(&lookup),
             persist_before_run: Some(millis("OBSERVABILITY_PERSIST_BEFORE_RUN", Duration::ZERO))
                 .filter(|time| !time.is_zero()),
@@ -150,7 +149,7 @@ impl Options {
             retry_delay: Duration::from_secs(1),
             memory_limit: 32 << 20,
             max_json_bytes: 1 << 20,
-            redact: SECRET_WORDS.map(str::to_owned).to_vec(),
+            redact: Masker::default(),
             persist_before_run: None,
             spool: None,
             spool_limit: 256 << 20,
@@ -160,13 +159,12 @@ impl Options {
     }
 }
 
-fn redact(text: Option<String>, mut words: Vec<String>) -> Vec<String> {
-    let text = text.unwrap_or_default();
+fn redact(text: &str) -> Masker {
     if text.trim().eq_ignore_ascii_case("off") {
-        return Vec::new();
+        return Masker::off();
     }
-    words.extend(text.split(',').map(|word| word.trim().to_owned()).filter(|word| !word.is_empty()));
-    words
+    let (allow, keys): (Vec<&str>, Vec<&str>) = text.split(',').map(str::trim).partition(|key| key.starts_with('-'));
+    Masker::new(keys, allow)
 }
 
 fn sink(lookup: impl Fn(&str) -> Option<String>) -> LogSink {
@@ -224,14 +222,14 @@ mod tests {
             ("OBSERVABILITY_RETRY_DELAY", "20"),
             ("OBSERVABILITY_MEMORY_LIMIT", "1048576"),
             ("OBSERVABILITY_MAX_JSON_BYTES", "4096"),
-            ("OBSERVABILITY_REDACT", "iban, ssn,"),
+            ("OBSERVABILITY_REDACT", "tan, -token-count,"),
             ("OBSERVABILITY_LOG_SINK", "off"),
             ("OBSERVABILITY_PERSIST_BEFORE_RUN", "1500"),
             ("OBSERVABILITY_SPOOL_DIR", "/var/spool/host"),
             ("OBSERVABILITY_SPOOL_LIMIT", "8192"),
         ]);
         assert_eq!((set.logs, set.persist_before_run), (LogSink::Off, Some(Duration::from_millis(1500))));
-        assert_eq!(set.redact[SECRET_WORDS.len()..], ["iban", "ssn"]);
+        assert_eq!(set.redact, Masker::new(["tan"], ["tokenCount"]));
         assert!(
             !set.capture_payload && !set.capture_job_options && !set.capture_error_stacks && !set.capture_console_log
         );
@@ -242,7 +240,7 @@ mod tests {
         let nonsense = from(&[URL, ("OBSERVABILITY_BATCH_SIZE", "many"), ("OBSERVABILITY_RETRY_DELAY", "-1")]);
         assert_eq!((nonsense.batch_size, nonsense.retry_delay.as_secs()), (1000, 1));
         let none = from(&[URL, ("OBSERVABILITY_REDACT", "off"), ("OBSERVABILITY_PERSIST_BEFORE_RUN", "0")]);
-        assert_eq!((none.redact.len(), none.persist_before_run, none.logs), (0, None, LogSink::Table));
+        assert_eq!((none.redact, none.persist_before_run, none.logs), (Masker::off(), None, LogSink::Table));
     }
 
     #[cfg(feature = "loki")]

@@ -172,7 +172,7 @@ pub(super) mod tests {
                 job_execution_id: id(10 + n),
                 created_at: at(3),
                 level: "info",
-                message: "line",
+                message: "line".into(),
                 data: Some("{}".into()),
                 source: None,
                 records: 1,

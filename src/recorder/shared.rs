@@ -11,7 +11,6 @@ use super::loss::{Class, Reason};
 use super::state::State;
 use super::{BATCH_BYTES, Options, Stats, flush};
 use crate::clock::Clock;
-use crate::model::redact::Words;
 
 /// The flusher is at work: it looks for new records before it parks.
 pub(super) const AWAKE: u8 = 0;
@@ -28,8 +27,6 @@ pub(super) struct Shared {
     pub(super) options: Options,
     /// How this recorder is called in the database.
     pub(super) name: String,
-    /// What to mask.
-    pub(super) secrets: Words,
     pub(super) arena: Arena,
     pub(super) state: Mutex<State>,
     /// Whether there is a flusher.
@@ -61,7 +58,6 @@ impl Shared {
         let bytes = options.memory_limit - options.logs.bytes(options.memory_limit);
         Self {
             name: name(),
-            secrets: Words::new(&options.redact),
             arena: Arena::new(if options.enabled { bytes } else { 0 }),
             state: Mutex::new(State { last_error, ..State::default() }),
             started: AtomicBool::new(false),

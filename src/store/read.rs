@@ -216,16 +216,19 @@ impl Reader {
         rows.truncate(most);
         let lines = rows
             .into_iter()
-            .map(|(created_at, job_execution_id, level, message, data, size, source)| JobLog {
-                created_at: created_at.unwrap_or_default().0,
-                job_execution_id,
-                level: bound::cut_name(level.unwrap_or_default()),
-                message: cut(message.unwrap_or_default(), MOST_LOG_CHARACTERS),
-                data: match data {
-                    Some(text) => bound::json_or_text(text, MOST_LOG_CHARACTERS),
-                    None => bound::value(None, size, false),
-                },
-                source: source.map(bound::cut_name),
+            .map(|(created_at, job_execution_id, level, message, data, size, source)| {
+                JobLog {
+                    created_at: created_at.unwrap_or_default().0,
+                    job_execution_id,
+                    level: bound::cut_name(level.unwrap_or_default()),
+                    message: cut(message.unwrap_or_default(), MOST_LOG_CHARACTERS),
+                    data: match data {
+                        Some(text) => bound::json_or_text(text, MOST_LOG_CHARACTERS),
+                        None => bound::value(None, size, false),
+                    },
+                    source: source.map(bound::cut_name),
+                }
+                .hide_secrets()
             })
             .collect();
         Ok((lines, complete))

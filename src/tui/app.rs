@@ -31,7 +31,8 @@ use uuid::Uuid;
 use super::keymap::Keymap;
 use super::msg::{Action, Failure, FailureKind, View};
 use crate::model::invocation::Server;
-use crate::model::text::shell_word;
+use crate::model::redact::mask_text;
+use crate::model::text::shell_argument;
 use crate::model::time::{self, Shown};
 
 /// From so many rows on, the header has a second line.
@@ -290,10 +291,11 @@ impl App {
         }
     }
 
-    /// The command line that does this, for a shell.
+    /// The command line that does this, for a shell. A value stands in one word with its option, `--filter=…`: it may
+    /// begin like another one.
     #[must_use]
     pub fn command(&self, arguments: &[&str]) -> String {
-        let quoted = arguments.iter().map(|argument| shell_word(argument));
+        let quoted = arguments.iter().map(|argument| shell_argument(argument));
         [self.settings.command.clone().into()].into_iter().chain(quoted).collect::<Vec<_>>().join(" ")
     }
 
@@ -319,6 +321,7 @@ impl App {
     }
 
     fn tell(&mut self, text: String, is_error: bool) {
+        let text = mask_text(&text).0.into_owned();
         self.messages.add(&text, is_error, self.now);
         self.note = Some(Note { text, is_error, at: self.now });
     }

@@ -264,7 +264,7 @@ impl Effects {
                     Msg::Told(files::export(&folder, &document))
                 });
             }
-            Cmd::Copy { .. } | Cmd::CopyLink(_) | Cmd::Open(..) | Cmd::EditKeys(_) => {}
+            Cmd::Copy(_) | Cmd::CopyLink(_) | Cmd::Open(..) | Cmd::EditKeys(_) => {}
             Cmd::Performance | Cmd::Redraw | Cmd::Suspend => {}
         }
     }

@@ -1,5 +1,6 @@
 //! What can happen, and what the state may ask for.
 
+mod copied;
 mod data;
 mod names;
 mod view;
@@ -22,6 +23,7 @@ use crate::model::hourly::{Hourly, Step};
 use crate::model::invocation::{Count, Found, Inside, Key, Page, Server};
 use crate::tui::app::login::Password;
 
+pub use copied::{Copied, Form};
 pub use data::{Document, Failure, FailureKind, Mouse, Program};
 pub use view::View;
 
@@ -399,12 +401,7 @@ pub enum Cmd {
         attempt: u32,
     },
     /// Put text into the terminal's clipboard.
-    Copy {
-        /// The text.
-        text: String,
-        /// What it is, for the message row.
-        what: String,
-    },
+    Copy(Copied),
     /// Put the link to these log lines in Grafana into the terminal's clipboard.
     CopyLink(LogQuery),
     /// Show a text in another program.

@@ -8,6 +8,7 @@ mod encode;
 mod guest;
 mod input;
 mod keyboard;
+mod modelines;
 mod pace;
 mod programs;
 mod screen;
@@ -24,7 +25,7 @@ use tokio::sync::mpsc::{UnboundedReceiver, unbounded_channel};
 use super::app::views::{restore, session, welcome};
 use super::app::{App, Settings};
 use super::effects::{Effects, kept};
-use super::msg::{Cmd, Msg};
+use super::msg::{Cmd, Copied, Form, Msg};
 use super::theme::Theme;
 use super::update::{start, update};
 use crate::clock::Clock;
@@ -337,15 +338,15 @@ impl Running {
                         self.app.complain(format!("cannot stop: {error}"));
                     }
                 }
-                Cmd::Copy { text, what } => {
-                    let copied = clipboard::copy(&self.terminal, &text, &what, self.between);
-                    update(&mut self.app, Msg::Told(copied));
+                Cmd::Copy(copied) => {
+                    let told = clipboard::copy(&self.terminal, &copied, self.between);
+                    update(&mut self.app, Msg::Told(told));
                 }
                 Cmd::CopyLink(query) => {
                     let link = self.effects.link(&query);
-                    let copied =
-                        link.and_then(|link| clipboard::copy(&self.terminal, &link, "link to Grafana", self.between));
-                    update(&mut self.app, Msg::Told(copied));
+                    let copied = link.map(|link| Copied::new(Form::Value, &link, "link to Grafana"));
+                    let told = copied.and_then(|copied| clipboard::copy(&self.terminal, &copied, self.between));
+                    update(&mut self.app, Msg::Told(told));
                 }
                 Cmd::Open(document, program) => self.guest = Some(Guest::Text(document, program)),
                 Cmd::EditKeys(file) => self.guest = Some(Guest::Keys(file)),

@@ -27,8 +27,16 @@ pub struct Look {
     pub palette: Palette,
     /// How many.
     pub colours: Colours,
-    /// Nothing outside ASCII.
-    pub ascii: bool,
+    /// Nothing outside ASCII, or anything; without a wish the locale decides.
+    pub ascii: Option<bool>,
+}
+
+/// Whether the locale, as the environment names it, has all characters.
+#[must_use]
+pub fn is_utf8(get: impl Fn(&str) -> Option<String>) -> bool {
+    let set = |name: &&str| get(name).filter(|value| !value.is_empty());
+    let locale = ["LC_ALL", "LC_CTYPE", "LANG"].iter().find_map(set).unwrap_or_default().to_lowercase();
+    locale.contains("utf-8") || locale.contains("utf8") || cfg!(target_os = "macos")
 }
 
 impl Theme {
@@ -39,9 +47,6 @@ impl Theme {
         let set = |name: &str| get(name).filter(|value| !value.is_empty());
         let term = set("TERM").unwrap_or_else(|| "dumb".to_owned());
         let dumb = term == "dumb";
-        let locale =
-            ["LC_ALL", "LC_CTYPE", "LANG"].iter().find_map(|name| set(name)).unwrap_or_default().to_lowercase();
-        let utf8 = locale.contains("utf-8") || locale.contains("utf8") || cfg!(target_os = "macos");
         let shown = match (set("COLORTERM").as_deref(), &term[..]) {
             (Some("truecolor" | "24bit"), _) => Depth::True,
             (_, term) if term.ends_with("-direct") || term.ends_with("-truecolor") => Depth::True,
@@ -54,7 +59,7 @@ impl Theme {
             Colours::Auto if dumb || set("NO_COLOR").is_some() => (Palette::Mono, shown),
             Colours::Auto => (look.palette, shown),
         };
-        Self { palette, depth, unicode: utf8 && !look.ascii && !dumb }
+        Self { palette, depth, unicode: look.ascii.map_or_else(|| !dumb && is_utf8(get), |ascii| !ascii) }
     }
 
     /// Whether the terminal's background decides.
@@ -211,9 +216,11 @@ mod tests {
     #[test]
     fn a_wish_goes_before_the_environment() {
         let xterm = [("TERM", "xterm"), ("LANG", "C.UTF-8"), ("NO_COLOR", "1")];
-        let wish = |palette, colours, ascii| theme(&xterm, Look { palette, colours, ascii });
+        let wish = |palette, colours, ascii| theme(&xterm, Look { palette, colours, ascii: Some(ascii) });
         let dark = wish(Palette::Dark, Colours::Depth(Depth::True), true);
         assert_eq!(dark, Theme { palette: Palette::Dark, depth: Depth::True, unicode: false });
+        let unicode = Look { ascii: Some(false), ..Look::default() };
+        assert!(theme(&[("TERM", "xterm"), ("LC_ALL", "C"), ("LANG", "C.UTF-8")], unicode).unicode);
         assert_eq!(wish(Palette::Dark, Colours::Auto, false).palette, Palette::Mono);
         assert_eq!(wish(Palette::Dark, Colours::Never, false).palette, Palette::Mono);
     }

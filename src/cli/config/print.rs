@@ -2,8 +2,8 @@
 
 use std::fmt::Write;
 
-use super::{ALLOW_HTTP, SECRET, Settings};
-use crate::model::text::quote_toml;
+use super::{ALLOW_HTTP, Redact, SECRET, Settings};
+use crate::model::text::{clean, quote_toml};
 use crate::tui::keymap::Keymap;
 
 /// What is in force, as a file that says the same; secrets are left out. Keys only where they are not the table's.
@@ -11,20 +11,23 @@ use crate::tui::keymap::Keymap;
 pub fn text(settings: &Settings) -> String {
     let Settings { path, exists, look, mouse, poll_every, stale_after, .. } = settings;
     let place = match path {
-        Some(path) if *exists => format!("# {}\n", path.display()),
-        Some(path) => format!("# {} (not there)\n", path.display()),
+        Some(path) if *exists => format!("# {}\n", clean(&path.display().to_string())),
+        Some(path) => format!("# {} (not there)\n", clean(&path.display().to_string())),
         None => "# no file: neither XDG_CONFIG_HOME nor HOME is set\n".to_owned(),
     };
     let mut text = format!(
         "{place}theme = \"{}\"          # auto, default, dark, light, mono\n\
          color = \"{}\"          # auto, never, 16, 256, true\n\
-         ascii = {}\n\
+         {}\n\
          mouse = {mouse}\n\
          poll_seconds = {}\n\
          stale_after = \"{}s\"\n",
         look.palette,
         look.colours,
-        look.ascii,
+        look.ascii.map_or_else(
+            || "# ascii = true           # without it the locale decides".to_owned(),
+            |ascii| format!("ascii = {ascii}")
+        ),
         poll_every.num_seconds(),
         stale_after.num_seconds(),
     );
@@ -42,6 +45,13 @@ pub fn text(settings: &Settings) -> String {
         };
         add(&mut text, &format!("{name} = {shown}"));
     }
+    let Redact { keys, allow } = &settings.redact;
+    let list = |keys: &[String]| keys.iter().map(|key| quote_toml(key)).collect::<Vec<_>>().join(", ");
+    add(
+        &mut text,
+        "\n[redact]            # keys whose values are secrets, beside those that are known; keys whose values are none",
+    );
+    add(&mut text, &format!("keys = [{}]\nallow = [{}]", list(keys), list(allow)));
     let changed = settings.keys.section(|action| settings.keys.is_changed(action));
     if !changed.is_empty() {
         text.push_str("\n[keys]\n");

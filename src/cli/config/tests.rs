@@ -32,6 +32,10 @@ grafana_token = "glsa_s3cret"
 grafana_datasource_uid = "loki"
 correlation_field = "cid"
 
+[redact]
+keys = ["tan"]
+allow = ["token_count"]
+
 [keys]
 next_failure = ["Q"]
 previous_failure = ["B"]
@@ -41,10 +45,11 @@ previous_failure = ["B"]
 fn the_file_sets_everything() {
     let settings = load(EVERYTHING).unwrap();
     let look =
-        Look { palette: Palette::Light, colours: Colours::Depth(crate::tui::theme::Depth::Indexed), ascii: true };
+        Look { palette: Palette::Light, colours: Colours::Depth(crate::tui::theme::Depth::Indexed), ascii: Some(true) };
     assert_eq!((settings.look, settings.mouse), (look, true));
     assert_eq!((settings.poll_every, settings.stale_after), (TimeDelta::seconds(10), TimeDelta::hours(1)));
     assert_eq!(settings.keys.key_of(View::Flow, Action::NextFailure), "Q");
+    assert_eq!(settings.redact.masker(), Masker::new(["tan"], ["token_count"]));
     let logs = settings.logs(|_| None).unwrap();
     let mut expected = LogsConfig::grafana("https://grafana.example", Some("glsa_s3cret"), "loki").unwrap();
     expected.template.correlation_field = "cid".to_owned();
@@ -221,6 +226,7 @@ fn what_is_printed_can_be_read_again() {
         load("[logs]\ngrafana_url = \"https://g.example/?auth_token=s3cret#x\"\ngrafana_datasource_uid = \"u\"");
     let printed_url = text(&copied.unwrap());
     assert!(printed_url.contains("grafana_url = \"https://g.example/\"\n"), "{printed_url}");
+    assert_eq!(again.redact.masker(), Masker::new(["tan"], ["tokenCount"]));
     let table = keys(&Keymap::default());
     assert_eq!(
         load(&table).unwrap().keys.lookup(View::Flow, None, crate::tui::fixture::key("e")),

@@ -7,7 +7,7 @@ use uuid::Uuid;
 use crate::model::failures::{Failures, JobStats, Looked, Run};
 use crate::model::flow::Kind;
 use crate::model::hourly::{Hourly, Step, Sum};
-use crate::model::payload::mask;
+use crate::model::redact::mask;
 use crate::model::text::{clean, duration, plural};
 use crate::model::time;
 use crate::store::error::StoreError;

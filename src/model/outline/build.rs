@@ -5,7 +5,7 @@ use std::io;
 
 use serde_json::Value;
 
-use super::super::payload::{is_secret, mask_text};
+use super::super::redact::{mask_text, masker};
 use super::{Content, Entry, EntryId, Mark, Outline, Place};
 
 /// Keys are padded to this many characters at the most.
@@ -16,7 +16,7 @@ impl Outline {
     #[must_use]
     pub fn build(value: &Value, revealed: bool) -> Self {
         let mut builder = Builder { entries: Vec::new(), secrets: 0, revealed };
-        builder.add(value, Place::Root, None);
+        builder.add(value, Place::Root, None, false);
         Self { entries: builder.entries, secrets: builder.secrets, bytes: json_length(value) }
     }
 }
@@ -28,8 +28,7 @@ struct Builder {
 }
 
 impl Builder {
-    fn add(&mut self, value: &Value, place: Place, parent: Option<usize>) {
-        let secret = matches!(&place, Place::Key(key) if is_secret(key)) && !value.is_null();
+    fn add(&mut self, value: &Value, place: Place, parent: Option<usize>, secret: bool) {
         if secret {
             let secrets = self.secrets + 1;
             if self.revealed {
@@ -71,15 +70,19 @@ impl Builder {
             }
         };
         let at = self.push(place, parent, content, mark);
+        let hidden = masker().hidden(value);
         match value {
             Value::Array(items) => {
-                for (index, item) in items.iter().enumerate() {
-                    self.add(item, Place::Item(index), Some(at));
+                for ((index, item), secret) in items.iter().enumerate().zip(hidden) {
+                    self.add(item, Place::Item(index), Some(at), secret);
                 }
             }
             Value::Object(map) => {
-                for (key, value) in map {
-                    self.add(value, Place::Key(key.as_str().into()), Some(at));
+                for ((key, value), secret) in map.iter().zip(hidden) {
+                    let (masked, secrets) = mask_text(key);
+                    self.secrets += secrets;
+                    let key = if self.revealed { key } else { &*masked };
+                    self.add(value, Place::Key(key.into()), Some(at), secret);
                 }
             }
             _ => {}

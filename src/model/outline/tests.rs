@@ -3,7 +3,7 @@
 use proptest::prelude::*;
 use serde_json::{Value, json};
 
-use super::super::payload;
+use super::super::redact;
 use super::{Content, Folds, Mark, Outline, Place, plain_text};
 
 /// The lines as text: indentation, key, short value.
@@ -46,7 +46,7 @@ fn a_value_is_laid_out_in_its_own_order() {
     assert_eq!(outline.path(8), ".data.new.stops[0].a");
     assert_eq!(outline.path(0), ".");
     assert_eq!(outline.value(0), value);
-    assert_eq!((outline.copy(1), outline.copy(8)), ("UPDATE".to_owned(), "true".to_owned()));
+    assert_eq!((outline.value(1), outline.value(8)), ("UPDATE".into(), true.into()));
     assert_eq!(outline.bytes, value.to_string().len());
 }
 
@@ -186,7 +186,7 @@ proptest! {
         let everything = format!("{outline:?} {}", outline.value(0));
         prop_assert!(!everything.contains(&secret) && !everything.contains("s3cret-value"));
         let mut masked = value.clone();
-        let count = payload::mask(&mut masked);
+        let count = redact::mask(&mut masked);
         prop_assert_eq!(outline.secrets, count);
         prop_assert_eq!(Outline::build(&value, true).secrets, count);
         prop_assert_eq!(outline.value(0), unwrapped(&masked));

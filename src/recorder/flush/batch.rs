@@ -25,7 +25,7 @@ impl Flusher {
         let (mut pending, mut outcome) = (vec![held], Outcome::default());
         let (mut failures, mut narrowed) = (0, false);
         while let Some(held) = pending.pop() {
-            let batch = held.rows(&self.shared.secrets);
+            let batch = held.rows(&self.shared.options.redact);
             let reused = self.connection.is_some();
             let mut sheltered = false;
             let attempt = self.attempt(&batch, &mut pending, origin, &mut sheltered);
@@ -138,7 +138,7 @@ impl Flusher {
 
     pub(super) fn lose(&self, held: &Held, reason: Reason) {
         let mut outcome = Outcome::default();
-        outcome.lose(counted(&held.rows(&self.shared.secrets)), reason);
+        outcome.lose(counted(&held.rows(&self.shared.options.redact)), reason);
         self.shared.update(|state| state.settle(&outcome, Origin::Memory));
     }
 

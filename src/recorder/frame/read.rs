@@ -166,7 +166,7 @@ impl<'a> Reader<'a> {
             job_execution_id: self.id()?,
             created_at: self.time()?,
             level: self.status(LEVELS)?,
-            message: self.text()??,
+            message: self.text()??.into(),
             data: self.cow()?,
             source: self.text()?,
         })

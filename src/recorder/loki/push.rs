@@ -15,7 +15,7 @@ use tokio::time::{sleep, timeout};
 
 use super::{BATCH_BYTES, BATCH_LINES, Entry, Loki, Pusher, Queue};
 use crate::model::host::is_local;
-use crate::model::redact;
+use crate::model::redact::Masker;
 use crate::recorder::flush::delay;
 use crate::recorder::loss::Reason;
 
@@ -199,7 +199,7 @@ async fn send(pusher: &Pusher, client: &mut Option<Client>, batch: &[Entry]) -> 
         Some(http) => http,
         None => client.insert(connect(&url)?),
     };
-    let mut request = http.post(url).json(&body(loki, batch, &pusher.shared.secrets));
+    let mut request = http.post(url).json(&body(loki, batch, &pusher.shared.options.redact));
     if let Some((user, password)) = &loki.login {
         request = request.basic_auth(user, Some(password.reveal()));
     }
@@ -281,11 +281,11 @@ fn connect(url: &Url) -> Result<Client, Fault> {
 }
 
 /// The push request: one stream for each function and level.
-fn body(loki: &Loki, batch: &[Entry], secrets: &redact::Words) -> Value {
+fn body(loki: &Loki, batch: &[Entry], masker: &Masker) -> Value {
     let mut streams: BTreeMap<(&str, &str), Vec<Value>> = BTreeMap::new();
     for entry in batch {
         let values = streams.entry((&entry.function, entry.level)).or_default();
-        values.push(json!([entry.at_ns.to_string(), redact::mask(&entry.line, secrets)]));
+        values.push(json!([entry.at_ns.to_string(), masker.text(&entry.line).0]));
     }
     let streams: Vec<Value> = streams
         .into_iter()

@@ -260,6 +260,7 @@ impl EventRow {
             status: texts.share(bound::cut_name(self.status.unwrap_or_default())),
             error: self.error.map(|error| cut_error(error, self.errors)),
         }
+        .hide_secrets()
     }
 }
 
@@ -320,6 +321,7 @@ impl JobRow {
             status: texts.share(bound::cut_name(self.status.unwrap_or_default())),
             error: self.error.map(|error| cut_error(error, self.errors)),
         }
+        .hide_secrets()
     }
 }
 

@@ -140,6 +140,7 @@ impl Reader {
                 last_failed,
                 last,
             }
+            .hide_secrets()
         };
         Ok(JobStats { jobs: stats.into_iter().map(told).collect(), looked: looked(&steps, from, to) })
     }
@@ -183,6 +184,7 @@ impl From<FailedRow> for Failed {
             at: row.created_at.unwrap_or_default().0,
             error,
         }
+        .hide_secrets()
     }
 }
 

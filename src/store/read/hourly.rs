@@ -110,7 +110,7 @@ impl Reader {
             }
             // The rest of the step that it came to is in the next part.
             let back_to = steps.only_since().map_or(since, |at| step.start(at) + step.length());
-            hourly.buckets.extend(pieces.take_since(back_to));
+            hourly.buckets.extend(pieces.take_since(back_to).into_iter().map(Bucket::hide_secrets));
             if !steps.ended && back_to <= tell_at {
                 tell_at = back_to - part_of_range;
                 hourly.back_to = Some(back_to);
@@ -239,6 +239,7 @@ impl From<BucketRow> for Bucket {
             spread: row.spread.and_then(|counts| Spread::from_counts(&counts)),
             failed_jobs: names(&row.failed_jobs.map_or(Value::Null, |jobs| bound::json_or_text(jobs, usize::MAX))),
         }
+        .hide_secrets()
     }
 }
 

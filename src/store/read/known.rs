@@ -61,6 +61,7 @@ impl Reader {
             users: names("user"),
             tables: names("table"),
             systems: names("system"),
-        })
+        }
+        .hide_secrets())
     }
 }

@@ -308,6 +308,7 @@ impl InvocationRow {
             has_error_stack: self.has_error_stack,
             link_unread: self.link_unread.unwrap_or(false),
         }
+        .hide_secrets()
     }
 }
 
@@ -352,6 +353,6 @@ impl ListRow {
             first_failure: failed_job
                 .map(|name| Box::new(FailedJob { name, error: self.failed_error.map(Into::into) })),
         };
-        Listed { invocation: self.invocation.keep(texts), children }
+        Listed { invocation: self.invocation.keep(texts), children }.hide_secrets()
     }
 }

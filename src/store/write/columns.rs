@@ -159,7 +159,7 @@ impl Columns<'_> {
         self.add("job_execution_id", Keep, rows().map(|row| row.job_execution_id))?;
         self.add("created_at", Keep, rows().map(|row| Timestamp(row.created_at)))?;
         self.add("level", Keep, rows().map(|row| row.level))?;
-        self.text("message", Keep, rows().map(|row| Some(row.message)))?;
+        self.text("message", Keep, rows().map(|row| Some(&*row.message)))?;
         self.json("data", Keep, rows().map(|row| row.data.as_deref()))?;
         self.text("source", Keep, rows().map(|row| row.source))
     }

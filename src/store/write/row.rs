@@ -187,7 +187,7 @@ pub struct LogRow<'a> {
     /// One of [`LEVELS`].
     pub level: &'static str,
     /// The line.
-    pub message: &'a str,
+    pub message: Cow<'a, str>,
     /// Its fields, JSON text.
     pub data: Option<Cow<'a, str>>,
     /// Where it was logged: the target of an event, or the name of the job.

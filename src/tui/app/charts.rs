@@ -10,7 +10,7 @@ use chrono::{DateTime, TimeDelta, Utc};
 use super::{App, Load, filter};
 use crate::model::filter::{Field, Filter, Period, Test, TextField, TimeRange};
 use crate::model::hourly::{Column, Hourly, Source, Sum, columns};
-use crate::tui::msg::{Action, Cmd, Failure, FailureKind, View};
+use crate::tui::msg::{Action, Cmd, Copied, Failure, FailureKind, Form, View};
 
 pub use range::Range;
 pub use sort::{Function, Sort};
@@ -365,9 +365,9 @@ fn copy(app: &mut App, as_json: bool) -> Vec<Cmd> {
         return Vec::new();
     };
     if !as_json {
-        return vec![Cmd::Copy { text: words(app, column, "<=", usize::MAX), what: "hour".to_owned() }];
+        return vec![Cmd::Copy(Copied::new(Form::Value, &words(app, column, "<=", usize::MAX), "hour"))];
     }
-    vec![Cmd::Copy { text: words::as_json(app, column).to_string(), what: "hour as JSON".to_owned() }]
+    vec![Cmd::Copy(Copied::new(Form::Json, &words::as_json(app, column).to_string(), "hour as JSON"))]
 }
 
 #[cfg(test)]

@@ -8,7 +8,7 @@ use super::{App, Load, flow};
 use crate::model::compare::{Change, Pair, other_trigger, pairs};
 use crate::model::flow::{Flow, Node, Rows};
 use crate::model::text::{clean, duration};
-use crate::tui::msg::{Action, Cmd, Failure, FailureKind, View};
+use crate::tui::msg::{Action, Cmd, Copied, Failure, FailureKind, Form, View};
 use crate::tui::theme::Theme;
 
 /// Rows of the body that are not the table: the two cascades, what differs, the heads.
@@ -198,11 +198,11 @@ fn copy(app: &App, action: Action) -> Option<Cmd> {
     let compared = app.compare.compared.value.as_ref()?;
     let pair = compared.pairs.get(app.compare.cursor.at)?;
     if action == Action::CopyValue {
-        let name = compared.nodes(pair).0.or(compared.nodes(pair).1)?.name.to_string();
-        return Some(Cmd::Copy { text: name, what: "the name".to_owned() });
+        let name = &compared.nodes(pair).0.or(compared.nodes(pair).1)?.name;
+        return Some(Cmd::Copy(Copied::new(Form::Value, name, "the name")));
     }
     let text = format!("{:#}", compared.json(pair));
-    Some(Cmd::Copy { text, what: "the pair as JSON".to_owned() })
+    Some(Cmd::Copy(Copied::new(Form::Json, &text, "the pair as JSON")))
 }
 
 /// The whole comparison as JSON; nothing while there is none.

@@ -16,9 +16,9 @@ use super::find::Find;
 use super::{App, Load, flow, groups, logs};
 use crate::model::flow::Kind;
 use crate::model::outline::{EntryId, Folds};
-use crate::model::payload::mask;
+use crate::model::redact::mask;
 use crate::model::status::Recorded;
-use crate::tui::msg::{Action, Cmd, Failure, View};
+use crate::tui::msg::{Action, Cmd, Copied, Failure, Form, View};
 
 use content::unfold_diff;
 
@@ -97,6 +97,8 @@ pub struct State {
     pub of: Option<(Kind, Uuid)>,
     /// The raw row.
     pub row: Load<Value>,
+    /// The raw row with its secrets masked.
+    masked: Value,
     /// The section on the screen.
     pub section: Section,
     /// The sections that were looked at.
@@ -124,10 +126,17 @@ impl State {
         self.pane()?.content.as_ref()
     }
 
-    /// A column of the row.
+    /// The row as it is shown: with its secrets masked, unless they are asked for.
+    #[must_use]
+    pub fn shown(&self) -> Option<&Value> {
+        let row = self.row.value.as_ref()?;
+        Some(if self.revealed { row } else { &self.masked })
+    }
+
+    /// A column of the row, as it is shown.
     #[must_use]
     pub fn column(&self, name: &str) -> Option<&Value> {
-        self.row.value.as_ref()?.get(name).filter(|value| !value.is_null())
+        self.shown()?.get(name).filter(|value| !value.is_null())
     }
 }
 
@@ -183,7 +192,9 @@ pub fn loaded(app: &mut App, request: u64, answer: Result<Option<Value>, Failure
             row.error = None;
             row.loaded_at = Some(now);
             if row.value.as_ref() != Some(&value) {
-                row.value = Some(value);
+                app.detail.masked = value.clone();
+                mask(&mut app.detail.masked);
+                app.detail.row.value = Some(value);
                 forget_contents(app);
                 derive(app);
             }
@@ -328,29 +339,29 @@ fn copy(app: &App, action: Action) -> Option<Cmd> {
     let state = &app.detail;
     let (kind, id) = state.of?;
     let at = state.pane().map(|pane| pane.cursor.at).unwrap_or_default();
-    let (text, what) = match action {
-        Action::CopyCommand => (app.command(&["show", &id.to_string()]), "the command"),
+    let (form, text, what) = match action {
+        Action::CopyCommand => (Form::Value, app.command(&["show", &id.to_string()]), "the command"),
         Action::CopyCorrelation => {
-            (state.column("correlation_id").and_then(Value::as_str)?.to_owned(), "the correlation id")
+            (Form::Value, state.column("correlation_id").and_then(Value::as_str)?.to_owned(), "the correlation id")
         }
-        Action::CopyPath => (state.content()?.path(at)?, "the path"),
+        Action::CopyPath => (Form::Json, state.content()?.path(at)?, "the path"),
         Action::CopyValue => match state.content() {
-            Some(content) => (content.value(at)?, "the value"),
-            None => (fields(app).get(at)?.value.clone(), "the value"),
+            Some(content) => {
+                let (form, text) = content.value(at)?;
+                (form, text, "the value")
+            }
+            None => (Form::Value, fields(app).get(at)?.value.clone(), "the value"),
         },
         Action::CopyRow => match state.content() {
-            Some(content) => (content.whole(at)?, content.whole_name()),
-            None => {
-                let mut row = state.row.value.clone()?;
-                if !state.revealed {
-                    mask(&mut row);
-                }
-                (format!("{row:#}"), kind.short())
+            Some(content) => {
+                let (form, text) = content.whole(at)?;
+                (form, text, content.whole_name())
             }
+            None => (Form::Json, format!("{:#}", state.shown()?), kind.short()),
         },
         _ => return None,
     };
-    Some(Cmd::Copy { text, what: what.to_owned() })
+    Some(Cmd::Copy(Copied::new(form, &text, what)))
 }
 
 #[cfg(test)]

@@ -11,9 +11,8 @@ use crate::logs::LogLine;
 use crate::model::correlation::short_id;
 use crate::model::flow::{Fold, Glyphs};
 use crate::model::outline::Outline;
-use crate::model::payload::mask;
 use crate::model::report::{self, Listing};
-use crate::model::text::{clean, clean_lines, escape_json};
+use crate::model::text::{clean, clean_lines};
 use crate::model::time;
 use crate::tui::app::charts::words::csv;
 use crate::tui::app::logs::fields as log_fields;
@@ -54,21 +53,17 @@ pub fn for_programs(app: &App) -> Option<Document> {
         }
         View::Flow => report::cascade(app.flow.flow.value.as_ref()?).ok()? + "\n",
         View::Detail => {
-            let mut row = app.detail.row.value.clone()?;
-            if !app.detail.revealed {
-                mask(&mut row);
-            }
-            format!("{row:#}\n")
+            format!("{:#}\n", app.detail.shown()?)
         }
         View::Logs => return for_people(app),
         View::Charts => {
             let text = csv(app.charts.hourly.value.as_ref()?, app.charts.only.as_deref());
-            return Some(Document { name: name(app), extension: "csv", text });
+            return Some(Document::new(name(app), "csv", &text));
         }
         View::Jobs | View::Failures => groups::as_json(app)?,
         View::Compare => compare::as_json(app)?,
     };
-    Some(Document { name: name(app), extension: "json", text: escape_json(&text) })
+    Some(Document::new(name(app), "json", &text))
 }
 
 /// What the screen shows as a person reads it: list, tree, the section of the node, log lines.
@@ -90,7 +85,7 @@ pub fn for_people(app: &App) -> Option<Document> {
         View::Compare => (compare::as_text(app)?, "txt"),
         View::Charts | View::Jobs | View::Failures => return None,
     };
-    Some(Document { name: name(app), extension, text })
+    Some(Document::new(name(app), extension, &text))
 }
 
 /// The section of the node that is on the screen.
@@ -126,7 +121,7 @@ fn section(app: &App) -> Option<(String, &'static str)> {
 }
 
 fn whole(outline: &Outline) -> String {
-    escape_json(&format!("{:#}\n", outline.value(0)))
+    format!("{:#}\n", outline.value(0))
 }
 
 /// Safe lines.

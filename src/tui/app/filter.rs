@@ -123,7 +123,7 @@ pub(super) fn command(app: &App) -> Vec<String> {
         Some(since) => filter.at(Some(TimeRange::exact(Period { since: Some(since), until: None }))),
         None => filter,
     };
-    vec!["ls".to_owned(), "--filter".to_owned(), filter.to_string()]
+    vec!["ls".to_owned(), format!("--filter={filter}")]
 }
 
 /// Applies a filter: the list begins again with it.

@@ -11,7 +11,7 @@ use crate::model::failures::{Failures, JobStats, Looked};
 use crate::model::fingerprint::fingerprint;
 use crate::model::flow::Kind;
 use crate::model::status::Effective;
-use crate::tui::msg::{Action, Cmd, Failure, FailureKind, View};
+use crate::tui::msg::{Action, Cmd, Copied, Failure, FailureKind, Form, View};
 
 pub use rows::{Row, Run};
 
@@ -299,11 +299,11 @@ pub fn act(app: &mut App, action: Action) -> Vec<Cmd> {
         Action::Refresh => return ask(app),
         Action::CopyValue | Action::CopyRow => {
             let Some(row) = state.row() else { return Vec::new() };
-            let (text, what) = match action {
-                Action::CopyValue => (row.value(), "the group"),
-                _ => (row.json(), "the group as JSON"),
+            let (form, text, what) = match action {
+                Action::CopyValue => (Form::Value, row.value(), "the group"),
+                _ => (Form::Json, row.json(), "the group as JSON"),
             };
-            return vec![Cmd::Copy { text, what: what.to_owned() }];
+            return vec![Cmd::Copy(Copied::new(form, &text, what))];
         }
         _ if state.in_runs => {
             state.run.act(action, len, runs);

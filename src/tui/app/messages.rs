@@ -10,7 +10,7 @@ use super::overlay::Overlay;
 use crate::model::invocation::Server;
 use crate::model::text::{bytes, duration, plural};
 use crate::tui::app::cursor::Cursor;
-use crate::tui::msg::{Action, Cmd};
+use crate::tui::msg::{Action, Cmd, Copied, Form};
 
 /// Messages that are kept.
 pub const MOST: usize = 500;
@@ -170,7 +170,7 @@ pub(super) fn act(app: &mut App, mut cursor: Cursor, action: Action) -> Vec<Cmd>
     match action {
         Action::CopyValue => {
             let text = app.messages.kept.get(cursor.at).map(|message| message.text.clone());
-            return text.map_or_else(Vec::new, |text| vec![Cmd::Copy { text, what: "message".to_owned() }]);
+            return text.map_or_else(Vec::new, |text| vec![Cmd::Copy(Copied::new(Form::Value, &text, "message"))]);
         }
         _ => cursor.act(action, app.messages.kept.len(), heights(app).0),
     };
@@ -282,7 +282,7 @@ mod tests {
         }
         let mut app = lived();
         let copied = press(&mut app, "!ky");
-        assert_eq!(copied, [Cmd::Copy { text: "connected again".to_owned(), what: "message".to_owned() }]);
+        assert_eq!(copied, [Cmd::Copy(Copied::new(Form::Value, "connected again", "message"))]);
         let mut empty = fixture::app((80, 24));
         assert_eq!(press(&mut empty, "!y"), []);
     }

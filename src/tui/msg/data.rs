@@ -1,5 +1,8 @@
 //! What messages carry: the mouse, texts to take away, failures.
 
+use crate::model::redact::mask_text;
+use crate::model::text::{clean_text, escape_json};
+
 /// What the mouse did; columns and rows of the terminal are counted from 0.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Mouse {
@@ -25,6 +28,15 @@ pub struct Document {
     pub extension: &'static str,
     /// The text.
     pub text: String,
+}
+
+impl Document {
+    /// A text that came from data, made safe: JSON says the same afterwards, of other texts the lines stay.
+    #[must_use]
+    pub fn new(name: String, extension: &'static str, text: &str) -> Self {
+        let text = if extension == "json" { escape_json(text) } else { clean_text(text) };
+        Self { name, extension, text: text.into_owned() }
+    }
 }
 
 /// A program that shows a text.
@@ -63,24 +75,29 @@ impl Failure {
     /// The database cannot be reached.
     #[must_use]
     pub fn unreachable(text: impl Into<String>) -> Self {
-        Self { text: text.into(), kind: FailureKind::Unreachable }
+        Self::new(text, FailureKind::Unreachable)
     }
 
     /// The database refuses this user.
     #[must_use]
     pub fn refused(text: impl Into<String>) -> Self {
-        Self { text: text.into(), kind: FailureKind::Refused { login: true } }
+        Self::new(text, FailureKind::Refused { login: true })
     }
 
     /// There is no such database.
     #[must_use]
     pub fn absent(text: impl Into<String>) -> Self {
-        Self { text: text.into(), kind: FailureKind::Refused { login: false } }
+        Self::new(text, FailureKind::Refused { login: false })
     }
 
     /// Only this request failed.
     #[must_use]
     pub fn other(text: impl Into<String>) -> Self {
-        Self { text: text.into(), kind: FailureKind::Other }
+        Self::new(text, FailureKind::Other)
+    }
+
+    /// Servers repeat values of rows in their errors.
+    fn new(text: impl Into<String>, kind: FailureKind) -> Self {
+        Self { text: mask_text(&text.into()).0.into_owned(), kind }
     }
 }

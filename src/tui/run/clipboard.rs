@@ -5,6 +5,7 @@ use crossterm::queue;
 
 use super::terminal::Terminal;
 use crate::model::text::bytes;
+use crate::tui::msg::Copied;
 
 /// The longest text, in bytes: terminals drop longer ones without a word.
 const LONGEST: usize = 100_000;
@@ -38,13 +39,14 @@ impl Between {
 ///
 /// # Errors
 /// The text is too long, or the terminal is gone: in words.
-pub(super) fn copy(terminal: &Terminal, text: &str, what: &str, between: Between) -> Result<String, String> {
-    let size = bytes(text.len());
+pub(super) fn copy(terminal: &Terminal, copied: &Copied, between: Between) -> Result<String, String> {
+    let (text, what) = (copied.text(), copied.what());
     if text.len() > LONGEST {
+        let size = bytes(text.len());
         return Err(format!("{what} not copied: {size} is more than terminals take; x writes it to a file"));
     }
     let told = terminal.write(&sequence(text, between));
-    told.map(|()| format!("copied {what}, {size}")).map_err(|error| format!("{what} not copied: {error}"))
+    told.map(|()| copied.notice()).map_err(|error| format!("{what} not copied: {error}"))
 }
 
 /// The sequence for the clipboard. tmux takes it for itself if it is configured so, and passes the wrapped one on if it
@@ -71,6 +73,7 @@ fn sequence(text: &str, between: Between) -> Vec<u8> {
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::tui::msg::Form;
 
     #[test]
     fn text_goes_to_the_clipboard_through_tmux_and_screen_too() {
@@ -100,7 +103,8 @@ mod tests {
     #[test]
     fn too_much_text_is_refused_in_words() {
         let terminal = Terminal::closed();
-        let refused = copy(&terminal, &"x".repeat(LONGEST + 1), "row as JSON", Between::Nothing).unwrap_err();
+        let copied = Copied::new(Form::Json, &"x".repeat(LONGEST + 1), "row as JSON");
+        let refused = copy(&terminal, &copied, Between::Nothing).unwrap_err();
         assert!(refused.starts_with("row as JSON not copied: 100.0 kB") && refused.ends_with("to a file"), "{refused}");
     }
 }

@@ -5,6 +5,7 @@ use std::io::{self, ErrorKind};
 use std::path::{Path, PathBuf};
 use std::process::{Child, Command};
 
+use super::modelines::disarmed;
 use crate::files::{trust, write};
 use crate::model::environment::SECRETS;
 use crate::tui::msg::{Document, Program};
@@ -23,7 +24,7 @@ impl Copy {
     pub(super) fn write(folder: &Path, document: &Document) -> io::Result<Self> {
         let name = format!("{}-{}.{}", document.name, crate::clock::secret(), document.extension);
         let path = trust::resolve(folder, &[])?.join(name);
-        write::write_new(&path, document.text.as_bytes())?;
+        write::write_new(&path, disarmed(&document.text, document.extension).as_bytes())?;
         Ok(Self { path })
     }
 
@@ -109,6 +110,13 @@ mod tests {
         assert!(copy.path().to_string_lossy().ends_with(".json"));
         drop(copy);
         assert_eq!(fs::read_dir(folder.path()).unwrap().count(), 0);
+    }
+
+    #[test]
+    fn the_copy_commands_no_editor() {
+        let folder = tempfile::tempdir().unwrap();
+        let copy = Copy::write(folder.path(), &document("{\"k\": \" vim: set x:\"}")).unwrap();
+        assert_eq!(fs::read_to_string(copy.path()).unwrap(), "{\"k\": \" vim\\u003a set x:\"}");
     }
 
     #[test]

@@ -40,9 +40,20 @@ impl Screen {
         }
         self.drawn.reset();
         view::draw(app, theme, &mut self.drawn);
+        if !theme.unicode {
+            in_ascii(&mut self.drawn);
+        }
         encode(&self.shown, &self.drawn, &mut bytes);
         std::mem::swap(&mut self.shown, &mut self.drawn);
         bytes
+    }
+}
+
+/// Puts `?` in the place of each character of data that is not ASCII. A terminal without UTF-8 reads its bytes one by one,
+/// and some of them command it.
+fn in_ascii(drawn: &mut Buffer) {
+    for cell in drawn.content.iter_mut().filter(|cell| !cell.symbol().is_ascii()) {
+        cell.set_symbol("?");
     }
 }
 
@@ -52,7 +63,8 @@ mod tests {
 
     use super::*;
     use crate::model::invocation::{Event, Inside, Job, Listed};
-    use crate::tui::fixture::{self, THEME, press};
+    use crate::tui::fixture::server::{self, Answers, Filling};
+    use crate::tui::fixture::{self, PLAIN, THEME, press};
     use crate::tui::msg::{Cmd, Msg};
     use crate::tui::update::{start, update};
 
@@ -89,6 +101,16 @@ mod tests {
                 assert_eq!((screen.shown.area.width, screen.shown.area.height), drawn);
             }
         }
+    }
+
+    #[test]
+    fn without_unicode_every_byte_is_ascii() {
+        // U+06DB holds the byte 9b, which begins a control sequence where bytes are characters.
+        let filling = Filling::of("日本 \u{6db}31m e\u{301} \u{202e}");
+        let app = server::shown((120, 36), "jj<Enter>", Answers::Filled(&filling));
+        let bytes = Screen::new().draw(&app, &PLAIN);
+        assert!(bytes.is_ascii() && String::from_utf8_lossy(&bytes).contains("??"));
+        assert!(!Screen::new().draw(&app, &THEME).is_ascii());
     }
 
     #[test]

@@ -194,8 +194,8 @@ fn keys_typed_before_the_rows_come_are_done_when_they_are_there() {
     let [Cmd::Cascade { request, .. }] = commands[..] else { panic!("{commands:?}") };
     assert_eq!(app.view, View::Flow);
     let commands = update(&mut app, Msg::Cascade(request, Ok(Some(fixture::rows()))));
-    let [Cmd::Copy { text, .. }] = &commands[..] else { panic!("{commands:?}") };
-    assert!(text.contains("21610"), "{text}");
+    let [Cmd::Copy(copied)] = &commands[..] else { panic!("{commands:?}") };
+    assert!(copied.text().contains("21610"), "{copied:?}");
     assert!(app.typed_ahead.is_empty());
 
     let mut app = fixture::app((120, 36));

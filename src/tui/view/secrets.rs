@@ -1,9 +1,11 @@
 //! Secrets wherever data may hold them: none is drawn, copied, exported or printed while nobody asks to see it.
 
 use proptest::prelude::*;
-use serde_json::{Value, json};
+use serde_json::{Map, Value, json};
 
 use crate::model::flow::{Flow, Fold, Glyphs};
+use crate::model::redact::MASK;
+use crate::model::redact::tests::planted::{FORMS, Form, seen};
 use crate::model::report;
 use crate::model::status::STALE_AFTER;
 use crate::tui::fixture::server::{Answers, Filling, cascade, serve, shown};
@@ -71,7 +73,7 @@ fn filling() -> impl Strategy<Value = Filling> {
             "table": { "schema": "public", "name": "moves" }, "other": other,
             "event": { "op": "UPDATE", "data": { "old": { "id": 1, "row": old }, "new": { "id": 1, "row": new } } },
         });
-        Filling { name: "moves".to_owned(), error, message, json }
+        Filling { name: "moves".to_owned(), error, message, json, every_column: true }
     })
 }
 
@@ -92,6 +94,52 @@ proptest! {
         let flow = Flow::build(cascade(Some(&filling)), now(), STALE_AFTER);
         let printed = tree(&flow, &Fold::default(), &Glyphs::ASCII, now()) + &report::cascade(&flow).unwrap();
         prop_assert!(!printed.contains(MARK), "{}", printed);
+    }
+}
+
+/// Every form of a secret in every column: in names and ids one, in errors, messages and JSON several.
+#[test]
+fn no_planted_secret_is_seen_or_taken_away() {
+    for (n, forms) in FORMS.chunks(8).enumerate() {
+        let texts: Vec<String> = forms.iter().map(Form::with_secret).collect();
+        let row = |other: &str| {
+            let fields = texts.iter().enumerate().map(|(n, text)| (format!("f{n}"), Value::from(text.as_str())));
+            let mut row: Map<String, Value> = fields.collect();
+            row.extend([
+                ("id".to_owned(), json!(7)),
+                ("other".to_owned(), json!(other)),
+                (texts[0].clone(), json!(texts)),
+            ]);
+            row
+        };
+        let json = json!({
+            "table": { "schema": "public", "name": texts[0] }, "all": texts, texts[0].as_str(): 1,
+            "event": { "op": texts[0], "data": { "old": { "id": 7, "f0": "before" }, "new": row("new") }, "more": row("x") },
+        });
+        let filling = Filling {
+            name: texts[n % texts.len()].clone(),
+            error: texts.join("\n"),
+            message: texts.join("\n"),
+            json,
+            every_column: true,
+        };
+        let answers = Answers::Filled(&filling);
+        let size = if n % 2 == 0 { (120, 36) } else { (200, 60) };
+        let mut app = shown(size, "", answers);
+        let mut masks = 0;
+        for press in keymap::parse(TOUR) {
+            let commands = update(&mut app, Msg::Key(press.event()));
+            for asked in serve(&mut app, commands, answers) {
+                assert_eq!(seen(&format!("{asked:?}")), None, "{:?} {:?}", app.view, app.detail.section);
+            }
+            let drawn = fixture::screen(&app, &PLAIN, size);
+            assert_eq!(seen(&drawn), None, "{:?} {:?}:\n{drawn}", app.view, app.detail.section);
+            masks += drawn.matches(MASK).count();
+        }
+        assert!(masks > 500, "{masks}");
+        let flow = Flow::build(cascade(Some(&filling)), now(), STALE_AFTER);
+        let printed = tree(&flow, &Fold::default(), &Glyphs::ASCII, now()) + &report::cascade(&flow).unwrap();
+        assert_eq!(seen(&printed), None);
     }
 }
 

@@ -146,7 +146,7 @@ async fn write_rows(app: &Config) {
             job_execution_id: id(300 + n),
             created_at: at,
             level: "info",
-            message: "line",
+            message: "line".into(),
             data: Some("{}".into()),
             source: Some("test"),
             records: 1,

@@ -3,7 +3,7 @@
 use obs_tui::Recorder;
 use obs_tui::model::correlation::Token;
 use obs_tui::model::trace::TraceParent;
-use obs_tui::recorder::{Level, Options};
+use obs_tui::recorder::{Level, Masker, Options};
 use serde_json::{Value, json};
 use uuid::Uuid;
 
@@ -109,31 +109,27 @@ async fn what_is_not_to_be_captured_is_not_stored() {
 async fn secrets_are_masked_before_they_are_sent() {
     let db = common::database("recorder_redact").await;
     let connection = &mut common::session(&db.readonly).await;
-    let value =
-        json!({ "headers": { "Authorization": "Bearer x", "accept": "*" }, "iban": "DE1", "n": 12345678901234567_u64 });
-    let words = |words: &[&str]| words.iter().map(|word| (*word).to_owned()).collect::<Vec<_>>();
-    let defaults = options(&db.app).redact;
-    for redact in [[defaults, words(&["IBAN"])].concat(), words(&[])] {
+    let value = json!({ "headers": { "Authorization": "Bearer x", "accept": "*" }, "smsTan": "1", "acceptToken": 2, "n": 12345678901234567_u64 });
+    for redact in [Masker::new(["tan"], ["accept_token"]), Masker::off()] {
         let recorder = Recorder::new(Options { redact, ..options(&db.app) });
         let invocation = recorder.invocation("redact").payload(&value).context(&value).start();
         let handler = invocation.event("event").detected();
         let job = handler.job("job").options(&value).start();
-        job.log(Level::INFO, "line", &value);
+        job.log(Level::INFO, "sent token=abc", &value);
         job.complete(&value);
         handler.finish();
         invocation.finish();
         assert!(recorder.flush(LONG), "{:?}", recorder.stats());
     }
-    let masked = json!({ "headers": { "Authorization": "******", "accept": "*" }, "iban": "******", "n": 12345678901234567_u64 });
+    let masked = json!({ "headers": { "Authorization": "******", "accept": "*" }, "smsTan": "******", "acceptToken": 2, "n": 12345678901234567_u64 });
     let stored = rows(
         connection,
-        "SELECT source_event_payload AS payload, context_data AS context, job_options AS options, result, data \
+        "SELECT source_event_payload AS payload, context_data AS context, job_options AS options, result, data, l.message \
          FROM invocations i JOIN job_executions j ON j.invocation_id = i.id JOIN job_logs l ON l.job_execution_id = j.id ORDER BY i.id",
     )
     .await;
-    let row =
-        |value: &Value| json!({ "payload": value, "context": value, "options": value, "result": value, "data": value });
-    assert_eq!(stored, [row(&masked), row(&value)]);
+    let row = |value: &Value, message: &str| json!({ "payload": value, "context": value, "options": value, "result": value, "data": value, "message": message });
+    assert_eq!(stored, [row(&masked, "sent token=******"), row(&value, "sent token=abc")]);
 }
 
 #[tokio::test]

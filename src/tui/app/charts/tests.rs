@@ -268,9 +268,8 @@ fn the_selection_survives_a_reload_by_name() {
 fn an_hour_is_copied_in_words_and_as_json() {
     let mut app = loaded_app();
     let commands = press(&mut app, "gglyY");
-    let [Cmd::Copy { text: words, .. }, Cmd::Copy { text: json, .. }] = commands.as_slice() else {
-        panic!("{commands:?}")
-    };
+    let [Cmd::Copy(words), Cmd::Copy(json)] = commands.as_slice() else { panic!("{commands:?}") };
+    let (words, json) = (words.text(), json.text());
     assert!(words.starts_with("14:00-15:00  ") && words.contains("p95 ~"), "{words}");
     let json: serde_json::Value = serde_json::from_str(json).unwrap();
     assert_eq!(json["from"], "2026-11-19T14:00:00+00:00");

@@ -99,7 +99,7 @@ pub fn as_json(app: &App, column: &Column) -> Value {
     };
     json!({
         "from": column.from.to_rfc3339(), "to": column.to.to_rfc3339(),
-        "function": app.charts.only.as_deref().map(clean), "invocations": sum.total, "ok": sum.ok,
+        "function": app.charts.only, "invocations": sum.total, "ok": sum.ok,
         "failed": sum.failed, "open": sum.open(), "events_detected": sum.events_detected, "jobs_run": sum.jobs_run,
         "avg_ms": sum.avg_ms, "p50_ms": sum.p50().map(|(ms, _)| ms), "p50_is": how(sum.p50()),
         "p95_ms": sum.p95().map(|(ms, _)| ms), "p95_is": how(sum.p95()), "max_ms": sum.max_ms,

@@ -6,7 +6,7 @@ use crossterm::event::KeyEvent;
 use uuid::Uuid;
 
 use super::{Column, row_at};
-use crate::model::payload::{MASK, is_secret, mask_text};
+use crate::model::redact::{MASK, mask_text, masker};
 use crate::tui::app::invocations::table_rows;
 use crate::tui::app::overlay::{Overlay, Typed};
 use crate::tui::app::prompt::{Edit, Line};
@@ -44,7 +44,7 @@ impl State {
     }
 
     fn is_secret(&self) -> bool {
-        self.path.split('.').any(is_secret)
+        masker().is_secret_path(&self.path)
     }
 
     /// Awaits no answer any more; tells whether one was awaited.

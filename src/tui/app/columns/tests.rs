@@ -150,7 +150,7 @@ fn a_value_of_the_payload_is_a_column() {
     assert_eq!((look.payload.as_str(), look.columns.contains(&Column::Payload)), ("data.new.id", true));
     // What looks like a secret is not even asked for.
     assert_eq!(press(&mut app, "cpC-udata.new.apiToken<Enter><Esc>"), []);
-    assert_eq!(app.columns.payload.value(first), Some(crate::model::payload::MASK));
+    assert_eq!(app.columns.payload.value(first), Some(crate::model::redact::MASK));
     let (request, ..) = asked(&press(&mut app, "cpC-uother<Enter><Esc>"));
     let slow = crate::tui::msg::Failure::other("the query took more than 5 s");
     assert_eq!(update(&mut app, Msg::Values(request, Err(slow))), [], "not asked for again by itself");

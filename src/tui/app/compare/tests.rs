@@ -125,7 +125,7 @@ fn copies_are_those_of_the_line() {
     let mut app = compared();
     for (keys, beginning) in [("y", "event-detector-moves"), ("Y", "{\n  \"name\": \"event-detector-moves\"")] {
         let commands = press(&mut app, keys);
-        let [Cmd::Copy { text, .. }] = &commands[..] else { panic!("{commands:?}") };
-        assert!(text.starts_with(beginning), "{text}");
+        let [Cmd::Copy(copied)] = &commands[..] else { panic!("{commands:?}") };
+        assert!(copied.text().starts_with(beginning), "{copied:?}");
     }
 }

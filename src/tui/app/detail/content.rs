@@ -6,7 +6,7 @@ use super::{Diff, DiffLine, DiffRow, Pane, Section, State};
 use crate::model::flow::Kind;
 use crate::model::outline::{Folds, Outline, plain_text};
 use crate::tui::app::App;
-use crate::tui::msg::Action;
+use crate::tui::msg::{Action, Form};
 
 /// A line of text.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -85,15 +85,19 @@ impl Content {
         }
     }
 
-    /// The value of a line, for the clipboard.
-    pub(super) fn value(&self, line: usize) -> Option<String> {
+    /// The value of a line, for the clipboard: a text without quotes, anything else as JSON.
+    pub(super) fn value(&self, line: usize) -> Option<(Form, String)> {
+        let copy = |value: &Value| match value {
+            Value::String(text) => (Form::Value, text.clone()),
+            value => (Form::Json, format!("{value:#}")),
+        };
         match self {
-            Self::Outline { outline, lines } => Some(outline.copy(*lines.get(line)?)),
-            Self::Diff(diff) => diff_row(diff.as_ref()?, line).map(|row| {
-                let value = row.new.as_ref().or(row.old.as_ref());
-                value.map_or_else(String::new, |value| value.as_str().map_or_else(|| value.to_string(), str::to_owned))
-            }),
-            Self::Text { message, .. } => Some(message.clone()).filter(|message| !message.is_empty()),
+            Self::Outline { outline, lines } => Some(copy(&outline.value(*lines.get(line)?))),
+            Self::Diff(diff) => {
+                let row = diff_row(diff.as_ref()?, line)?;
+                Some(row.new.as_ref().or(row.old.as_ref()).map_or((Form::Value, String::new()), copy))
+            }
+            Self::Text { message, .. } => Some((Form::Lines, message.clone())).filter(|_| !message.is_empty()),
         }
     }
 
@@ -107,15 +111,15 @@ impl Content {
     }
 
     /// A line with everything below it, for the clipboard.
-    pub(super) fn whole(&self, line: usize) -> Option<String> {
+    pub(super) fn whole(&self, line: usize) -> Option<(Form, String)> {
         match self {
-            Self::Outline { outline, lines } => Some(format!("{:#}", outline.value(*lines.get(line)?))),
+            Self::Outline { outline, lines } => Some((Form::Json, format!("{:#}", outline.value(*lines.get(line)?)))),
             Self::Diff(diff) => diff_row(diff.as_ref()?, line).map(|row| {
                 let value = serde_json::json!({"path": row.path, "old": row.old, "new": row.new});
-                format!("{value:#}")
+                (Form::Json, format!("{value:#}"))
             }),
             Self::Text { lines, .. } => {
-                Some(lines.iter().map(|line| line.text.as_str()).collect::<Vec<_>>().join("\n"))
+                Some((Form::Lines, lines.iter().map(|line| line.text.as_str()).collect::<Vec<_>>().join("\n")))
             }
         }
     }

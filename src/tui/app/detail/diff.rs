@@ -6,7 +6,8 @@ use std::io;
 use chrono::{DateTime, NaiveDateTime};
 use serde_json::{Map, Value};
 
-use crate::model::payload::{self, MASK, is_secret, mask};
+use crate::model::payload::{self, Change};
+use crate::model::redact::{mask, mask_text};
 use crate::model::text::{clean, duration};
 use crate::tui::msg::Action;
 
@@ -86,33 +87,27 @@ impl Diff {
         let keys = |value: &Value| value.as_object().into_iter().flat_map(Map::keys).cloned().collect::<BTreeSet<_>>();
         let columns: BTreeSet<String> = keys(old).union(&keys(new)).cloned().collect();
         let mut secrets = 0;
-        let mut row = |path: String, old: Option<Value>, new: Option<Value>, is_same| {
-            // The path names every key above the value: any of them may say that it is a secret.
-            let secret = is_secret(&path);
-            let mut safe = |value: Option<Value>| {
-                let mut value = value?;
-                let mut masked = value.clone();
-                if secret && !value.is_null() {
-                    masked = Value::from(MASK);
-                    secrets += 1;
-                } else {
-                    secrets += mask(&mut masked);
-                }
-                if !revealed {
-                    value = masked;
-                }
-                Some(value)
-            };
-            let (old, new) = (safe(old), safe(new));
+        let mut row = |change: Change, is_same| {
+            let Change { path, old, new, old_masked, new_masked } = change;
+            for (value, masked) in [(&old, &old_masked), (&new, &new_masked)] {
+                secrets +=
+                    value.as_ref().zip(masked.as_ref()).map_or(0, |(value, masked)| payload::secrets(value, masked));
+            }
+            let path = mask_text(&path).0.into_owned();
+            let (old, new) = if revealed { (old, new) } else { (old_masked, new_masked) };
             let text = |value: &Option<Value>| value.as_ref().map(beginning).unwrap_or_default();
             let delta = if is_same { None } else { delta(old.as_ref(), new.as_ref()) };
             DiffRow { old_text: text(&old), new_text: text(&new), delta, path, old, new, is_same }
         };
-        let rows = payload::diff(old, new);
-        let rows = rows.into_iter().map(|change| row(change.path, change.old, change.new, false)).collect();
-        let same = columns.iter().filter(|column| old.get(*column) == new.get(*column));
-        let unchanged =
-            same.map(|column| row(column.clone(), old.get(column).cloned(), new.get(column).cloned(), true)).collect();
+        let rows = payload::diff(old, new).into_iter().map(|change| row(change, false)).collect();
+        let mut masked = new.clone();
+        mask(&mut masked);
+        let unchanged = columns.iter().filter(|column| old.get(*column) == new.get(*column)).map(|column| {
+            let (value, masked) = (new.get(column).cloned(), masked.get(column).or(Some(&Value::Null)).cloned());
+            let [old_masked, new_masked] = [masked.clone(), masked];
+            row(Change { path: column.clone(), old: value.clone(), new: value, old_masked, new_masked }, true)
+        });
+        let unchanged = unchanged.collect();
         Some(Self { what: what(payload, old, new), rows, unchanged, open: false, columns: columns.len(), secrets })
     }
 
@@ -184,7 +179,7 @@ fn what(payload: &Value, old: &Value, new: &Value) -> String {
         _ => String::new(),
     };
     let what = format!("{} {}{id}", text("/event/op"), text("/table/name"));
-    clean(what.trim()).into_owned()
+    clean(&mask_text(what.trim()).0).into_owned()
 }
 
 /// The beginning of a value's JSON.

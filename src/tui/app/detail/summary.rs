@@ -65,7 +65,7 @@ const COLUMNS: [(&str, &str); 18] = [
 #[must_use]
 pub fn fields(app: &App) -> Vec<Field> {
     let state = &app.detail;
-    let (Some((kind, id)), Some(row)) = (state.of, &state.row.value) else { return Vec::new() };
+    let (Some((kind, id)), Some(row)) = (state.of, state.shown()) else { return Vec::new() };
     let flow = app.flow.flow.value.as_ref();
     let node = flow.and_then(|flow| flow.find(id).map(|node| &flow.nodes[node]));
     let text = |name: &str| row.get(name).and_then(Value::as_str).filter(|text| !text.is_empty());

@@ -206,17 +206,17 @@ fn copies_are_those_of_the_line() {
     for (keys, beginning, named) in table {
         let mut app = invocation();
         let commands = press(&mut app, keys);
-        let [Cmd::Copy { text, what }] = commands.as_slice() else { panic!("{keys}: {commands:?}") };
-        assert!(text.starts_with(beginning), "{keys}: {text}");
-        assert_eq!(what, named);
+        let [Cmd::Copy(copied)] = commands.as_slice() else { panic!("{keys}: {commands:?}") };
+        assert!(copied.text().starts_with(beginning), "{keys}: {copied:?}");
+        assert_eq!(copied.what(), named);
     }
     let mut app = shown(Kind::Job, 41, job_row());
     let commands = press(&mut app, "]]]y");
     assert!(
-        matches!(&commands[..], [Cmd::Copy { text, .. }] if text.starts_with("TwilioError") && !text.contains('\n'))
+        matches!(&commands[..], [Cmd::Copy(copied)] if copied.text().starts_with("TwilioError") && !copied.text().contains('\n'))
     );
     let commands = press(&mut app, "Y");
-    assert!(matches!(&commands[..], [Cmd::Copy { text, .. }] if text.contains("\n    at RestException")));
+    assert!(matches!(&commands[..], [Cmd::Copy(copied)] if copied.text().contains("\n    at RestException")));
 }
 
 #[test]

@@ -378,10 +378,10 @@ fn the_range_is_chosen_typed_and_shifted() {
 fn the_command_gives_the_same_rows() {
     for (filter, command) in [
         ("", "obs-tui ls --all --limit 12"),
-        ("fn:x", "obs-tui ls --filter fn:x"),
-        ("fn:x 1h", "obs-tui ls --filter 'fn:x at:2026-11-20T11:04:33Z..'"),
-        ("no\"answer", "obs-tui ls --filter 'no\"answer at:2026-11-13T12:04:33Z..'"),
-        ("st:failed at:all", "obs-tui ls --filter 'st:failed at:all'"),
+        ("fn:x", "obs-tui ls --filter=fn:x"),
+        ("fn:x 1h", "obs-tui ls --filter='fn:x at:2026-11-20T11:04:33Z..'"),
+        ("no\"answer", "obs-tui ls --filter='no\"answer at:2026-11-13T12:04:33Z..'"),
+        ("st:failed at:all", "obs-tui ls --filter='st:failed at:all'"),
     ] {
         let mut app = loaded((80, 24));
         if !filter.is_empty() {
@@ -389,8 +389,8 @@ fn the_command_gives_the_same_rows() {
             let request = app.invocations.rows.request.unwrap();
             answer(&mut app, request, fixture::listed(), false);
         }
-        let [Cmd::Copy { text, .. }] = &press(&mut app, "D")[..] else { panic!("nothing copied") };
-        assert_eq!(text, command, "{filter}");
+        let [Cmd::Copy(copied)] = &press(&mut app, "D")[..] else { panic!("nothing copied") };
+        assert_eq!(copied.text(), command, "{filter}");
     }
 }
 

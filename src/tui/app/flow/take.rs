@@ -7,7 +7,7 @@ use crate::model::flow::{Flow, Kind, Node, Overview};
 use crate::model::status::Effective;
 use crate::tui::app::App;
 use crate::tui::app::logs::Subject;
-use crate::tui::msg::{Action, Cmd};
+use crate::tui::msg::{Action, Cmd, Copied, Form};
 
 /// Nobody knows when a stuck node stopped: its logs are looked for so long after its start at the most.
 const STUCK_WINDOW: TimeDelta = TimeDelta::hours(24);
@@ -56,30 +56,30 @@ fn later(at: DateTime<Utc>, milliseconds: i64) -> DateTime<Utc> {
 pub(super) fn copy(app: &mut App, action: Action) -> Vec<Cmd> {
     let copied = match (app.flow.node(), action) {
         (_, Action::CopyCorrelation) => match correlation_id(app) {
-            Some(id) => Some((id, "the correlation id".to_owned())),
+            Some(id) => Some(Copied::new(Form::Value, &id, "the correlation id")),
             None => {
                 app.complain("this cascade carries no correlation id");
                 None
             }
         },
         (Some((flow, node)), Action::CopyCommand) => {
-            Some((app.command(&["show", &flow.nodes[node].id.to_string()]), "the command".to_owned()))
+            Some(Copied::new(Form::Value, &app.command(&["show", &flow.nodes[node].id.to_string()]), "the command"))
         }
         (Some((flow, node)), _) => copy_node(&flow.nodes[node], action),
-        (None, Action::CopyValue) => undetected_names(app).map(|names| (names, "the names".to_owned())),
+        (None, Action::CopyValue) => undetected_names(app),
         (None, _) => None,
     };
-    copied.map(|(text, what)| Cmd::Copy { text, what }).into_iter().collect()
+    copied.map(Cmd::Copy).into_iter().collect()
 }
 
-fn copy_node(node: &Node, action: Action) -> Option<(String, String)> {
+fn copy_node(node: &Node, action: Action) -> Option<Copied> {
     let name = format!("{} {}", node.kind.short(), node.name);
     match action {
         Action::CopyValue => Some(match node.error.as_deref().filter(|error| !error.is_empty()) {
-            Some(error) => (error.to_owned(), format!("the error of {name}")),
-            None => (node.name.to_string(), "the name".to_owned()),
+            Some(error) => Copied::new(Form::Lines, error, format!("the error of {name}")),
+            None => Copied::new(Form::Value, &node.name, "the name"),
         }),
-        Action::CopyRow => Some((as_json(node), format!("{name} as JSON"))),
+        Action::CopyRow => Some(Copied::new(Form::Json, &as_json(node), format!("{name} as JSON"))),
         _ => None,
     }
 }
@@ -92,11 +92,10 @@ fn correlation_id(app: &App) -> Option<String> {
     own.or_else(|| app.flow.overview.correlation_id.clone())
 }
 
-fn undetected_names(app: &App) -> Option<String> {
+fn undetected_names(app: &App) -> Option<Copied> {
     let (flow, line) = (app.flow.flow.value.as_ref()?, app.flow.line()?);
     let children = flow.nodes[line.node].children.iter().map(|&child| &flow.nodes[child]);
-    let names: Vec<_> = children.filter(|node| node.is_undetected()).map(|node| &*node.name).collect();
-    Some(names.join("\n"))
+    Some(Copied::list(children.filter(|node| node.is_undetected()).map(|node| &*node.name), "the names"))
 }
 
 /// The node under the names that `obs-tui show --json` gives it.

@@ -198,9 +198,9 @@ fn copies_are_those_of_the_selected_line() {
     for (keys, beginning, named) in table {
         let mut app = opened(rows());
         let commands = press(&mut app, keys);
-        let [Cmd::Copy { text, what }] = commands.as_slice() else { panic!("{keys}: {commands:?}") };
-        assert!(text.starts_with(beginning), "{keys}: {text}");
-        assert_eq!(what, named);
+        let [Cmd::Copy(copied)] = commands.as_slice() else { panic!("{keys}: {commands:?}") };
+        assert!(copied.text().starts_with(beginning), "{keys}: {copied:?}");
+        assert_eq!(copied.what(), named);
     }
     let mut app = opened(rows());
     assert_eq!(press(&mut app, "GY"), []);

@@ -174,8 +174,8 @@ fn copies_are_those_of_the_group() {
     ];
     for (mut app, keys, beginning) in table {
         let commands = press(&mut app, keys);
-        let [Cmd::Copy { text, .. }] = &commands[..] else { panic!("{commands:?}") };
-        assert!(text.starts_with(beginning), "{text}");
+        let [Cmd::Copy(copied)] = &commands[..] else { panic!("{commands:?}") };
+        assert!(copied.text().starts_with(beginning), "{copied:?}");
     }
 }
 

@@ -7,7 +7,7 @@ use crate::model::report::Listing;
 use crate::model::status::Effective;
 use crate::model::text::plural;
 use crate::tui::app::{App, columns, compare, filter, flow, logs};
-use crate::tui::msg::{Action, Cmd};
+use crate::tui::msg::{Action, Cmd, Copied, Form};
 
 /// Marked rows may be of another time than the loaded ones.
 const NONE_OF_THE_MARKED: &str = "none of the marked rows is loaded: M clears the marks";
@@ -46,7 +46,7 @@ pub fn act(app: &mut App, action: Action) -> Vec<Cmd> {
         Action::CopyCommand => {
             let words = filter::command(app);
             let words: Vec<&str> = words.iter().map(String::as_str).collect();
-            vec![Cmd::Copy { text: app.command(&words), what: "command for these rows".to_owned() }]
+            vec![Cmd::Copy(Copied::new(Form::Value, &app.command(&words), "command for these rows"))]
         }
         Action::Preview => {
             app.invocations.preview = Some(!super::has_preview(app));
@@ -91,7 +91,7 @@ fn act_on_row(app: &mut App, action: Action) -> Vec<Cmd> {
         return Vec::new();
     };
     let id = row.invocation.id;
-    let copy = |text: String, what: &str| vec![Cmd::Copy { text, what: what.to_owned() }];
+    let copy = |form, text: &str, what: &str| vec![Cmd::Copy(Copied::new(form, text, what))];
     match action {
         Action::Open => flow::open(app, id),
         Action::Logs => subject(app).map_or_else(Vec::new, |subject| logs::open(app, subject)),
@@ -108,16 +108,16 @@ fn act_on_row(app: &mut App, action: Action) -> Vec<Cmd> {
             let listings: Vec<Listing> =
                 rows.iter().map(|row| Listing::new(row, app.now, app.settings.stale_after)).collect();
             let what = plural(listings.len() as u64, "marked row");
-            copy(serde_json::to_string_pretty(&listings).unwrap_or_default(), &format!("{what} as JSON"))
+            copy(Form::Json, &serde_json::to_string_pretty(&listings).unwrap_or_default(), &format!("{what} as JSON"))
         }
-        Action::CopyValue => copy(id.to_string(), "invocation id"),
+        Action::CopyValue => copy(Form::Value, &id.to_string(), "invocation id"),
         Action::CopyRow => {
             let listing = Listing::new(row, app.now, app.settings.stale_after);
             // Strings, numbers and times always have a JSON form.
-            copy(serde_json::to_string_pretty(&listing).unwrap_or_default(), "row as JSON")
+            copy(Form::Json, &serde_json::to_string_pretty(&listing).unwrap_or_default(), "row as JSON")
         }
         Action::CopyCorrelation => match row.invocation.correlation_id.as_deref() {
-            Some(chain) => copy(chain.to_owned(), "correlation id"),
+            Some(chain) => copy(Form::Value, chain, "correlation id"),
             None => {
                 app.say("this invocation carries no correlation id");
                 Vec::new()

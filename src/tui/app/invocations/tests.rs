@@ -215,7 +215,7 @@ fn keys_copy_what_is_selected() {
     let mut app = loaded(fixture::listed(), false, (80, 24));
     press(&mut app, "jj");
     let mut copied = |keys: &str| match &press(&mut app, keys)[..] {
-        [Cmd::Copy { text, .. }] => text.clone(),
+        [Cmd::Copy(copied)] => copied.text().to_owned(),
         other => panic!("{keys}: {other:?}"),
     };
     assert_eq!(copied("y"), fixture::id(3).to_string());
@@ -360,10 +360,10 @@ fn marked_rows_are_what_is_taken_away() {
     }
     let mut app = loaded(fixture::listed(), false, (120, 36));
     let copied = press(&mut app, "jmjjmY");
-    let Some(Cmd::Copy { text, what }) = copied.last() else { panic!("{copied:?}") };
-    let rows: Vec<serde_json::Value> = serde_json::from_str(text).unwrap();
+    let Some(Cmd::Copy(copied)) = copied.last() else { panic!("{copied:?}") };
+    let rows: Vec<serde_json::Value> = serde_json::from_str(copied.text()).unwrap();
     assert_eq!(
-        (what.as_str(), rows.len(), &rows[1]["id"]),
+        (copied.what(), rows.len(), &rows[1]["id"]),
         ("2 marked rows as JSON", 2, &serde_json::json!(fixture::id(4)))
     );
     let [Cmd::Export(document)] = &press(&mut app, "x")[..] else { panic!("nothing to write") };
@@ -373,7 +373,7 @@ fn marked_rows_are_what_is_taken_away() {
     assert_screen_at("invocations__marked_small", &app, &PLAIN, (40, 12));
     app.marks = vec![fixture::id(999)];
     let asked = press(&mut app, "Yx");
-    assert!(!asked.iter().any(|cmd| matches!(cmd, Cmd::Copy { .. } | Cmd::Export(_))), "none of them is loaded");
+    assert!(!asked.iter().any(|cmd| matches!(cmd, Cmd::Copy(_) | Cmd::Export(_))), "none of them is loaded");
 }
 
 #[test]

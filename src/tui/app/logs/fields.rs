@@ -4,7 +4,7 @@ use std::borrow::Cow;
 
 use serde_json::Value;
 
-use crate::model::payload::{mask, mask_text};
+use crate::model::redact::{mask, mask_text};
 
 /// Rows of one line's fields; what is beyond is counted.
 const MOST_ROWS: usize = 300;

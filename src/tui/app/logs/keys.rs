@@ -4,10 +4,9 @@ use serde_json::json;
 
 use super::{App, Key, State, ask, ask_once, fields, rows};
 use crate::logs::{Level, LogLine};
-use crate::model::text::clean;
 use crate::model::time;
 use crate::tui::app::Load;
-use crate::tui::msg::{Action, Cmd};
+use crate::tui::msg::{Action, Cmd, Copied, Form};
 
 /// What a key does.
 pub fn act(app: &mut App, action: Action) -> Vec<Cmd> {
@@ -232,20 +231,20 @@ fn copy(app: &mut App, as_json: bool) -> Vec<Cmd> {
     let message = fields::text(&line.message, app.logs.reveal);
     if !as_json {
         let time = time::rfc3339(at, chrono::SecondsFormat::Millis);
-        let text = format!("{time} {} {} {}", line.level.name(), clean(&line.service), clean(&message));
-        return vec![Cmd::Copy { text, what: "line".to_owned() }];
+        let text = format!("{time} {} {} {message}", line.level.name(), line.service);
+        return vec![Cmd::Copy(Copied::new(Form::Value, &text, "line"))];
     }
     let line = json!({
         "at": time::rfc3339(at, chrono::SecondsFormat::Nanos),
         "level": line.level.name(), "service": line.service, "message": message,
         "fields": fields::masked(&line.fields, app.logs.reveal), "source": line.origin.name(),
     });
-    vec![Cmd::Copy { text: line.to_string(), what: "line as JSON".to_owned() }]
+    vec![Cmd::Copy(Copied::new(Form::Json, &line.to_string(), "line as JSON"))]
 }
 
 fn copy_correlation(app: &mut App) -> Vec<Cmd> {
     match app.logs.subject.as_ref().and_then(|subject| subject.correlation_id.clone()) {
-        Some(text) => vec![Cmd::Copy { text, what: "correlation id".to_owned() }],
+        Some(text) => vec![Cmd::Copy(Copied::new(Form::Value, &text, "correlation id"))],
         None => {
             app.say("this node has no correlation id");
             Vec::new()

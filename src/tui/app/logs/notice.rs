@@ -2,6 +2,7 @@
 
 use super::{App, State};
 use crate::logs::{Level, LogError, failure};
+use crate::model::redact::mask_text;
 use crate::model::text::{clean, plural};
 use crate::tui::wrap::wrap;
 
@@ -22,7 +23,7 @@ pub fn rows(app: &App, width: u16) -> Vec<(Tone, String)> {
     let width = usize::from(width.saturating_sub(2)).max(8);
     let mut rows = Vec::new();
     for (tone, text) in notices(app) {
-        rows.extend(wrap(&text, width, 4).0.into_iter().map(|line| (tone, line.to_owned())));
+        rows.extend(wrap(&mask_text(&text).0, width, 4).0.into_iter().map(|line| (tone, line.to_owned())));
     }
     rows
 }

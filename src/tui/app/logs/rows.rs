@@ -97,6 +97,9 @@ fn relative(state: &State, at_ns: i64) -> String {
     format!("{}{}.{:03}", if ms < 0 { '-' } else { '+' }, ms.unsigned_abs() / 1000, ms.unsigned_abs() % 1000)
 }
 
+/// Characters by which a secret is known.
+const LONGEST_SECRET: usize = 512;
+
 /// Whether a line has more than the screen shows of it.
 #[must_use]
 pub fn can_open(app: &App, line: &LogLine) -> bool {
@@ -130,7 +133,7 @@ pub fn of(app: &App, index: usize, width: u16) -> Vec<Row> {
         wrapped(&line.message, columns.message, state.reveal)
     } else {
         // A little more than fits, so that it is seen to be cut.
-        vec![clean(&fields::text(beginning(&line.message, columns.message * 2 + 8), state.reveal)).into_owned()]
+        vec![clean(&masked(&line.message, columns.message * 2 + 8, state.reveal)).into_owned()]
     };
     for (n, text) in message.into_iter().enumerate() {
         rows.push(Row { kind: if n == 0 { Kind::Head } else { Kind::Message }, text });
@@ -151,10 +154,16 @@ fn beginning(text: &str, characters: usize) -> &str {
     text.char_indices().nth(characters).map_or(text, |(end, _)| &text[..end])
 }
 
+/// The first characters with their secrets masked; looks a little further, since no secret is known by its beginning.
+fn masked(message: &str, characters: usize, reveal: bool) -> String {
+    let masked = fields::text(beginning(message, characters + LONGEST_SECRET), reveal);
+    beginning(&masked, characters).to_owned()
+}
+
 fn wrapped(message: &str, width: usize, reveal: bool) -> Vec<String> {
     let most = MOST_ROWS * width;
     let shown = beginning(message, most);
-    let masked = fields::text(shown, reveal);
+    let masked = masked(message, most, reveal);
     let mut rows: Vec<String> = Vec::new();
     for line in clean_lines(&masked) {
         rows.extend(wrap(&line, width, MOST_ROWS - rows.len()).0.into_iter().map(str::to_owned));

@@ -1,0 +1,289 @@
+//! Secrets that a name stands before: `password=x`, `token: x`, `Cookie: a=b; c=d`, and those in the front of a URL.
+
+use memchr::memchr2;
+
+use super::forms::{line, looks_secret, scheme};
+use super::json::{begins, value_end};
+use super::keys::{LONGEST, Weight};
+use super::scan::Scan;
+use super::words::{NOTHING, SENTENCE};
+
+/// Bytes of a URL behind its host that are searched for the end of a password.
+const LONGEST_PASSWORD: usize = 256;
+
+impl Scan<'_> {
+    /// A name and a value with `:` or `=` between them.
+    pub(super) fn pair(&mut self, at: usize, from: usize, to: usize) -> usize {
+        let bytes = &self.bytes()[..to];
+        let (sign, after) = (bytes[at], bytes.get(at + 1).copied().unwrap_or(b' '));
+        let before = if at > from { bytes[at - 1] } else { b' ' };
+        // Times, paths of modules, and comparisons.
+        if before.is_ascii_digit() && after.is_ascii_digit() && sign == b':' {
+            return at + 1;
+        }
+        if after == sign
+            || before == sign
+            || (sign == b'=' && b"!<>~".contains(&before))
+            || (sign == b':' && after == b'=')
+        {
+            return at + 1;
+        }
+        let Some((start, end, quoted)) = self.name_before(at, from) else { return at + 1 };
+        let arrow = sign == b'=' && after == b'>';
+        if arrow && !quoted && !bytes[from..start].ends_with(b":") {
+            return at + 1;
+        }
+        let Some(name) = self.text.get(start..end) else { return at + 1 };
+        let parameter = start > from && b"?&;".contains(&bytes[start - 1]);
+        let Some(weight) = self.keys.weigh(name, parameter).or_else(|| self.weigh_two(start, end, from)) else {
+            return at + 1;
+        };
+        let behind = at + 1 + usize::from(arrow);
+        let Some((start, end)) = self.value(behind, to, Some(weight)) else { return behind };
+        let is_quoted = start > behind && b"\"'`".contains(&bytes[start - 1]);
+        let value = self.text.get(start..end).unwrap_or_default();
+        if !is_quoted && reads_as_words(value, weight, sign, start == behind, quoted) {
+            return behind;
+        }
+        self.hide(start, end)
+    }
+
+    /// The name that stands before a sign, and whether it is in quotes.
+    fn name_before(&self, at: usize, from: usize) -> Option<(usize, usize, bool)> {
+        let bytes = self.bytes();
+        let back = |end: usize, is_it: &dyn Fn(u8) -> bool| {
+            end - bytes[from..end].iter().rev().take(LONGEST).take_while(|byte| is_it(**byte)).count()
+        };
+        let mut end = back(at, &|byte| b" \t:]".contains(&byte));
+        let quoted = end > from && b"\"'`".contains(&bytes[end - 1]);
+        if quoted {
+            end = back(end - 1, &|byte| byte == b'\\');
+        }
+        let mut start = back(end, &|byte| byte.is_ascii_alphanumeric() || b"_-.$".contains(&byte));
+        if start > from && !quoted {
+            let is_hex = |byte: &u8| byte.is_ascii_hexdigit();
+            match bytes[start - 1] {
+                b'\\' if matches!(bytes.get(start), Some(b'n' | b'r' | b't')) => start += 1,
+                b'%' if bytes[start..end].len() > 2 && bytes[start..start + 2].iter().all(is_hex) => start += 2,
+                _ => {}
+            }
+        }
+        (start < end).then_some((start, end, quoted))
+    }
+
+    /// A name of two words: `api key: x`.
+    fn weigh_two(&self, start: usize, end: usize, from: usize) -> Option<Weight> {
+        let last = self.text.get(start..end)?;
+        let is_second =
+            ["key", "number", "string", "id", "url", "code"].iter().any(|word| last.eq_ignore_ascii_case(word));
+        if !is_second || start < from + 2 || self.bytes()[start - 1] != b' ' {
+            return None;
+        }
+        let first =
+            self.bytes()[from..start - 1].iter().rev().take(20).take_while(|byte| byte.is_ascii_alphanumeric()).count();
+        self.keys.weigh(self.text.get(start - 1 - first..end)?, false)
+    }
+
+    /// The value that begins here, perhaps after spaces: in quotes, as JSON, or up to where it ends.
+    pub(super) fn value(&self, at: usize, to: usize, weight: Option<Weight>) -> Option<(usize, usize)> {
+        let bytes = &self.bytes()[..to];
+        let count =
+            |from: usize, is_it: &dyn Fn(u8) -> bool| bytes[from..].iter().take_while(|byte| is_it(**byte)).count();
+        let mut start = at + count(at, &|byte| byte == b' ' || byte == b'\t');
+        if bytes[start..].starts_with(b"Some(\"") || bytes[start..].starts_with(b"Some(\\") {
+            start += 5;
+        }
+        let slashes = count(start, &|byte| byte == b'\\');
+        let (start, end) = match bytes.get(start + slashes)? {
+            quote @ (b'"' | b'\'' | b'`') => {
+                let open = start + slashes + 1;
+                (open, quote_end(bytes, open, *quote, slashes))
+            }
+            b'{' | b'[' if slashes == 0 && begins(bytes, start) => (start, value_end(bytes, start)),
+            b'{' | b'[' if bytes.get(start + 1) == Some(&b'\\') => (start, brackets_end(bytes, start)),
+            b',' | b';' | b'&' => return None,
+            _ => (start, self.bare_end(start, to, weight)),
+        };
+        let has_secret = bytes[start..end].iter().any(|byte| byte.is_ascii_alphanumeric() || *byte >= 128);
+        has_secret.then_some((start, end))
+    }
+
+    /// Where a value without quotes ends.
+    fn bare_end(&self, start: usize, to: usize, weight: Option<Weight>) -> usize {
+        let bytes = &self.bytes()[..to];
+        let stops = |byte: &u8| byte.is_ascii_whitespace() || b"\"'`<>".contains(byte);
+        // A backslash before a quotation mark or a line break belongs to it.
+        let is_escape = |&at: &usize| {
+            bytes[at] == b'\\' && matches!(bytes.get(at + 1), None | Some(b'"' | b'n' | b'r' | b't' | b'\\'))
+        };
+        let token_end = |from: usize| {
+            let length = bytes[from..].iter().position(stops).unwrap_or(to - from);
+            (from..from + length).find(is_escape).unwrap_or(from + length)
+        };
+        let next = |end: usize| (bytes.get(end) == Some(&b' ')).then_some(end + 1);
+        let name =
+            bytes[start..].iter().take(20).take_while(|byte| byte.is_ascii_alphanumeric() || **byte == b'-').count();
+        let name_end = next(start + name).and_then(|_| scheme(self.text.get(start..start + name)?));
+        let end = match name_end {
+            Some(true) => return start + self.text.get(start..to).map_or(0, line),
+            Some(false) => token_end(start + name + 1),
+            None if weight == Some(Weight::Header) => {
+                let mut end = token_end(start);
+                // Cookies: each but the last ends so.
+                let is_cookie = bytes[start..end].contains(&b'=');
+                while let Some(more) = next(end).filter(|_| is_cookie && bytes[end - 1] == b';') {
+                    end = token_end(more);
+                }
+                if is_cookie {
+                    return end;
+                }
+                end
+            }
+            None => {
+                let ends = |&at: &usize| {
+                    stops(&bytes[at]) || is_escape(&at) || b",;&|".contains(&bytes[at]) && self.ends_value(at + 1, to)
+                };
+                (start..to).find(ends).unwrap_or(to)
+            }
+        };
+        let behind = bytes[start..end].iter().rev().take_while(|byte| b")]}.,;:!?".contains(byte)).count();
+        end - behind
+    }
+
+    /// Whether what stands behind a comma is another pair, or nothing.
+    fn ends_value(&self, at: usize, to: usize) -> bool {
+        let rest = &self.bytes()[at..to];
+        let name =
+            rest.iter().take(40).take_while(|byte| byte.is_ascii_alphanumeric() || b"_-.$%\"'".contains(byte)).count();
+        rest.first().is_none_or(|byte| byte.is_ascii_whitespace() || b"\"'`<>".contains(byte))
+            || name > 0 && matches!(rest.get(name), Some(b'=' | b':'))
+            || rest.starts_with(b"\\")
+    }
+
+    /// A URL from its `://` on: what stands before the host, but for the name of the user.
+    pub(super) fn url(&mut self, at: usize, from: usize, to: usize) -> usize {
+        let bytes = &self.bytes()[..to];
+        let start = at + 3;
+        let stops = |byte: &u8| byte.is_ascii_whitespace() || b"\"'`<>|\\".contains(byte);
+        let rest = &bytes[start..];
+        let length = rest.iter().position(|byte| stops(byte) || b"/?#".contains(byte)).unwrap_or(rest.len());
+        let colon = rest[..length].iter().position(|&byte| byte == b':');
+        let mut at_sign = rest[..length].iter().rposition(|&byte| byte == b'@');
+        if let (None, Some(colon)) = (at_sign, colon)
+            && !rest.starts_with(b"[")
+            && !rest[colon + 1..length].iter().all(u8::is_ascii_digit)
+        {
+            // A password with a slash in it.
+            let more = &rest[length..rest.len().min(length + LONGEST_PASSWORD)];
+            let more = &more[..more.iter().position(stops).unwrap_or(more.len())];
+            at_sign = more.iter().position(|&byte| byte == b'@').map(|sign| length + sign);
+        }
+        let Some(at_sign) = at_sign else { return start };
+        // One behind it is that of the port.
+        let colon = colon.filter(|&colon| colon < at_sign);
+        let is_web = bytes[from..at].ends_with(b"http") || bytes[from..at].ends_with(b"https");
+        let secret = match colon {
+            Some(colon) => colon + 1,
+            None if is_web
+                && at_sign >= 8
+                && looks_secret(self.text.get(start..start + at_sign).unwrap_or_default()) =>
+            {
+                0
+            }
+            None => return start,
+        };
+        // Nor what stands for a password in an explanation.
+        let is_none = rest[secret..at_sign].iter().all(|&byte| byte == b'*') || &rest[..at_sign] == b"user:password";
+        if !is_none {
+            self.hide(start + secret, start + at_sign);
+        }
+        start + at_sign
+    }
+}
+
+/// Whether a value without quotes is a part of a sentence, or says that there is no secret.
+fn reads_as_words(value: &str, weight: Weight, sign: u8, is_tight: bool, quoted_name: bool) -> bool {
+    let is_in = |words: &[&str]| words.iter().any(|word| value.eq_ignore_ascii_case(word));
+    let is_placeholder = value.strip_prefix('$').is_some_and(|n| n.bytes().all(|byte| byte.is_ascii_digit()));
+    if is_in(NOTHING) || is_placeholder {
+        return true;
+    }
+    let is_number = value.bytes().all(|byte| byte.is_ascii_digit());
+    if sign == b'=' || quoted_name {
+        return weight == Weight::Common && is_number && value.len() < 4;
+    }
+    if is_in(SENTENCE) {
+        return true;
+    }
+    let has_scheme = value.split(' ').next().is_some_and(|word| scheme(word).is_some()) && value.contains(' ');
+    let looks = looks_secret(value) || has_scheme || value.len() > 24;
+    match weight {
+        Weight::Common => !looks || is_number && value.len() < 4,
+        Weight::Secret | Weight::Header => is_tight && !looks,
+        Weight::Plain => false,
+    }
+}
+
+/// Behind the bracket that closes this one, in JSON with escapes: what stands in quotes is not told from the rest.
+fn brackets_end(bytes: &[u8], start: usize) -> usize {
+    let mut depth = 0_usize;
+    for (at, byte) in bytes.iter().enumerate().skip(start) {
+        match byte {
+            b'{' | b'[' => depth += 1,
+            b'}' | b']' if depth <= 1 => return at + 1,
+            b'}' | b']' => depth -= 1,
+            _ => {}
+        }
+    }
+    bytes.len()
+}
+
+/// Where a text in quotes ends that began with so many backslashes: as many stand before its last mark.
+fn quote_end(bytes: &[u8], open: usize, quote: u8, slashes: usize) -> usize {
+    let mut at = open;
+    if slashes == 0 {
+        while let Some(found) = memchr2(quote, b'\\', bytes.get(at..).unwrap_or_default()) {
+            at += found;
+            let doubled = quote == b'\'' && at > open && bytes.get(at + 1) == Some(&quote);
+            // A text within a text has its backslashes twice.
+            let escaped = quote == b'\''
+                && at > open
+                && bytes[at - 1] == b'\\'
+                && bytes.get(at + 1).is_some_and(u8::is_ascii_alphanumeric);
+            if bytes[at] == quote && !doubled && !escaped {
+                return at;
+            }
+            at += 2;
+        }
+        return bytes.len();
+    }
+    while let Some(found) = memchr2(quote, quote, bytes.get(at..).unwrap_or_default()) {
+        at += found;
+        let before = bytes[open..at].iter().rev().take_while(|&&byte| byte == b'\\').count();
+        if before <= slashes || (before + 1) % (2 * (slashes + 1)) == slashes + 1 {
+            return at - before.min(slashes);
+        }
+        at += 1;
+    }
+    bytes.len()
+}
+
+/// With each `%` and two digits as the byte that they stand for.
+pub(super) fn percent_decoded(text: &str) -> String {
+    let mut decoded = Vec::with_capacity(text.len());
+    let mut rest = text.as_bytes();
+    while let [byte, tail @ ..] = rest {
+        let code = || u8::from_str_radix(std::str::from_utf8(tail.get(..2)?).ok()?, 16).ok();
+        rest = match (*byte == b'%').then(code).flatten() {
+            Some(code) => {
+                decoded.push(code);
+                &tail[2..]
+            }
+            None => {
+                decoded.push(*byte);
+                tail
+            }
+        };
+    }
+    String::from_utf8_lossy(&decoded).into_owned()
+}

@@ -1,0 +1,260 @@
+//! Secrets in a free text. One pass looks for the few bytes at which one can begin or be named; everything else costs a
+//! look into a table. Nothing looks back or ahead further than it consumes or than a fixed number of bytes, so the time
+//! is proportional to the length whatever the text is.
+
+use super::forms;
+use super::json;
+use super::keys::{Keys, LONGEST};
+use super::marks::{Form, Marks};
+use super::pairs::percent_decoded;
+
+/// Texts within texts, as JSON or as parts of a URL. Each holds all that is written in it, so what is deeper is masked
+/// as a whole.
+pub(super) const MOST_NESTED: u32 = 12;
+
+/// At this byte a secret may be, wherever it stands.
+const ALWAYS: u8 = 1;
+/// At this byte a secret may be where it begins a word.
+const BEGINS: u8 = 2;
+
+const CLASS: [u8; 256] = {
+    let mut class = [0; 256];
+    let always = b":=%{[>\\";
+    let mut at = 0;
+    while at < always.len() {
+        class[always[at] as usize] = ALWAYS;
+        at += 1;
+    }
+    let begins = b"-ABCDEFGHIJKLMNOPQRSTUVWXYZabdeghilnopstwxyrf23456";
+    at = 0;
+    while at < begins.len() {
+        class[begins[at] as usize] = BEGINS;
+        at += 1;
+    }
+    class
+};
+
+/// What may be at a byte after this one.
+const AFTER: [u8; 256] = {
+    let (mut after, mut byte) = ([ALWAYS | BEGINS; 256], 0_u8);
+    while byte < 255 {
+        if byte.is_ascii_alphanumeric() || byte == b'_' || byte >= 128 {
+            after[byte as usize] = ALWAYS;
+        }
+        byte += 1;
+    }
+    after
+};
+
+/// A reading of one text.
+pub(super) struct Scan<'a> {
+    pub(super) text: &'a str,
+    pub(super) keys: &'a Keys,
+    pub(super) marks: Marks,
+    /// How many texts within texts are still read.
+    depth: u32,
+}
+
+impl<'a> Scan<'a> {
+    pub(super) fn new(text: &'a str, keys: &'a Keys, depth: u32) -> Self {
+        Self { text, keys, marks: Marks::default(), depth }
+    }
+
+    /// The text without its secrets, and how many there were; nothing where there are none.
+    pub(super) fn masked(mut self) -> Option<(String, usize)> {
+        let (bytes, mut at) = (self.bytes(), json::skip_space(self.bytes(), 0));
+        // The whole text may be a string of JSON, and must stay one.
+        if bytes.get(at) == Some(&b'"') {
+            let (end, escaped) = json::string_end(bytes, at);
+            if escaped || json::skip_space(bytes, end) == bytes.len() {
+                self.string((at + 1, json::content_end(bytes, at, end)), escaped, 0);
+                at = end;
+            }
+        }
+        self.scan(at, self.text.len());
+        self.marks.apply(self.text)
+    }
+
+    pub(super) fn bytes(&self) -> &'a [u8] {
+        self.text.as_bytes()
+    }
+
+    /// Masks a text that stood in this one in another writing.
+    pub(super) fn within(&self, text: &str) -> Option<(String, usize)> {
+        match self.depth.checked_sub(1) {
+            Some(depth) => Scan::new(text, self.keys, depth).masked(),
+            None => Some((super::MASK.to_owned(), 1)),
+        }
+    }
+
+    /// Reads a part of the text.
+    pub(super) fn scan(&mut self, from: usize, to: usize) {
+        let bytes = &self.bytes()[..to];
+        let mut at = from;
+        let mut before = b' ';
+        while let Some(&byte) = bytes.get(at) {
+            if CLASS[usize::from(byte)] & AFTER[usize::from(before)] == 0 {
+                (before, at) = (byte, at + 1);
+                continue;
+            }
+            at = self.look(at, from, to, before);
+            before = bytes.get(at - 1).copied().unwrap_or(b' ');
+        }
+    }
+
+    /// What is at this byte; gives where to go on.
+    fn look(&mut self, at: usize, from: usize, to: usize, before: u8) -> usize {
+        let bytes = &self.bytes()[..to];
+        match bytes[at] {
+            // In quotes, so to the end of these.
+            b'{' | b'[' if json::begins_escaped(bytes, at) => {
+                let (end, _) = json::string_end(bytes, at);
+                self.string((at, json::content_end(bytes, at, end)), true, 0);
+                end
+            }
+            b'{' | b'[' => {
+                if json::begins(bytes, at) {
+                    self.json(at, to)
+                } else {
+                    at + 1
+                }
+            }
+            b':' if bytes[at..].starts_with(b"://") => self.url(at, from, to),
+            b':' | b'=' => self.pair(at, from, to),
+            b'%' => self.percent(at, from, to),
+            b'-' => self.dash(at, to, before),
+            b'>' => self.element(at, from, to),
+            // Of a text in another one: the letter is no part of the word behind it.
+            b'\\' if matches!(bytes.get(at + 1), Some(b'n' | b'r' | b't')) && at + 2 < to => {
+                if CLASS[usize::from(bytes[at + 2])] == BEGINS { self.look(at + 2, from, to, b' ') } else { at + 2 }
+            }
+            b'\\' => at + 1,
+            _ => self.word(at, to, before),
+        }
+    }
+
+    pub(super) fn hide(&mut self, start: usize, end: usize) -> usize {
+        self.marks.add(start, end, Form::Plain);
+        end
+    }
+
+    fn word(&mut self, at: usize, to: usize, before: u8) -> usize {
+        let bytes = &self.bytes()[at..to];
+        if bytes[0].is_ascii_digit() {
+            let in_number = matches!(before, b'.' | b'-' | b'+' | b'#' | b'/' | b':' | b'%');
+            let card = if in_number { None } else { forms::card(bytes) };
+            return card.map_or(at + 1, |length| self.hide(at, at + length));
+        }
+        if forms::may_begin(bytes)
+            && let Some((start, end)) =
+                self.text.get(at..to).and_then(|text| forms::word(text, before, self.text.len()))
+        {
+            return self.hide(at + start, at + end);
+        }
+        match forms::iban(bytes) {
+            Some(length) => self.hide(at, at + length),
+            None => at + 1,
+        }
+    }
+
+    /// A private key, or the option of a command: `--password x`.
+    fn dash(&mut self, at: usize, to: usize, before: u8) -> usize {
+        let bytes = &self.bytes()[at..to];
+        if bytes.get(1) == Some(&b'-') && bytes[1..].starts_with(b"---BEGIN ") || bytes.starts_with(b"-----BEGIN ") {
+            return self.private_key(at, to);
+        }
+        if before == b'-' || !(before.is_ascii_whitespace() || b"\"'`[(,".contains(&before)) {
+            return at + 1;
+        }
+        let dashes = bytes.iter().take(2).take_while(|&&byte| byte == b'-').count();
+        let name = bytes[dashes..]
+            .iter()
+            .take(LONGEST)
+            .take_while(|byte| byte.is_ascii_alphanumeric() || b"_-".contains(byte))
+            .count();
+        let value = at + dashes + name;
+        let is_option = matches!(bytes.get(dashes + name), Some(b' ' | b'\t'))
+            && self.text.get(at + dashes..value).is_some_and(|name| self.keys.is_secret(name));
+        if !is_option {
+            return at + dashes;
+        }
+        match self.value(value, to, None) {
+            Some((start, end)) if self.bytes()[start] != b'-' => self.hide(start, end),
+            _ => value,
+        }
+    }
+
+    /// The whole block, or what is there of it.
+    fn private_key(&mut self, at: usize, to: usize) -> usize {
+        let bytes = &self.bytes()[..to];
+        let word = bytes[at..].iter().take_while(|&&byte| byte == b'-').count() + b"BEGIN ".len();
+        let head = &bytes[at + word..to.min(at + 80)];
+        let name = head.windows(5).position(|dashes| dashes == b"-----").unwrap_or(head.len());
+        if !head[..name].windows(11).any(|words| words == b"PRIVATE KEY") {
+            return at + 5;
+        }
+        let start = (at + word + name + 5).min(to);
+        let is_body = |byte: u8| {
+            byte >= 128 || byte.is_ascii_alphanumeric() || byte.is_ascii_whitespace() || b"+/=\\:,._()-".contains(&byte)
+        };
+        let mut end = start;
+        while end < to && is_body(bytes[end]) {
+            if bytes[end..].starts_with(b"-----END ") {
+                let tail = bytes[end + 9..].windows(5).take(80).position(|dashes| dashes == b"-----");
+                end = tail.map_or(to, |tail| end + 14 + tail);
+                break;
+            }
+            end += 1;
+        }
+        self.hide(at, end)
+    }
+
+    /// An element of XML: `<password>x</password>`.
+    fn element(&mut self, at: usize, from: usize, to: usize) -> usize {
+        let bytes = self.bytes();
+        let name = bytes[from..at]
+            .iter()
+            .rev()
+            .take(LONGEST)
+            .take_while(|byte| byte.is_ascii_alphanumeric() || b"_-:.".contains(byte))
+            .count();
+        let opens = (at - name).checked_sub(1).filter(|&open| open >= from && bytes[open] == b'<').is_some();
+        let is_secret = opens
+            && self
+                .text
+                .get(at - name..at)
+                .is_some_and(|name| self.keys.is_secret(name.rsplit(':').next().unwrap_or(name)));
+        let end = bytes[at..to]
+            .iter()
+            .take(if is_secret { to } else { 0 })
+            .position(|&byte| byte == b'<')
+            .map(|length| at + length);
+        match end.filter(|&end| end > at + 1) {
+            Some(end) => self.hide(at + 1, end),
+            None => at + 1,
+        }
+    }
+
+    /// A part of a URL within another one: `?next=https%3A%2F%2Fname%3Asecret%40host`.
+    fn percent(&mut self, at: usize, from: usize, to: usize) -> usize {
+        let bytes = self.bytes();
+        let is_sign = |sign: &&[u8; 2]| bytes[at + 1..to].get(..2).is_some_and(|hex| hex.eq_ignore_ascii_case(*sign));
+        if ![b"3a", b"3d", b"22", b"25"].iter().any(is_sign) {
+            return at + 1;
+        }
+        let is_part = |byte: &u8| *byte >= 128 || byte.is_ascii_alphanumeric() || b"%-._~+*!/:@$".contains(byte);
+        let floor = from.max(self.marks.end().min(at));
+        let start = at - bytes[floor..at].iter().rev().take_while(|byte| is_part(byte)).count();
+        let end = at + bytes[at..to].iter().take_while(|byte| is_part(byte)).count();
+        let Some(part) = self.text.get(start..end) else { return at + 1 };
+        if let Some((masked, secrets)) = self.within(&percent_decoded(part)) {
+            let is_plain = |byte: u8| byte.is_ascii_alphanumeric() || b"-._~*".contains(&byte);
+            let mut encoded = String::new();
+            for byte in masked.bytes() {
+                if is_plain(byte) { encoded.push(char::from(byte)) } else { encoded.push_str(&format!("%{byte:02X}")) }
+            }
+            self.marks.add(start, end, Form::Text(encoded, secrets));
+        }
+        end
+    }
+}
