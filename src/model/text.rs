@@ -156,7 +156,7 @@ pub fn plural(count: u64, noun: &str) -> String {
 }
 
 #[cfg(test)]
-mod safety;
+mod safety_tests;
 
 #[cfg(test)]
 mod tests {
