@@ -72,5 +72,5 @@ fn times_and_path(bencher: Bencher<'_, '_>, shape: Shape) {
 #[divan::bench(args = Shape::ALL)]
 fn report_json(bencher: Bencher<'_, '_>, shape: Shape) {
     let flow = tree(shape);
-    bencher.bench(|| report::cascade(&flow));
+    bencher.bench(|| report::cascade(&flow, &mut std::io::sink()));
 }

@@ -46,7 +46,8 @@ pub async fn run(
         return Err(CliError::Nothing(format!("nothing of this cascade had begun at {}", now.to_rfc3339())));
     }
     if show.json {
-        writeln!(out, "{}", report::cascade(&flow)?)?;
+        report::cascade(&flow, out)?;
+        writeln!(out)?;
     } else {
         let theme = Theme::from_env(|name| std::env::var(name).ok(), settings.look);
         let fold = Fold { show_undetected: show.undetected, ..Fold::default() };

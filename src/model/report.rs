@@ -1,5 +1,7 @@
 //! The JSON of `obs-tui ls` and `obs-tui show`. Scripts rely on these fields: they are only ever added to.
 
+use std::io::{self, Write};
+
 use chrono::{DateTime, TimeDelta, Utc};
 use serde::Serialize;
 use uuid::Uuid;
@@ -125,35 +127,30 @@ impl<'a> From<&'a Node> for NodeReport<'a> {
     }
 }
 
-/// A cascade as JSON: `{correlation_id, counts, truncated, roots[node]}`, where a node holds its `children`.
-/// Written without recursion: a chain may be deeper than any stack.
+/// Writes a cascade as JSON, `{correlation_id, counts, truncated, roots[node]}`, where a node holds its `children`: node by
+/// node, so that no cascade stands in memory as one text, and without recursion, since a chain may be deeper than any stack.
 ///
 /// # Errors
-/// Never in practice: all parts are plain data.
-pub fn cascade(flow: &Flow) -> Result<String, serde_json::Error> {
-    let mut json = format!(
-        "{{\"correlation_id\":{},\"counts\":{},\"truncated\":{},\"roots\":[",
-        serde_json::to_string(&flow.correlation_id())?,
-        serde_json::to_string(&flow.counts)?,
-        flow.truncated
-    );
+/// When the output cannot be written.
+pub fn cascade(flow: &Flow, out: &mut impl Write) -> io::Result<()> {
+    let (id, counts) = (serde_json::to_string(&flow.correlation_id())?, serde_json::to_string(&flow.counts)?);
+    write!(out, "{{\"correlation_id\":{id},\"counts\":{counts},\"truncated\":{},\"roots\":[", flow.truncated)?;
     // Nodes that are still to be written, and `None` where a node's list of children ends.
     let mut open: Vec<Option<usize>> = flow.roots.iter().rev().map(|&root| Some(root)).collect();
+    let mut is_first = true;
     while let Some(next) = open.pop() {
         let Some(index) = next else {
-            json.push_str("]}");
+            out.write_all(b"]}")?;
+            is_first = false;
             continue;
         };
         let node = &flow.nodes[index];
-        if json.ends_with('}') {
-            json.push(',');
-        }
         let text = serde_json::to_string(&NodeReport::from(node))?;
-        json.push_str(text.strip_suffix('}').unwrap_or(&text));
-        json.push_str(",\"children\":[");
+        let comma = if is_first { "" } else { "," };
+        write!(out, "{comma}{},\"children\":[", text.strip_suffix('}').unwrap_or(&text))?;
+        is_first = true;
         open.push(None);
         open.extend(node.children.iter().rev().map(|&child| Some(child)));
     }
-    json.push_str("]}");
-    Ok(json)
+    out.write_all(b"]}")
 }

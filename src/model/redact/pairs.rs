@@ -17,6 +17,11 @@ impl Scan<'_> {
         let bytes = &self.bytes()[..to];
         let (sign, after) = (bytes[at], bytes.get(at + 1).copied().unwrap_or(b' '));
         let before = if at > from { bytes[at - 1] } else { b' ' };
+        if sign == b':'
+            && let Some((start, end)) = password_file(&bytes[at..]).or_else(|| oracle(bytes, at, from))
+        {
+            return self.hide(at + start, at + end);
+        }
         // Times, paths of modules, and comparisons.
         if before.is_ascii_digit() && after.is_ascii_digit() && sign == b':' {
             return at + 1;
@@ -199,6 +204,40 @@ impl Scan<'_> {
         }
         start + at_sign
     }
+}
+
+/// The password in a line of `.pgpass`, from the sign before its port on: `host:5432:database:user:password`.
+fn password_file(bytes: &[u8]) -> Option<(usize, usize)> {
+    let field = |from: usize| {
+        let is_field = |byte: &&u8| **byte != b':' && !byte.is_ascii_whitespace() && !b"\"'`/".contains(byte);
+        let length = bytes.get(from..)?.iter().take(64).take_while(is_field).count();
+        (length > 0 && bytes.get(from + length) == Some(&b':'))
+            .then_some((&bytes[from..from + length], from + length + 1))
+    };
+    let is_name = |name: &[u8]| name == b"*" || name[0].is_ascii_alphabetic() || name[0] == b'_';
+    let (port, at) = field(1)?;
+    if port != b"*" && !(matches!(port.len(), 4 | 5) && port.iter().all(u8::is_ascii_digit)) {
+        return None;
+    }
+    let (database, at) = field(at).filter(|(name, _)| is_name(name))?;
+    let (user, at) = field(at).filter(|(name, _)| is_name(name))?;
+    // Three stars are a pattern of something else.
+    if port == b"*" && database == b"*" && user == b"*" {
+        return None;
+    }
+    let ends = |byte: &&u8| !(byte.is_ascii_whitespace() || b"\"'`\\".contains(byte));
+    let length = bytes[at..].iter().take_while(ends).count();
+    (length > 0).then_some((at, at + length))
+}
+
+/// The password of `jdbc:oracle:thin:user/password@host`, from the sign behind `thin` on.
+fn oracle(bytes: &[u8], at: usize, from: usize) -> Option<(usize, usize)> {
+    let is_driver = [&b"oracle:thin"[..], b"oracle:oci"].iter().any(|driver| bytes[from..at].ends_with(driver));
+    let rest = bytes[at..].iter().take(if is_driver { LONGEST_PASSWORD } else { 0 });
+    let rest = &bytes[at..at + rest.take_while(|byte| !byte.is_ascii_whitespace()).count()];
+    let slash = rest.iter().position(|&byte| byte == b'/')?;
+    let end = rest.iter().rposition(|&byte| byte == b'@').filter(|&end| end > slash + 1)?;
+    Some((slash + 1, end))
 }
 
 /// Whether a value without quotes is a part of a sentence, or says that there is no secret.

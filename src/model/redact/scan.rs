@@ -173,6 +173,9 @@ impl<'a> Scan<'a> {
             .take_while(|byte| byte.is_ascii_alphanumeric() || b"_-".contains(byte))
             .count();
         let value = at + dashes + name;
+        if matches!(&bytes[..dashes + name], b"-u" | b"--user" | b"-U" | b"--proxy-user") {
+            return self.user_option(value, to);
+        }
         let is_option = matches!(bytes.get(dashes + name), Some(b' ' | b'\t'))
             && self.text.get(at + dashes..value).is_some_and(|name| self.keys.is_secret(name));
         if !is_option {
@@ -182,6 +185,23 @@ impl<'a> Scan<'a> {
             Some((start, end)) if self.bytes()[start] != b'-' => self.hide(start, end),
             _ => value,
         }
+    }
+
+    /// The password in `-u name:password`, as curl takes it; two numbers or twice the same are accounts of a system.
+    fn user_option(&mut self, value: usize, to: usize) -> usize {
+        let Some((start, end)) = self.value(value, to, None) else { return value };
+        let Some((name, password)) = self.text.get(start..end).and_then(|text| text.split_once(':')) else {
+            return value;
+        };
+        let is_number = |text: &str| text.bytes().all(|byte| byte.is_ascii_digit());
+        if name.contains(' ')
+            || password.starts_with("//")
+            || name == password
+            || is_number(password) && is_number(name)
+        {
+            return value;
+        }
+        self.hide(start + name.len() + 1, end)
     }
 
     /// The whole block, or what is there of it.

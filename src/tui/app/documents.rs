@@ -51,7 +51,11 @@ pub fn for_programs(app: &App) -> Option<Document> {
             let lines: Vec<String> = rows.iter().filter_map(|&row| serde_json::to_string(&listing(row)).ok()).collect();
             (!rows.is_empty()).then(|| format!("[{}]\n", lines.join(",\n ")))?
         }
-        View::Flow => report::cascade(app.flow.flow.value.as_ref()?).ok()? + "\n",
+        View::Flow => {
+            let mut json = Vec::new();
+            report::cascade(app.flow.flow.value.as_ref()?, &mut json).ok()?;
+            String::from_utf8(json).ok()? + "\n"
+        }
         View::Detail => {
             format!("{:#}\n", app.detail.shown()?)
         }
