@@ -14,20 +14,29 @@ use crate::tui::theme::{Colours, Palette};
     version,
     about = "Explore event and job cascades recorded in PostgreSQL",
     long_about = "Explore event and job cascades recorded in PostgreSQL.\n\n\
-        Without a command it opens the explorer on the database of --database-url, or of OBSERVABILITY_DB_URL, or of\n\
-        OBSERVABILITY_DB_HOST, _PORT, _NAME, _USER and _PASSWORD. It never writes: its session is read-only.\n\n\
-        A password given in --database-url can be seen by other users of the machine (ps); prefer the variables.",
+        Without a command it opens the explorer. The explorer never writes: its sessions are read-only.\n\n\
+        Other users of the machine can see a password in --database-url (ps); prefer the variables or ~/.pgpass.",
     after_help = "Examples:\n  \
         obs-tui demo                          look around: private PostgreSQL, live sample data\n  \
         obs-tui                               explore the database of OBSERVABILITY_DB_URL\n  \
         obs-tui --plain                       the same in plain lines, for screen readers\n  \
         obs-tui ls --since 2h                 the invocations of the last two hours\n  \
-        obs-tui ls --json | jq '.[] | select(.effective_status == \"failed\") | .id'\n  \
+        obs-tui ls --json --all | jq '.[] | select(.effective_status == \"failed\") | .id'\n  \
         obs-tui show driver@company.com       every chain of a correlation id\n  \
         obs-tui tail --json st:failed         failures as they come, one JSON object a line\n  \
         obs-tui db status                     which migrations a database has\n  \
         obs-tui db refresh                    count the last hours for the charts\n  \
         obs-tui config --keys                 the keys, to be changed in the configuration file\n\n\
+        Environment:\n  \
+        OBSERVABILITY_DB_URL                  the database, or in parts:\n  \
+        OBSERVABILITY_DB_HOST, _PORT, _NAME, _USER, _PASSWORD, _SCHEMA\n  \
+        PGPASSWORD, PGPASSFILE (~/.pgpass)    its password, if none is given above\n  \
+        PGSSLMODE, PGSSLROOTCERT              its encryption; another machine must offer TLS unless `disable` or `prefer`\n  \
+        GRAFANA_URL, GRAFANA_TOKEN, GRAFANA_DATASOURCE_UID            logs from Grafana\n  \
+        LOKI_URL, LOKI_USERNAME, LOKI_PASSWORD, LOKI_ORG_ID           logs from Loki itself\n  \
+        OBS_TUI_LOG_ALLOW_HTTP=1              send the token over http to another machine\n  \
+        OBS_TUI_PG_BIN                        the PostgreSQL server programs, for the demo\n  \
+        SSL_CERT_FILE, HTTPS_PROXY, HTTP_PROXY, NO_PROXY, NO_COLOR, PAGER, EDITOR, TZ\n\n\
         Exit codes: 0 ok, 2 usage or failure, 3 nothing matched, 4 database unreachable",
     max_term_width = 110,
     propagate_version = true
@@ -45,7 +54,7 @@ pub struct Args {
     #[arg(long, global = true, value_name = "NAME", env = "OBSERVABILITY_DB_SCHEMA", hide_env_values = true)]
     pub schema: Option<String>,
 
-    /// Call unfinished work stuck when it was not touched for this long [default: 15m]
+    /// Treat unfinished work as stuck after this long without an update [default: 15m]
     #[arg(long, global = true, value_name = "TIME", value_parser = span)]
     pub stale_after: Option<TimeDelta>,
 
@@ -53,11 +62,11 @@ pub struct Args {
     #[arg(long, global = true, value_name = "PATH")]
     pub config: Option<PathBuf>,
 
-    /// Colours: auto, default (the terminal's own), dark, light, mono
+    /// Palette: auto, default (the terminal's own), dark, light, mono
     #[arg(long, global = true, value_name = "NAME", value_parser = str::parse::<Palette>)]
     pub theme: Option<Palette>,
 
-    /// How many colours: auto, never, 16, 256, true
+    /// Color depth: auto, never, 16, 256, true
     #[arg(long, global = true, value_name = "COUNT", value_parser = str::parse::<Colours>)]
     pub color: Option<Colours>,
 
@@ -136,7 +145,7 @@ pub struct Ls {
     /// Print a JSON array
     #[arg(long)]
     pub json: bool,
-    /// Only what passes this filter, written as in the explorer: 'st:failed fn:event-* today'
+    /// Filter expression, the same as in the explorer: 'st:failed fn:event-* today'
     #[arg(long, value_name = "FILTER")]
     pub filter: Option<String>,
     /// Only what was created within this time: 90s, 15m, 24h, 7d [default: 24h; with --filter its own, or 7d]
@@ -173,9 +182,9 @@ pub struct Show {
 #[command(after_help = "Examples:\n  obs-tui tail\n  obs-tui tail --since 15m st:failed\n  \
     obs-tui tail --json fn:moves | jq -r .id\n\n\
     A row is printed when it comes and again when its effective status changes. While the database is away it waits.\n\
-    Exit codes: 0 stopped by Ctrl-C or because nobody reads any more, 2 usage or failure, 4 database unreachable")]
+    Exit codes: 0 stopped by Ctrl-C or by the end of its reader, 2 usage or failure, 4 database unreachable")]
 pub struct Tail {
-    /// Only what passes, in the filter language of the explorer
+    /// Filter expression, the same as in the explorer
     #[arg(default_value = "", value_name = "FILTER")]
     pub filter: String,
     /// Print one JSON object a line
@@ -208,7 +217,7 @@ pub struct Logs {
 pub enum DbCommand {
     /// Bring the tables up to date; an existing database of another writer is adopted (connect as its owner)
     Migrate,
-    /// Tell which migrations the database has, and who else may create in its schema
+    /// Show which migrations the database has, and who else may create in its schema
     #[command(visible_alias = "doctor")]
     Status,
     /// Create the database and the three roles (connect as a superuser) and print their URLs once

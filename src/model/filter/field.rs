@@ -79,7 +79,13 @@ pub const FIELDS: [FieldInfo; 15] = [
     info(Field::Number(NumberField::Jobs), "jobs", "job_count", "jobs that were started", "jobs:0"),
     info(Field::Number(NumberField::Fails), "fails", "failures", "jobs that failed", "fails:2..5"),
     info(Field::At, "at", "time", "when; 15m is the last 15 minutes", "at:12:00..12:30"),
-    info(Field::Payload, "payload", "source_event_payload", "value in the payload", "payload.data.new.id:123"),
+    info(
+        Field::Payload,
+        "payload",
+        "source_event_payload",
+        "value in the payload, of up to 2 MiB",
+        "payload.data.new.id:123",
+    ),
     info(Field::Id, "id", "uuid", "invocation, event or job", "id:550e8400-e29b-41d4-a716-446655440000"),
 ];
 

@@ -136,7 +136,7 @@ impl FromStr for Colours {
             "16" => Self::Depth(Depth::Sixteen),
             "256" => Self::Depth(Depth::Indexed),
             "true" => Self::Depth(Depth::True),
-            _ => return Err(format!("`{text}` is no number of colours: write auto, never, 16, 256 or true")),
+            _ => return Err(format!("`{text}` is not a color depth: write auto, never, 16, 256 or true")),
         })
     }
 }
