@@ -263,7 +263,8 @@ fn variable(name: &str) -> Option<String> {
 
 /// The database that the arguments or the environment name.
 fn database(args: &Args) -> Result<Config, CliError> {
-    let config = match &args.database_url {
+    // As for the other variables, empty means not set.
+    let config = match args.database_url.as_ref().filter(|url| !url.trim().is_empty()) {
         Some(url) => Some(Config::from_url(url)?),
         None => Config::from_variables(variable)?,
     };

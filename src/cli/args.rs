@@ -120,7 +120,7 @@ pub enum Command {
 /// Arguments of `demo`.
 #[derive(Clone, Debug, clap::Args)]
 #[command(after_help = "Examples:\n  obs-tui demo\n  obs-tui demo --no-ui --rate 20 --seed 7\n\n\
-    The server listens on the loopback address only and is gone, with its data, when the demo ends.")]
+    The server listens on the loopback address only and stops when the demo ends; its data is removed unless --data-dir names a place.")]
 pub struct Demo {
     /// Print the URLs of the three roles and keep writing until stopped
     #[arg(long)]

@@ -104,7 +104,7 @@ fn print_urls(roles: &Roles, out: &mut impl Write) -> Result<(), CliError> {
         writeln!(out, "{name:<9} {}", config.url())?;
     }
     out.flush()?;
-    tell("Writing until stopped (Ctrl-C). Explore it with: obs-tui --database-url <the readonly URL>");
+    tell("Writing until stopped (Ctrl-C). Explore it with: OBSERVABILITY_DB_URL=<the readonly URL> obs-tui");
     Ok(())
 }
 

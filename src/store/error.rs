@@ -278,8 +278,9 @@ fn io_reason(config: Option<&Config>, error: &io::Error) -> String {
 
 fn tls_reason(text: &str) -> String {
     if text == "server does not support TLS" {
-        return "the server does not offer TLS, which a server on another machine has to unless you say otherwise. \
-                If you accept an unencrypted connection, add ?sslmode=disable (or prefer) to the URL, or set PGSSLMODE"
+        return "the server does not offer TLS, and this connection requires it, as every one to another machine does \
+                unless sslmode says otherwise. To accept an unencrypted connection: sslmode=disable (or prefer) in the \
+                URL, or PGSSLMODE"
             .to_owned();
     }
     format!("TLS failed: {}", plain(text))
@@ -355,7 +356,7 @@ mod tests {
             assert!(closed.contains("closed without a reason") && !closed.contains("host and port"), "{closed}");
         }
         let tls = at(tcp, sqlx::Error::Tls("server does not support TLS".into()));
-        assert!(tls.contains("does not offer TLS") && tls.contains("?sslmode=disable (or prefer)"), "{tls}");
+        assert!(tls.contains("does not offer TLS") && tls.contains("sslmode=disable (or prefer)"), "{tls}");
         let other = at(tcp, sqlx::Error::Tls("odd".into()));
         assert_eq!(other, "cannot reach PostgreSQL at me@h:5432/db: TLS failed: odd");
         let no_fork = at(tcp, sqlx::Error::Protocol("unexpected response from SSLRequest: 0x45".into()));

@@ -40,6 +40,8 @@ pub struct View {
 /// What a session leaves to the next one.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
 pub struct Session {
+    /// Which database was explored, as the header names it: its filter is for that one only.
+    pub database: String,
     /// How the list was looked at.
     pub look: Look,
     /// The saved view that this was, or was made from.
@@ -73,6 +75,7 @@ struct ViewEntry {
 #[derive(Debug, Default, Deserialize)]
 #[serde(default)]
 struct SessionFile {
+    database: String,
     filter: String,
     columns: Vec<String>,
     sort: Option<String>,
@@ -216,10 +219,10 @@ fn fields(look: &Look) -> String {
 #[must_use]
 pub fn session(text: &str) -> Session {
     let file: SessionFile = toml::from_str(text).unwrap_or_default();
-    let SessionFile { filter, columns, sort, payload, view, local_time, ages } = file;
+    let SessionFile { database, filter, columns, sort, payload, view, local_time, ages } = file;
     let look = look(filter, &columns, sort.as_deref(), payload);
     let view = view.filter(|_| look.is_ok());
-    Session { look: look.unwrap_or_default(), view, local_time, ages }
+    Session { database, look: look.unwrap_or_default(), view, local_time, ages }
 }
 
 /// The text of a session's file.
@@ -227,7 +230,11 @@ pub fn session(text: &str) -> Session {
 pub fn session_text(session: &Session) -> String {
     let view = session.view.as_ref().map_or_else(String::new, |view| format!("view = {}\n", quote_toml(view)));
     let ages = if session.ages { "ages = true\n" } else { "" };
-    format!("{}{view}local_time = {}\n{ages}", fields(&session.look), session.local_time)
+    let database = match &*session.database {
+        "" => String::new(),
+        database => format!("database = {}\n", quote_toml(database)),
+    };
+    format!("{database}{}{view}local_time = {}\n{ages}", fields(&session.look), session.local_time)
 }
 
 /// The shown columns as they are kept: none where they are those of the beginning.
@@ -356,7 +363,7 @@ sort = "-duration"
         ) {
             let (mut text, mut expected) = (String::new(), Vec::<View>::new());
             for (name, look) in all {
-                let session = Session { look: look.clone(), view: Some(name.clone()), local_time, ages };
+                let session = Session { database: name.clone(), look: look.clone(), view: Some(name.clone()), local_time, ages };
                 prop_assert_eq!(super::session(&session_text(&session)), session);
                 let view = View { name, look };
                 text = with_view(&text, &view).unwrap();

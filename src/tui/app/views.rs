@@ -192,6 +192,17 @@ pub fn restore(app: &mut App, session: Session) -> Vec<Cmd> {
         return Vec::new();
     }
     (app.local_time, app.ages) = (session.local_time, session.ages);
+    // The filter of another database would hide the rows of this one; the role does not matter.
+    fn place(database: &str) -> &str {
+        database.rsplit_once('@').map_or(database, |(_, place)| place)
+    }
+    let is_same = place(&session.database) == place(&app.settings.database);
+    let session = if is_same {
+        session
+    } else {
+        let look = Look { filter: String::new(), ..session.look };
+        Session { look, view: None, ..session }
+    };
     // A filter that an older version understood and this one does not is none.
     let filter = Filter::parse(&session.look.filter).map_or_else(|_| String::new(), |_| session.look.filter.clone());
     let commands = apply(app, &Look { filter, ..session.look });
@@ -203,6 +214,7 @@ pub fn restore(app: &mut App, session: Session) -> Vec<Cmd> {
 #[must_use]
 pub fn session(app: &App) -> Session {
     Session {
+        database: app.settings.database.clone(),
         look: look(app),
         view: app.views.current.as_ref().filter(|view| view.look == look(app)).map(|view| view.name.clone()),
         local_time: app.local_time,

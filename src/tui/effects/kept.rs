@@ -167,6 +167,7 @@ mod tests {
         let path = folder.path().join("state/obs-tui/session.toml");
         assert_eq!(session(&path), None);
         let left = Session {
+            database: "app@db:5432/x".to_owned(),
             look: view("", "st:failed at:1h").look,
             view: Some("x".to_owned()),
             local_time: true,

@@ -137,6 +137,16 @@ fn a_session_goes_on_where_the_last_one_ended() {
     answer(&mut next, &commands);
     assert_eq!((session(&next), name(&next).as_str()), (left, "slow"));
     assert_eq!(next.invocations.selected_index(), columns::row_at(&next, 0).unwrap(), "the first one of the order");
+    // For another database the filter means nothing; for another role of the same one it does.
+    for (place, filter) in
+        [("app@db:5432/event_detector_observability", "fn:moves"), ("app@db:5433/event_detector_observability", "")]
+    {
+        let look = Look { filter: "fn:moves".to_owned(), ..Look::default() };
+        let session = Session { database: place.to_owned(), look, local_time: true, ..Session::default() };
+        let mut other = fixture::app((80, 24));
+        restore(&mut other, session);
+        assert_eq!((other.filter.applied().to_string(), other.local_time), (filter.to_owned(), true), "{place}");
+    }
     // A filter of another version is left out, the rest stays.
     let mut odd = fixture::app((80, 24));
     let session =
