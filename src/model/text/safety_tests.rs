@@ -103,6 +103,9 @@ fn words_of_a_shell_are_quoted() {
         ("a b", "'a b'"),
         ("$(rm -rf ~)", "'$(rm -rf ~)'"),
         ("it's", r"'it'\''s'"),
+        // In fish, the plain quotes would end behind the second word.
+        (r"a\'; touch x #", r"$'a\x5c\x27; touch x #'"),
+        (r"\d+", r"$'\x5c'$'d+'"),
         ("-x", "-x"),
         ("x\u{3}\n", r"$'x\x03\x0a'"),
         ("a\u{3}b\u{202e}z!'\\", r"$'a\x03'$'b\xe2\x80\xaez\x21\x27\x5c'"),

@@ -72,14 +72,15 @@ fn push_unit_escapes(escaped: &mut String, c: char) {
 }
 
 /// A word of a shell's command line, in quotes where it needs them: `$'…'` of bash, zsh and ksh where a character must not
-/// be pasted as it is. Such characters are written as their bytes, which every locale reads alike.
+/// be pasted as it is. Such characters are written as their bytes, which every locale reads alike. No backslash stands in
+/// plain quotes: fish, and it alone, takes one before a quote for an escape. There, `$'…'` is an error and runs nothing.
 #[must_use]
 pub fn shell_word(word: &str) -> Cow<'_, str> {
     let is_plain = |c: char| c.is_ascii_alphanumeric() || "-_./:@%+,".contains(c);
     if !word.is_empty() && word.chars().all(is_plain) {
         return Cow::Borrowed(word);
     }
-    if is_shown_as_is(word) {
+    if is_shown_as_is(word) && !word.contains('\\') {
         return Cow::Owned(format!("'{}'", word.replace('\'', "'\\''")));
     }
     let mut quoted = String::from("$'");
