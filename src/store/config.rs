@@ -209,14 +209,15 @@ impl Config {
         self.password_of_file().err()
     }
 
-    /// Whether a session is encrypted, where it leaves this machine; the server is believed only where it decides.
+    /// Whether a session is known to be encrypted, where it leaves this machine. Where the server decides, its word that
+    /// it is not is believed: that it is may be said by whoever passes an unencrypted connection on.
     #[cfg(feature = "tui")]
     #[must_use]
     pub(crate) fn is_encrypted(&self, says_server: Option<bool>) -> Option<bool> {
         if crate::model::host::is_local(&self.host) {
             return None;
         }
-        self.tls().encrypts().or(says_server)
+        self.tls().encrypts().or(Some(false).filter(|_| says_server == Some(false)))
     }
 
     /// How sessions are protected on their way, in words.
@@ -283,6 +284,13 @@ impl Config {
             "dbname" => self.database = value,
             "user" => self.user = value,
             "password" => self.password = Some(Secret(value)),
+            "sslmode" | "ssl" | "sslrootcert" | "sslcert" | "sslkey"
+                if self.tls.iter().any(|(known, _)| *known == key || key == "ssl" && *known == "sslmode") =>
+            {
+                return Err(invalid(&format!(
+                    "the database URL says {key} twice, or both ssl and sslmode; remove one"
+                )));
+            }
             "sslmode" | "ssl" => self.tls.push(("sslmode", parse_sslmode("sslmode of the database URL", &value)?)),
             "sslrootcert" => self.tls.push(("sslrootcert", value)),
             "sslcert" => self.tls.push(("sslcert", value)),
@@ -325,7 +333,7 @@ impl fmt::Display for Config {
     }
 }
 
-fn invalid(reason: &str) -> StoreError {
+pub(super) fn invalid(reason: &str) -> StoreError {
     StoreError::InvalidConfig { reason: reason.to_owned() }
 }
 

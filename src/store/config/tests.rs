@@ -55,6 +55,31 @@ fn wrong_urls_are_explained() {
     assert!(refused("postgres://me@h/db?options=-c%20x").contains("`options`"));
     assert!(refused("postgres://me@h/db?sslmode=sometimes").contains("verify-full"));
     assert!(refused("postgres://me@h/db?schema=").contains("schema"));
+    // Which of two would count, no two programs agree on.
+    for twice in [
+        "sslmode=require&sslmode=disable",
+        "ssl=true&sslmode=disable",
+        "sslmode=require&ssl=false",
+        "sslcert=a&sslcert=b",
+    ] {
+        let told = refused(&format!("postgres://me@h/db?{twice}"));
+        assert!(told.contains("twice, or both ssl and sslmode; remove one"), "{told}");
+    }
+}
+
+#[test]
+fn that_a_session_is_encrypted_is_said_where_it_is_known() {
+    for (host, mode, says_server, said) in [
+        ("db.example.com", "require", Some(false), Some(true)),
+        ("db.example.com", "disable", Some(true), Some(false)),
+        ("db.example.com", "prefer", Some(true), None),
+        ("db.example.com", "prefer", Some(false), Some(false)),
+        ("db.example.com", "prefer", None, None),
+        ("127.0.0.1", "require", Some(true), None),
+    ] {
+        let config = Config::from_url(&format!("postgres://me@{host}/db?sslmode={mode}")).unwrap();
+        assert_eq!(config.is_encrypted(says_server), said, "{host} {mode} {says_server:?}");
+    }
 }
 
 #[test]
