@@ -14,6 +14,11 @@ DO $$
 DECLARE
     target text;
 BEGIN
+    -- Somebody may have made a function of this name while everybody could, and could replace it at any time.
+    IF NOT EXISTS (SELECT FROM pg_proc WHERE oid = to_regprocedure(format('%I.obs_tui_touch()', @'schema'))
+            AND proowner = (SELECT oid FROM pg_roles WHERE rolname = current_user)) THEN
+        RAISE EXCEPTION 'function obs_tui_touch() in the schema % belongs to another role: drop it', @'schema';
+    END IF;
     FOREACH target IN ARRAY ARRAY['invocations', 'event_executions', 'job_executions'] LOOP
         IF NOT EXISTS (
             SELECT FROM pg_trigger t

@@ -66,6 +66,9 @@ pub async fn status(config: &Config) -> Result<String, StoreError> {
         let _ = writeln!(text, "  {:>4}  {:<24} {state}", migration.version, migration.description);
     }
     text.push_str(&creators(config, &status.may_create));
+    for code in &status.code_of_others {
+        let _ = writeln!(text, "Runs when this role changes the tables: {code}.");
+    }
     let _ = writeln!(text, "Connection: {}.", config.protection());
     Ok(text)
 }

@@ -72,6 +72,8 @@ pub struct DatabaseStatus {
     pub migrations: Vec<MigrationState>,
     /// Who may create in the schema: see [`MigrationReport::may_create`].
     pub may_create: Vec<String>,
+    /// What of others would run where this role changes the tables, in words.
+    pub code_of_others: Vec<String>,
 }
 
 /// Brings the tables in the configured schema to the state that this program needs. Each migration is applied whole or
@@ -219,7 +221,8 @@ async fn read_status(connection: &mut PgConnection, schema: &str) -> Result<Data
         })
         .collect();
     let may_create = trust::may_create(connection, schema).await?;
-    Ok(DatabaseStatus { tracked, has_tables, migrations, may_create })
+    let code_of_others = trust::code_of_others(connection, schema).await?;
+    Ok(DatabaseStatus { tracked, has_tables, migrations, may_create, code_of_others })
 }
 
 fn explain(config: &Config, error: MigrateError) -> StoreError {

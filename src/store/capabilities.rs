@@ -4,6 +4,7 @@ use std::collections::{BTreeMap, BTreeSet};
 
 use sqlx::{PgConnection, Row};
 
+use super::connect::check_search_path;
 use super::error::StoreError;
 use super::read::session::{BEGIN, fresh};
 use super::sql::{OWNED_BY_RULER, in_schema};
@@ -34,15 +35,15 @@ impl Capabilities {
     /// Asks the server what stands in the schema and may be read, and leaves the session in a transaction that is
     /// read-only. All in one message, since each answer may be far away. A view that was never filled counts as missing:
     /// it refuses to be read. So does a relation of somebody who owns neither the schema nor the main table, and for a
-    /// superuser a view of almost anybody: to read it could run their code.
+    /// superuser one of almost anybody: to read it could run their code, also that of an index while a plan is made.
     ///
     /// # Errors
     /// When the server does not answer, or when one of the three main tables is missing.
     pub async fn probe(connection: &mut PgConnection, schema: &str) -> Result<Self, StoreError> {
         let sql = format!(
-            "{}; \
+            "show search_path; {}; set search_path = pg_catalog, pg_temp; \
              select c.relname::text as relation, o.rolname::text as owner, {OWNED_BY_RULER} \
-                        and (c.relkind <> 'v' or not me.rolsuper or o.rolsuper or o.rolname = 'observability_admin') as trusted, \
+                        and (not me.rolsuper or o.rolsuper or o.rolname = 'observability_admin') as trusted, \
                     array(select a.attname::text from pg_attribute a \
                           where a.attrelid = c.oid and a.attnum > 0 and not a.attisdropped) as attributes, \
                     current_setting('transaction_read_only') = 'on' as read_only, pg_is_in_recovery() as replica, \
@@ -62,6 +63,10 @@ impl Capabilities {
         );
         let mut found = Self::default();
         for row in sqlx::raw_sql(in_schema(&sql, schema)).fetch_all(connection).await? {
+            if let Ok(path) = row.try_get::<String, _>("search_path") {
+                check_search_path(&path)?;
+                continue;
+            }
             let relation: String = row.try_get("relation")?;
             let server = &mut found.server;
             (server.read_only, server.replica) = (row.try_get("read_only")?, row.try_get("replica")?);
@@ -83,7 +88,8 @@ impl Capabilities {
                 let owner = found.server.not_read.iter().find(|(relation, _)| relation == table);
                 let reason = match owner {
                     Some((_, owner)) => format!(
-                        "{table} is not read: that could run code of its owner {}, whom this session does not trust",
+                        "{table} is not read: that could run code of its owner {}, whom this session does not trust. Connect as \
+                         a role with fewer rights, such as observability_readonly",
                         clean(owner)
                     ),
                     None => format!("there is no table {table} that this role may read"),

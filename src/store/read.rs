@@ -26,7 +26,7 @@ use uuid::Uuid;
 use super::answer::{CONNECT_TIME, within};
 use super::capabilities::Capabilities;
 use super::config::{Config, Secret};
-use super::connect::open;
+use super::connect::connect;
 use super::error::StoreError;
 use super::sql::{identifier, literal};
 use super::time::Timestamp;
@@ -127,7 +127,7 @@ impl Reader {
 
     async fn connect(&self) -> Result<PgConnection, StoreError> {
         let options = self.inner.options();
-        within(CONNECT_TIME, &self.inner.config, open(&self.inner.config, &options))
+        within(CONNECT_TIME, &self.inner.config, connect(&self.inner.config, &options))
             .await
             .map_err(|error| error.named(&self.inner.config))
     }

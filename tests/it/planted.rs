@@ -6,6 +6,7 @@
 
 mod calls;
 mod earlier;
+mod grants;
 mod writes;
 
 use std::collections::BTreeSet;
