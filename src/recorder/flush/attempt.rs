@@ -77,7 +77,7 @@ async fn connect_and_write(
         None => timeout(CONNECT_TIMEOUT, connect(shared)).await.map_err(|_| Fault::timed_out("connecting"))??,
     };
     let written = timeout(patience(shared), write::write(&mut connection, &target, batch)).await;
-    let outcome = written.map_err(|_| Fault::timed_out("writing a batch"))?.map_err(Fault::from);
+    let outcome = written.map_err(|_| Fault::timed_out("writing a batch"))?.map(|_| ()).map_err(Fault::from);
     *place = Some((connection, target));
     outcome
 }
