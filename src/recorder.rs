@@ -19,6 +19,7 @@ pub use log::LogSink;
 pub use loki::Loki;
 pub use loss::{Class, Loss, Reason};
 pub use modules::{EventOutcome, JobOutcome, Module, Outcome, Work};
+pub use notice::{Notice, OnNotice};
 pub use options::Options;
 pub use tracing::Level;
 
@@ -48,6 +49,7 @@ mod loki;
 mod loss;
 mod modules;
 mod name;
+mod notice;
 mod options;
 mod record;
 mod shared;
@@ -71,7 +73,7 @@ pub struct Recorder {
 }
 
 /// A recorder in numbers. Every change of a row's state is one record: a job has two, its start and its end.
-#[derive(Clone, Debug, Default, PartialEq, Eq)]
+#[derive(Clone, Debug, Default, PartialEq, Eq, Serialize)]
 pub struct Stats {
     /// Records so far: `written + spooled + quarantined + dropped + buffered`.
     pub recorded: u64,
@@ -91,12 +93,15 @@ pub struct Stats {
     pub buffered_bytes: usize,
     /// The lost records by class and reason.
     pub losses: Vec<Loss>,
+    /// Texts that were stored in another form: ids, names and addresses longer than 640 bytes, which no index may be able to
+    /// hold, are cut; characters that the database cannot hold are replaced.
+    pub altered: u64,
     /// The last failure, whether or not it cost a record. It names no password.
     pub last_error: Option<String>,
 }
 
 /// What a shutdown leaves behind.
-#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize)]
 #[must_use = "records may have been dropped"]
 pub struct Shutdown {
     /// Records that were written, ever.
@@ -116,6 +121,8 @@ impl Recorder {
     #[must_use]
     pub fn new(options: Options) -> Self {
         let shared = Arc::new(Shared::new(options));
+        // Without a database no thread will do it.
+        shared.notify(false);
         #[cfg(feature = "loki")]
         let pusher = match &shared.options.logs {
             LogSink::Loki(loki) => {
@@ -290,9 +297,8 @@ impl Recorder {
         if shared.is_forked() {
             return;
         }
-        let mut state = shared.lock();
-        let reason = if state.stop_at.is_some() { Reason::ShutDown } else { Reason::BufferFull };
-        state.refuse(class, reason);
+        let is_ending = shared.lock().stop_at.is_some();
+        shared.refuse(class, if is_ending { Reason::ShutDown } else { Reason::BufferFull });
     }
 }
 
@@ -335,6 +341,7 @@ impl Handle {
         if let Some(pusher) = &self.pusher {
             pusher.wait_stopped(at.saturating_add(GRACE).saturating_sub(shared.timer.elapsed()));
         }
+        shared.notify(true);
         self.stats()
     }
 

@@ -86,6 +86,8 @@ struct Flusher {
 enum Due {
     Memory,
     Spool,
+    /// A notice to the host.
+    Notice,
 }
 
 impl Flusher {
@@ -96,7 +98,9 @@ impl Flusher {
                 Due::Memory if self.has_backlog() => self.spool_memory(),
                 Due::Memory => self.write_memory(runtime),
                 Due::Spool => self.write_spool(runtime),
+                Due::Notice => {}
             }
+            self.shared.notify(false);
             self.guarded("the report of losses", |flusher| flusher.report_losses(runtime));
         }
         self.abandon();
@@ -109,6 +113,7 @@ impl Flusher {
         });
         let shared = Arc::clone(&self.shared);
         drop(self);
+        shared.notify(true);
         shared.update(|state| state.stopped = true);
     }
 
@@ -151,6 +156,9 @@ impl Flusher {
                     () if waiting => Some(Due::Memory),
                     () => None,
                 };
+            }
+            if state.notify_at.is_some_and(|at| now >= at) {
+                return Some(Due::Notice);
             }
             let kept = (!self.kept.is_empty()).then_some(self.kept_until);
             if kept.is_none_or(|until| now >= until)
@@ -197,7 +205,7 @@ impl Flusher {
                 TIMED => !shared.is_complete(more - self.intake.read),
                 _ => true,
             } {
-                let until = [due, retry, kept, look].into_iter().flatten().min();
+                let until = [due, retry, kept, look, state.notify_at].into_iter().flatten().min();
                 state = shared.sleep(state, until.map(|until| until.saturating_sub(now)));
             }
             if park == IDLE && shared.arena.accepted() > self.intake.read {

@@ -275,6 +275,8 @@ impl Pusher {
 
     /// Counts lines that were never held, with the losses of the recorder.
     fn lose(&self, reason: Reason, lines: u64) {
-        self.shared.lock().losses.add(Class::Log, reason, lines);
+        let mut state = self.shared.lock();
+        state.losses.add(Class::Log, reason, lines);
+        self.shared.notify_soon(&mut state);
     }
 }

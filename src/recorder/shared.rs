@@ -8,6 +8,7 @@ use tokio::sync::Notify;
 
 use super::arena::Arena;
 use super::loss::{Class, Reason};
+use super::notice::{Health, NUMBERS_EVERY, Notifier};
 use super::state::State;
 use super::{BATCH_BYTES, Options, Stats, flush};
 use crate::clock::Clock;
@@ -20,6 +21,9 @@ pub(super) const TIMED: u8 = 1;
 /// It waits for any record.
 pub(super) const IDLE: u8 = 2;
 
+/// With less memory, bytes, a recorder holds nothing.
+const LEAST_MEMORY: usize = 8 << 10;
+
 const FORKED: &str = "this process is a fork of the one that the recorder works in: make a recorder here";
 
 /// What the callers and the flusher share.
@@ -29,6 +33,8 @@ pub(super) struct Shared {
     pub(super) name: String,
     pub(super) arena: Arena,
     pub(super) state: Mutex<State>,
+    /// The notices so far. Nobody waits for this lock.
+    pub(super) notifier: Mutex<Notifier>,
     /// Whether there is a flusher.
     pub(super) started: AtomicBool,
     /// The process that the flusher is in; 0 before it starts.
@@ -53,13 +59,20 @@ pub(super) struct Shared {
 }
 
 impl Shared {
-    pub(super) fn new(options: Options) -> Self {
-        let last_error = options.connection.as_ref().err().filter(|_| options.enabled).cloned();
+    pub(super) fn new(mut options: Options) -> Self {
+        let refused = options.connection.as_ref().err().filter(|_| options.enabled).cloned();
+        let health = refused.clone().map_or(Health::Unknown, Health::Failing);
+        let (asked, limit) = (options.memory_limit, options.memory_limit.max(LEAST_MEMORY));
+        let raised =
+            || format!("memory_limit is {asked} bytes, too few for any record: the recorder uses {LEAST_MEMORY}");
+        let last_error = refused.or_else(|| (asked < limit && options.enabled).then(raised));
+        options.memory_limit = limit;
         let bytes = options.memory_limit - options.logs.bytes(options.memory_limit);
         Self {
             name: name(),
             arena: Arena::new(if options.enabled { bytes } else { 0 }),
-            state: Mutex::new(State { last_error, ..State::default() }),
+            state: Mutex::new(State { last_error, health, ..State::default() }),
+            notifier: Mutex::default(),
             started: AtomicBool::new(false),
             owner: AtomicU32::new(0),
             parked: AtomicU8::new(AWAKE),
@@ -85,12 +98,51 @@ impl Shared {
         owner != 0 && owner != std::process::id()
     }
 
-    /// Counts a record that was never held.
+    /// Counts a record that was never held, and has the flusher send a notice.
     #[cold]
-    pub(super) fn refuse(&self, class: Class, reason: Reason) {
-        if !self.is_forked() {
-            self.lock().refuse(class, reason);
+    pub(super) fn refuse(self: &Arc<Self>, class: Class, reason: Reason) {
+        if self.is_forked() {
+            return;
         }
+        if reason == Reason::BufferFull && !self.started.load(Ordering::Acquire) {
+            self.start();
+        }
+        let mut state = self.lock();
+        state.refuse(class, reason);
+        if reason == Reason::BufferFull && state.last_error.is_none() {
+            let limit = self.options.memory_limit;
+            state.last_error = Some(format!("the memory limit of {limit} bytes has no room for a record"));
+        }
+        self.notify_soon(&mut state);
+    }
+
+    /// Has the flusher send a notice as soon as one may be sent.
+    pub(super) fn notify_soon(&self, state: &mut State) {
+        if state.notify_at.is_none() {
+            state.notify_at = Some(state.quiet_until);
+            self.wake.notify_one();
+        }
+    }
+
+    /// Sends the notices that are due, at the `end` all. While code of the host runs only the notifier is locked.
+    pub(super) fn notify(&self, end: bool) {
+        let now = self.timer.elapsed();
+        let Ok(mut notifier) = self.notifier.try_lock() else {
+            // Another thread sends.
+            self.lock().notify_at = Some(now + NUMBERS_EVERY);
+            return;
+        };
+        let health = {
+            let mut state = self.lock();
+            state.notify_at = None;
+            state.health.clone()
+        };
+        let (news, later) = notifier.due(&health, &self.stats(), now, end);
+        let mut state = self.lock();
+        state.notify_at = state.notify_at.or(later);
+        state.quiet_until = notifier.quiet_until();
+        drop(state);
+        news.iter().for_each(|notice| self.options.on_notice.send(notice));
     }
 
     pub(super) fn update(&self, change: impl FnOnce(&mut State)) {
@@ -181,6 +233,7 @@ impl Shared {
             buffered: accepted - state.settled() - state.spooled,
             buffered_bytes: self.arena.bytes(),
             losses: state.losses.list(),
+            altered: state.altered,
             last_error: state.last_error.clone(),
         }
     }

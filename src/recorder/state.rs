@@ -3,6 +3,7 @@
 use std::time::Duration;
 
 use crate::recorder::loss::{ByClass, Class, Losses, Reason};
+use crate::recorder::notice::Health;
 
 #[derive(Debug, Default)]
 pub(super) struct State {
@@ -17,6 +18,12 @@ pub(super) struct State {
     pub(super) last_error: Option<String>,
     /// Lost records that had been in the arena.
     pub(super) lost_later: u64,
+    /// Texts in the database that have another form than they had.
+    pub(super) altered: u64,
+    pub(super) health: Health,
+    /// When the next notice is due, if any, and until when none of losses is.
+    pub(super) notify_at: Option<Duration>,
+    pub(super) quiet_until: Duration,
     /// Everything up to this record is to be written at once.
     pub(super) flush_to: u64,
     /// No more records; what is held may be written until this time.

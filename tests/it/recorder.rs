@@ -10,6 +10,7 @@ mod layer;
 mod loki;
 mod merge;
 mod modules;
+mod notices;
 mod outage;
 mod refusal;
 mod server;

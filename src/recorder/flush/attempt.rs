@@ -30,7 +30,7 @@ impl Flusher {
         pending: &mut Vec<Held>,
         origin: Origin,
         sheltered: &mut bool,
-    ) -> Result<(), Fault> {
+    ) -> Result<u64, Fault> {
         let shared = Arc::clone(&self.shared);
         // Taken out: a query that is broken off leaves its connection in no usable state.
         let mut connection = self.connection.take();
@@ -54,7 +54,7 @@ impl Flusher {
                 }
             }
         };
-        if let (Ok(()), Some((connection, target))) = (&outcome, &mut connection) {
+        if let (Ok(_), Some((connection, target))) = (&outcome, &mut connection) {
             let told = timeout(TELL_TIMEOUT, write::tell(connection, target));
             // The rows are written, whatever becomes of the hint.
             tokio::select! {
@@ -71,13 +71,13 @@ async fn connect_and_write(
     shared: &Shared,
     place: &mut Option<(PgConnection, Target)>,
     batch: &Batch<'_>,
-) -> Result<(), Fault> {
+) -> Result<u64, Fault> {
     let (mut connection, target) = match place.take() {
         Some(open) => open,
         None => timeout(CONNECT_TIMEOUT, connect(shared)).await.map_err(|_| Fault::timed_out("connecting"))??,
     };
     let written = timeout(patience(shared), write::write(&mut connection, &target, batch)).await;
-    let outcome = written.map_err(|_| Fault::timed_out("writing a batch"))?.map(|_| ()).map_err(Fault::from);
+    let outcome = written.map_err(|_| Fault::timed_out("writing a batch"))?.map_err(Fault::from);
     *place = Some((connection, target));
     outcome
 }

@@ -3,6 +3,7 @@
 use std::panic::{AssertUnwindSafe, catch_unwind};
 use std::sync::Arc;
 use std::sync::atomic::Ordering;
+use std::time::Duration;
 
 use serde::Serialize;
 use tokio::runtime::Runtime;
@@ -11,6 +12,7 @@ use super::fault::Fault;
 use super::{Flusher, delay};
 use crate::recorder::held::Held;
 use crate::recorder::loss::{ByClass, Class, Reason};
+use crate::recorder::notice::Health;
 use crate::recorder::spool::Spool;
 use crate::recorder::state::{Origin, Outcome};
 use crate::store::write::Batch;
@@ -31,11 +33,13 @@ impl Flusher {
             let attempt = self.attempt(&batch, &mut pending, origin, &mut sheltered);
             let attempt = catch_unwind(AssertUnwindSafe(|| runtime.block_on(attempt)));
             let fault = match attempt {
-                Ok(Ok(())) if sheltered => {
-                    self.settle_sheltered(&batch);
-                    break;
-                }
-                Ok(Ok(())) => {
+                Ok(Ok(altered)) => {
+                    self.shared
+                        .update(|state| (state.health, state.altered) = (Health::Writing, state.altered + altered));
+                    if sheltered {
+                        self.settle_sheltered(&batch);
+                        break;
+                    }
                     failures = 0;
                     self.settle(&batch, &mut outcome);
                     drop(batch);
@@ -49,7 +53,13 @@ impl Flusher {
                 self.connection = None;
             }
             let reason = fault.to_string();
-            self.shared.update(|state| state.last_error = Some(reason.clone()));
+            self.shared.update(|state| {
+                // A connection that was idle may have been closed long ago: that says nothing about the server.
+                if !reused && matches!(fault, Fault::Passing(_) | Fault::Unclear(_)) {
+                    state.health = Health::Failing(reason.clone());
+                }
+                state.last_error = Some(reason.clone());
+            });
             if sheltered {
                 // The spool's turn is next: it finds the same fault.
                 if !matches!(fault, Fault::Row(_)) {
@@ -146,6 +156,7 @@ impl Flusher {
     /// memory fills: then the batch goes to the spool, unless it came from there.
     fn pause(&mut self, failures: u32, origin: Origin) -> bool {
         let shared = Arc::clone(&self.shared);
+        shared.notify(false);
         let mut state = shared.lock();
         let mark = state.flush_to;
         let patience = if state.is_awaited() { 0 } else { failures };
@@ -159,6 +170,12 @@ impl Flusher {
             if now >= due || state.flush_to > mark {
                 return true;
             }
+            if state.notify_at.is_some_and(|at| now >= at) {
+                drop(state);
+                shared.notify(false);
+                state = shared.lock();
+                continue;
+            }
             if room && shared.pressing.load(Ordering::Acquire) {
                 if origin == Origin::Memory {
                     return false;
@@ -169,7 +186,7 @@ impl Flusher {
                 room = !shared.pressing.load(Ordering::Acquire);
                 continue;
             }
-            let until = state.stop_at.map_or(due, |at| at.min(due));
+            let until = [state.stop_at, state.notify_at].into_iter().flatten().fold(due, Duration::min);
             state = shared.sleep(state, Some(until - now));
         }
     }
