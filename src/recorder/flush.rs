@@ -3,6 +3,7 @@
 //! Batches go from memory to the database. When an attempt fails, or memory fills while it lasts, and there is a spool,
 //! they go there instead, and the database gets the spool's records first: they are older than all that is in memory.
 
+use std::collections::HashSet;
 use std::panic::{AssertUnwindSafe, catch_unwind};
 use std::sync::Arc;
 use std::sync::atomic::Ordering;
@@ -55,6 +56,7 @@ pub(super) fn spawn(shared: &Arc<Shared>) -> std::io::Result<()> {
         gave_up: false,
         connection: None,
         report: Vec::new(),
+        refused: HashSet::new(),
     };
     std::thread::Builder::new().name("obs-recorder".to_owned()).spawn(move || flusher.run(&runtime))?;
     Ok(())
@@ -80,6 +82,8 @@ struct Flusher {
     connection: Option<(PgConnection, Target)>,
     /// Losses that the database may or may not have been told about: told again under the same ids.
     report: Vec<(Uuid, Loss)>,
+    /// Rows of the batch that are in the quarantine already: a batch from the spool may be written again as a whole.
+    refused: HashSet<Uuid>,
 }
 
 /// What is due.

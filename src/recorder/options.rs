@@ -47,7 +47,8 @@ pub struct Options {
     /// statement, and the batch is sent again; a server that does not answer at all is given up a sixth later.
     pub write_timeout: Duration,
     /// How often a batch is sent again when the server answers it with an error that neither passes by itself nor
-    /// names a value; then the row at fault is searched and dropped (default: 3; `OBSERVABILITY_RETRY_ATTEMPTS`).
+    /// names a value; then the row at fault is isolated and dropped, unless the tables accept no row at all (default: 3;
+    /// `OBSERVABILITY_RETRY_ATTEMPTS`).
     /// A server that is out of reach does not count: records are kept until `memory_limit` is reached.
     pub retry_attempts: u32,
     /// The upper bound of the first delay between attempts; it doubles up to 30 s, and each delay is drawn at random

@@ -3,6 +3,7 @@
 
 mod capture;
 mod faults;
+mod fits;
 mod guards;
 #[cfg(target_os = "linux")]
 mod hosts;
@@ -15,6 +16,7 @@ mod outage;
 mod refusal;
 mod server;
 mod spool;
+mod tables;
 mod walkthrough;
 
 use std::time::Duration;

@@ -5,6 +5,8 @@ use std::fmt;
 use crate::store::error::StoreError;
 
 const QUERY_CANCELED: &str = "57014";
+const UNTRANSLATABLE_CHARACTER: &str = "22P05";
+const PROGRAM_LIMIT_EXCEEDED: &str = "54000";
 
 /// A failed attempt to write a batch.
 #[derive(Debug)]
@@ -13,8 +15,13 @@ pub(super) enum Fault {
     Passing(String),
     /// The server answered with an error that may come from a row or may pass.
     Unclear(String),
-    /// The server refuses a row of the batch.
+    /// The server refuses a row of the batch, or any row: that is not known yet.
     Row(String),
+    /// The same; a single row it may accept in another form: it holds a character that the database lacks, or a text that is
+    /// too long for an index.
+    Unfit(String),
+    /// The server refuses any row: a column that is not known here must have a value, a partition is missing.
+    Table(String),
     /// The time of a shutdown is over.
     OutOfTime,
     /// The attempt panicked.
@@ -35,6 +42,9 @@ impl From<sqlx::Error> for Fault {
             _ => return Self::Passing(StoreError::from(error).to_string()),
         };
         let message = StoreError::from(error).to_string();
+        if matches!(&*code, UNTRANSLATABLE_CHARACTER | PROGRAM_LIMIT_EXCEEDED) {
+            return Self::Unfit(message);
+        }
         match code.get(..2).unwrap_or_default() {
             // A value, a constraint, a limit of the program.
             "22" | "23" | "54" => Self::Row(message),
@@ -50,7 +60,8 @@ impl fmt::Display for Fault {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         match self {
             Self::Passing(message) | Self::Unclear(message) => f.write_str(message),
-            Self::Row(message) => write!(f, "the database refuses a row: {message}"),
+            Self::Row(message) | Self::Unfit(message) => write!(f, "the database refuses a row: {message}"),
+            Self::Table(message) => write!(f, "the database refuses every row, not only one: {message}"),
             Self::OutOfTime => f.write_str("the time of the shutdown ended before everything was written"),
             Self::Panic => f.write_str("writing a batch panicked: the batch is lost"),
         }
