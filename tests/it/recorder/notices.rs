@@ -9,7 +9,7 @@ use obs_tui::recorder::{Class, Loss, Notice, OnNotice, Options, Reason};
 use obs_tui::store::config::Secret;
 use tracing_subscriber::layer::SubscriberExt as _;
 
-use super::{LONG, chain, cluster, failing, nowhere, options, records, until};
+use super::{LONG, chain, cluster, failing, nowhere, number, options, records, until};
 use crate::common;
 
 /// The notices of a recorder so far.
@@ -65,6 +65,23 @@ async fn a_server_that_goes_and_comes_is_said_once_each() {
     let said = notices.all();
     assert_eq!(said.last(), Some(&Notice::Recovered), "{said:?}");
     assert!(!said.iter().any(|notice| matches!(notice, Notice::Lost { .. })), "{said:?}");
+}
+
+#[tokio::test]
+async fn a_session_that_ended_while_nothing_was_written_is_not_announced() {
+    let db = common::database("recorder_idle_session").await;
+    let (on_notice, notices) = noting();
+    let recorder = Recorder::new(Options { on_notice, ..options(&db.app) });
+    let superuser = &mut common::session(&db.superuser).await;
+    let end = "SELECT count(pg_terminate_backend(pid)) FROM pg_stat_activity WHERE datname = current_database() AND usename = 'observability_app'";
+    for _ in 0..3 {
+        chain(&recorder, 1);
+        assert!(recorder.flush(LONG), "{:?}", recorder.stats());
+        assert_eq!(number(superuser, end).await, 1);
+    }
+    assert!(recorder.stats().last_error.is_some(), "it was noticed");
+    assert_eq!(recorder.shutdown(LONG).written, 3 * records(1));
+    assert_eq!(notices.all(), [Notice::Connected]);
 }
 
 #[tokio::test]

@@ -215,6 +215,36 @@ async fn a_batch_of_bad_rows_only_is_put_aside_at_a_bounded_rate() {
     assert_eq!(number(connection, "SELECT sum(count)::int8 FROM recorder_losses").await, 301);
 }
 
+/// A right that is refused to one row is no right that is missing: nobody else waits for it.
+#[tokio::test]
+async fn a_row_that_a_policy_refuses_holds_up_no_other() {
+    let db = common::database("recorder_policy").await;
+    let admin = &mut common::session(&db.admin).await;
+    let policy = "ALTER TABLE job_executions ENABLE ROW LEVEL SECURITY;
+        CREATE POLICY writers ON job_executions TO observability_app USING (true) WITH CHECK (job_name <> 'forbidden')";
+    admin.execute(policy).await.unwrap();
+    let recorder = Recorder::new(Options { retry_attempts: 1, ..options(&db.app) });
+    chain(&recorder, 5);
+    let invocation = recorder.invocation("host").start();
+    let handler = invocation.event("event").detected();
+    handler.job("forbidden").start().complete(&1);
+    handler.finish();
+    invocation.finish();
+    chain(&recorder, 5);
+    assert!(recorder.flush(LONG), "{:?}", recorder.stats());
+    let stats = recorder.stats();
+    assert_eq!(stats.losses, [Loss { class: Class::Job, reason: Reason::Refused, records: 2 }]);
+    assert_eq!((stats.written, stats.buffered), (2 * records(5) + records(0), 0));
+    // For everybody it is a right that is missing.
+    admin.execute("ALTER POLICY writers ON job_executions WITH CHECK (false)").await.unwrap();
+    chain(&recorder, 5);
+    let stats = failing(&recorder, "row-level security");
+    assert_eq!((stats.dropped, stats.buffered), (2, records(5)), "{stats:?}");
+    admin.execute("ALTER POLICY writers ON job_executions WITH CHECK (true)").await.unwrap();
+    assert!(recorder.flush(LONG), "{:?}", recorder.stats());
+    assert_eq!(recorder.stats().dropped, 2);
+}
+
 /// A foreign key that came after the recorder had looked at the tables.
 #[tokio::test]
 async fn tables_that_change_meanwhile_are_looked_at_again_before_a_row_is_blamed() {
