@@ -75,9 +75,7 @@ impl Flusher {
             }
             let reason = fault.to_string();
             self.shared.update(|state| {
-                // A connection that was idle may have been closed long ago: that says nothing about the server.
-                if matches!(fault, Fault::Table(_)) || !reused && matches!(fault, Fault::Passing(_) | Fault::Unclear(_))
-                {
+                if matches!(fault, Fault::Table(_) | Fault::Passing(_) | Fault::Unclear(_)) {
                     state.health = Health::Failing(reason.clone());
                 }
                 state.last_error = Some(reason.clone());
@@ -109,6 +107,7 @@ impl Flusher {
                 Fault::Row(_) | Fault::Unfit(_) | Fault::Unclear(_) | Fault::Table(_) | Fault::Passing(_) => {
                     drop(batch);
                     pending.push(held);
+                    // A connection that was idle may have been closed long ago: that says nothing about the server.
                     if !reused || matches!(fault, Fault::Table(_)) {
                         failures += 1;
                         let waits_in_spool = self.spool.is_some() && !matches!(fault, Fault::Unclear(_));

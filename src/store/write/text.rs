@@ -166,6 +166,7 @@ mod tests {
             r#"{"é":"é???\u001b\u0022?"}"#
         );
         assert_eq!(latin.json(r#"["\u00e9"]"#), (r#"["é"]"#.into(), false));
+        assert_eq!(latin.json(r#"["ł"]"#), (r#"["?"]"#.into(), true));
         assert_eq!(Charset::ASCII.text("aé"), "a?");
         // Where only the server knows which characters there are.
         assert_eq!(Charset::of("WIN1252").text("€\0"), "€?");
@@ -176,7 +177,9 @@ mod tests {
     #[test]
     fn long_names_are_cut_and_stay_apart() {
         let unicode = Charset::default();
-        assert_eq!(unicode.name(&"é".repeat(NAME_BYTES / 2)).len(), NAME_BYTES);
+        let longest = "é".repeat(NAME_BYTES / 2);
+        assert_eq!(unicode.name(&longest), longest);
+        assert!(Charset::ASCII.name(&"é".repeat(NAME_BYTES)).starts_with("?????"));
         for text in ["é".repeat(NAME_BYTES), "x".repeat(NAME_BYTES + 1)] {
             for charset in [unicode, Charset::of("LATIN1"), Charset::ASCII] {
                 let name = charset.name(&text);
