@@ -23,7 +23,7 @@ pub use options::Options;
 pub use tracing::Level;
 
 use crate::store::write::ErrorText;
-use arena::Pushed;
+use arena::{Pushed, Rank};
 use failure::Messages;
 use frame::Frame;
 use record::{JobRef, JobStatus, Record};
@@ -232,28 +232,28 @@ impl Recorder {
 
     /// False if the record was lost and a later one may take its place.
     fn push(&self, record: Record<'_>) -> bool {
-        !self.is_enabled() || self.offer(record.class(), &Frame::of(&record), record.is_end())
+        self.push_as(record.rank(), record)
+    }
+
+    /// Like `push`, as one of another rank.
+    fn push_as(&self, rank: Rank, record: Record<'_>) -> bool {
+        !self.is_enabled() || self.offer(record.class(), &Frame::of(&record), rank)
     }
 
     /// Like `push`, for a job.
     #[inline(always)]
     fn push_job(&self, job: JobRef<'_>) -> bool {
-        let is_end = job.status != JobStatus::Running;
-        !self.is_enabled() || self.offer(Class::Job, &Frame::Job(job), is_end)
+        let rank = if job.status == JobStatus::Running { Rank::Start } else { Rank::JobEnd };
+        !self.is_enabled() || self.offer(Class::Job, &Frame::Job(job), rank)
     }
 
-    /// Like `push`, for a row that others refer to: it may use the reserve, and is no loss if there is no room.
-    fn push_parent(&self, record: Record<'_>) -> bool {
-        self.push_parent_frame(&Frame::of(&record))
-    }
-
-    fn push_parent_frame(&self, frame: &Frame<'_>) -> bool {
+    /// Like `push`, for a row that a record of this rank refers to: it is no loss if there is no room.
+    fn push_parent(&self, frame: &Frame<'_>, rank: Rank) -> bool {
         let shared = &self.handle.shared;
         if !shared.options.enabled || shared.options.connection.is_err() {
             return true;
         }
-        let pushed = shared.arena.push(frame, true);
-        let kept = matches!(pushed, Pushed::Kept(_));
+        let kept = matches!(shared.arena.push(frame, rank), Pushed::Kept(_));
         if kept {
             shared.accepted();
         }
@@ -261,16 +261,13 @@ impl Recorder {
     }
 
     #[inline(always)]
-    fn offer(&self, class: Class, frame: &Frame<'_>, is_end: bool) -> bool {
+    fn offer(&self, class: Class, frame: &Frame<'_>, rank: Rank) -> bool {
         let shared = &self.handle.shared;
         if shared.options.connection.is_err() {
             shared.refuse(class, Reason::NotConfigured);
             return true;
         }
-        let pushed = match class {
-            Class::Log => shared.arena.push_line(frame),
-            _ => shared.arena.push(frame, is_end),
-        };
+        let pushed = shared.arena.push(frame, rank);
         let reason = match pushed {
             Pushed::Kept(_) => {
                 shared.accepted();

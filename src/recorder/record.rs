@@ -2,6 +2,7 @@
 
 use uuid::Uuid;
 
+use crate::recorder::arena::Rank;
 use crate::recorder::loss::Class;
 use crate::store::write::{ErrorText, EventRow, InvocationRow, JobRow, LogRow};
 
@@ -24,13 +25,14 @@ impl Record<'_> {
         }
     }
 
-    /// Whether this is the end of something: it may use the reserve of the buffer.
-    pub(super) fn is_end(&self) -> bool {
+    /// How much of the buffer it may use.
+    pub(super) fn rank(&self) -> Rank {
         match self {
-            Self::Invocation(row) => row.status != "running",
-            Self::Event(row) => !matches!(row.status, "detecting" | "handling"),
-            Self::Job(row) => row.status != "running",
-            Self::Log(_) => false,
+            Self::Invocation(row) if row.status != "running" => Rank::InvocationEnd,
+            Self::Event(row) if !matches!(row.status, "detecting" | "handling") => Rank::EventEnd,
+            Self::Job(row) if row.status != "running" => Rank::JobEnd,
+            Self::Invocation(_) | Self::Event(_) | Self::Job(_) => Rank::Start,
+            Self::Log(_) => Rank::Line,
         }
     }
 }
@@ -203,7 +205,8 @@ pub(super) mod tests {
 
     #[test]
     fn ends_are_told_from_starts() {
-        let ends: Vec<bool> = history(1, "failed", 1).iter().map(Record::is_end).collect();
-        assert_eq!(ends, [false, false, false, false, true, false, true, true, true]);
+        use Rank::{EventEnd, InvocationEnd, JobEnd, Line, Start};
+        let ranks: Vec<Rank> = history(1, "failed", 1).iter().map(Record::rank).collect();
+        assert_eq!(ranks, [Start, Start, Start, Start, JobEnd, Line, EventEnd, InvocationEnd, InvocationEnd]);
     }
 }
