@@ -73,7 +73,8 @@ pub struct Recorder {
 /// A recorder in numbers. Every change of a row's state is one record: a job has two, its start and its end.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
 pub struct Stats {
-    /// Records so far: `written + spooled + quarantined + dropped + buffered`.
+    /// Records so far: `written + spooled + quarantined + dropped + buffered`. Among the dropped are those that another
+    /// process had left in the spool and that this one could not save.
     pub recorded: u64,
     /// Records that are in the database.
     pub written: u64,
@@ -89,6 +90,9 @@ pub struct Stats {
     pub buffered: u64,
     /// The memory they hold, bytes.
     pub buffered_bytes: usize,
+    /// Bytes in files of the spool that could not be read. The files are kept, as `….damaged`; what they held is in `losses`
+    /// as far as it could be told.
+    pub damaged_bytes: u64,
     /// The lost records by class and reason.
     pub losses: Vec<Loss>,
     /// The last failure, whether or not it cost a record. It names no password.
@@ -109,6 +113,9 @@ pub struct Shutdown {
     /// Records that were lost, ever. Without a spool, a batch that was being written when the time ended counts as lost,
     /// even if the server had it already.
     pub dropped: u64,
+    /// Records that the recorder's own thread still holds, because it did not end in time. They are lost with the process,
+    /// unless it lives long enough for the thread to end: then they are written, in the spool, or counted as dropped.
+    pub held: u64,
 }
 
 impl Recorder {
@@ -173,12 +180,13 @@ impl Recorder {
         if shared.is_forked() {
             return false;
         }
-        if shared.spools() && !shared.started.load(Ordering::Acquire) {
+        let mark = shared.arena.accepted();
+        if (mark > 0 || shared.spools()) && !shared.started.load(Ordering::Acquire) {
             shared.start();
         }
-        let mark = shared.arena.accepted();
         let mut state = shared.lock();
         state.flush_to = state.flush_to.max(mark);
+        state.asks += 1;
         shared.wake.notify_all();
         let waited = shared.settled.wait_timeout_while(state, time, |state| state.settled() < mark);
         state = waited.unwrap_or_else(PoisonError::into_inner).0;
@@ -186,11 +194,11 @@ impl Recorder {
     }
 
     /// Writes what is waiting, for `time` at most, then ends: the connection is closed, what could not be written and
-    /// whatever is recorded later is counted as lost. Blocks until then.
+    /// whatever is recorded later is counted as lost. Blocks until then. The database is tried at once, however long the
+    /// recorder was going to wait before its next attempt, and without a spool again and again while there is time.
     pub fn shutdown(&self, time: Duration) -> Shutdown {
-        let stats = self.handle.stop(time);
-        let Stats { written, spooled, quarantined, dropped, .. } = stats;
-        Shutdown { written, spooled, quarantined, dropped }
+        let Stats { written, spooled, quarantined, dropped, buffered: held, .. } = self.handle.stop(time);
+        Shutdown { written, spooled, quarantined, dropped, held }
     }
 
     /// What was recorded, written and lost so far.
@@ -318,8 +326,15 @@ impl Handle {
             pusher.stop(at);
         }
         shared.arena.close();
+        if shared.arena.accepted() > 0 && !shared.started.load(Ordering::Acquire) {
+            shared.start();
+            if !shared.started.load(Ordering::Acquire) {
+                shared.lose_all();
+            }
+        }
         let mut state = shared.lock();
         state.stop_at = Some(state.stop_at.map_or(at, |earlier| earlier.min(at)));
+        state.asks += 1;
         if shared.started.load(Ordering::Acquire) {
             shared.wake.notify_all();
             shared.interrupt.notify_one();

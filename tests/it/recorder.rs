@@ -2,6 +2,8 @@
 #![expect(clippy::unwrap_used, reason = "a test fails by panicking")]
 
 mod capture;
+mod damage;
+mod ending;
 mod faults;
 mod guards;
 #[cfg(target_os = "linux")]
@@ -54,6 +56,15 @@ async fn until(mut condition: impl AsyncFnMut() -> bool) {
     while !condition().await {
         assert!(clock.elapsed() < LONG, "it did not come to pass");
         tokio::task::yield_now().await;
+    }
+}
+
+/// Like `until`, where nothing is awaited.
+fn comes_to_pass(mut condition: impl FnMut() -> bool) {
+    let clock = Clock::system();
+    while !condition() {
+        assert!(clock.elapsed() < LONG, "it did not come to pass");
+        std::thread::yield_now();
     }
 }
 

@@ -1,14 +1,12 @@
 //! What becomes of one batch: written, narrowed to the row that is refused, put aside, or lost and counted.
 
 use std::panic::{AssertUnwindSafe, catch_unwind};
-use std::sync::Arc;
-use std::sync::atomic::Ordering;
 
 use serde::Serialize;
 use tokio::runtime::Runtime;
 
+use super::Flusher;
 use super::fault::Fault;
-use super::{Flusher, delay};
 use crate::recorder::held::Held;
 use crate::recorder::loss::{ByClass, Class, Reason};
 use crate::recorder::spool::Spool;
@@ -140,38 +138,6 @@ impl Flusher {
         let mut outcome = Outcome::default();
         outcome.lose(counted(&held.rows(&self.shared.options.redact)), reason);
         self.shared.update(|state| state.settle(&outcome, Origin::Memory));
-    }
-
-    /// Waits before the next attempt, for less if somebody waits for a flush. False when there is no time left, or when
-    /// memory fills: then the batch goes to the spool, unless it came from there.
-    fn pause(&mut self, failures: u32, origin: Origin) -> bool {
-        let shared = Arc::clone(&self.shared);
-        let mut state = shared.lock();
-        let mark = state.flush_to;
-        let patience = if state.is_awaited() { 0 } else { failures };
-        let due = shared.timer.elapsed() + delay(shared.options.retry_delay, patience, fastrand::f64());
-        let mut room = true;
-        loop {
-            let now = shared.timer.elapsed();
-            if state.stop_at.is_some_and(|at| now >= at) {
-                return false;
-            }
-            if now >= due || state.flush_to > mark {
-                return true;
-            }
-            if room && shared.pressing.load(Ordering::Acquire) {
-                if origin == Origin::Memory {
-                    return false;
-                }
-                drop(state);
-                self.spool_memory();
-                state = shared.lock();
-                room = !shared.pressing.load(Ordering::Acquire);
-                continue;
-            }
-            let until = state.stop_at.map_or(due, |at| at.min(due));
-            state = shared.sleep(state, Some(until - now));
-        }
     }
 }
 
