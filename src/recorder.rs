@@ -34,6 +34,7 @@ mod capture;
 mod context;
 mod counts;
 mod event;
+mod exit;
 mod failure;
 mod flush;
 mod frame;
@@ -199,6 +200,21 @@ impl Recorder {
     pub fn shutdown(&self, time: Duration) -> Shutdown {
         let Stats { written, spooled, quarantined, dropped, buffered: held, .. } = self.handle.stop(time);
         Shutdown { written, spooled, quarantined, dropped, held }
+    }
+
+    /// Ends the recorder when its process ends, as [`Recorder::shutdown`] does, for `time` at most: for a recorder in a
+    /// `static`, which nobody drops. It is when `main` returns, when somebody calls `std::process::exit`, and at SIGTERM,
+    /// after which the process ends as it would have without this.
+    ///
+    /// True if SIGTERM is among them. It is not if the process handles or ignores the signal already, or if that cannot be
+    /// seen on this system: then the host's own handler has to call [`Recorder::shutdown`]. Call this after all handlers
+    /// are installed: with one that is added later through `tokio` or `signal-hook` both are called, and this one ends the
+    /// process. Do not use it where the process forks and its forks go on without `exec`: they would ignore SIGTERM.
+    ///
+    /// # Errors
+    /// If the thread cannot be started that waits for SIGTERM, or the signal not be handled. The end of `main` is still seen.
+    pub fn install_exit_flush(&self, time: Duration) -> std::io::Result<bool> {
+        exit::install(&self.handle, time)
     }
 
     /// What was recorded, written and lost so far.

@@ -4,6 +4,8 @@
 mod capture;
 mod damage;
 mod ending;
+#[cfg(target_os = "linux")]
+mod exit;
 mod faults;
 mod guards;
 #[cfg(target_os = "linux")]
