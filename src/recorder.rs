@@ -26,7 +26,7 @@ use crate::store::write::ErrorText;
 use arena::{Pushed, Rank};
 use failure::Messages;
 use frame::Frame;
-use record::{JobRef, JobStatus, Record};
+use record::{JobRef, JobStatus, Record, Shortened};
 use shared::Shared;
 
 mod arena;
@@ -261,14 +261,21 @@ impl Recorder {
 
     /// Like `push`, as one of another rank.
     fn push_as(&self, rank: Rank, record: Record<'_>) -> bool {
-        !self.is_enabled() || self.offer(record.class(), &Frame::of(&record), rank)
+        let short = || record.shortened().is_some_and(|short| self.push_parent(&Frame::of(&short), rank));
+        !self.is_enabled() || self.offer(record.class(), &Frame::of(&record), rank, short)
     }
 
     /// Like `push`, for a job.
     #[inline(always)]
     fn push_job(&self, job: JobRef<'_>) -> bool {
         let rank = if job.status == JobStatus::Running { Rank::Start } else { Rank::JobEnd };
-        !self.is_enabled() || self.offer(Class::Job, &Frame::Job(job), rank)
+        let short = || {
+            let Shortened { result, error } = job.shortened()?;
+            let (result, error) = (result.as_deref().map(str::as_bytes), error.as_ref());
+            let short = JobRef { result: result.or(job.result), error: error.or(job.error), ..job };
+            self.push_parent(&Frame::Job(short), rank).then_some(())
+        };
+        !self.is_enabled() || self.offer(Class::Job, &Frame::Job(job), rank, || short().is_some())
     }
 
     /// Like `push`, for a row that a record of this rank refers to: it is no loss if there is no room.
@@ -284,8 +291,9 @@ impl Recorder {
         kept
     }
 
+    /// An end that finds no room is kept with short texts instead.
     #[inline(always)]
-    fn offer(&self, class: Class, frame: &Frame<'_>, rank: Rank) -> bool {
+    fn offer(&self, class: Class, frame: &Frame<'_>, rank: Rank, short: impl FnOnce() -> bool) -> bool {
         let shared = &self.handle.shared;
         if shared.options.connection.is_err() {
             shared.refuse(class, Reason::NotConfigured);
@@ -297,6 +305,7 @@ impl Recorder {
                 shared.accepted();
                 return true;
             }
+            Pushed::Full if rank > Rank::Start && short() => return true,
             Pushed::Full => Reason::BufferFull,
             Pushed::Contended => Reason::Contended,
             Pushed::Closed => Reason::ShutDown,

@@ -3,6 +3,7 @@
 use uuid::Uuid;
 
 use crate::recorder::arena::Rank;
+use crate::recorder::capture;
 use crate::recorder::loss::Class;
 use crate::store::write::{ErrorText, EventRow, InvocationRow, JobRow, LogRow};
 
@@ -37,6 +38,51 @@ impl Record<'_> {
     }
 }
 
+impl Record<'_> {
+    /// The same with short texts only; none if no text is long.
+    #[cold]
+    pub(super) fn shortened(&self) -> Option<Record<'_>> {
+        Some(match self {
+            Self::Invocation(row) => {
+                let error = row.error.as_ref().and_then(short)?;
+                Record::Invocation(InvocationRow { error: Some(error), ..row.clone() })
+            }
+            Self::Event(row) => {
+                let [detection, handler] = [&row.detection_error, &row.handler_error].map(|error| error.as_ref());
+                let (shorter, other) = (detection.and_then(short), handler.and_then(short));
+                if shorter.is_none() && other.is_none() {
+                    return None;
+                }
+                Record::Event(EventRow {
+                    detection_error: shorter.or_else(|| row.detection_error.clone()),
+                    handler_error: other.or_else(|| row.handler_error.clone()),
+                    ..row.clone()
+                })
+            }
+            Self::Job(_) | Self::Log(_) => return None,
+        })
+    }
+}
+
+/// The longest text of an end that finds no room, bytes.
+const SHORT: usize = 512;
+
+/// What is left of a long error.
+fn short(error: &ErrorText<'_>) -> Option<ErrorText<'static>> {
+    let cut = |text: &str, max| capture::text(text.to_owned(), max).into_string().into();
+    let length = error.message.len() + error.stack.as_ref().map_or(0, |stack| stack.len());
+    (length > SHORT).then(|| ErrorText {
+        message: cut(&error.message, SHORT),
+        stack: error.stack.as_deref().map(|stack| cut(stack, 0)),
+    })
+}
+
+/// What is left of the long texts of a job's end.
+pub(super) struct Shortened {
+    pub(super) result: Option<String>,
+    pub(super) error: Option<ErrorText<'static>>,
+}
+
 /// The place of a job's status in [`STATUSES`](crate::store::write::STATUSES).
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(super) enum JobStatus {
@@ -46,7 +92,7 @@ pub(super) enum JobStatus {
 }
 
 /// A record of a job whose texts are still where the guard has them.
-#[derive(Debug)]
+#[derive(Clone, Copy, Debug)]
 pub(super) struct JobRef<'a> {
     pub(super) id: Uuid,
     pub(super) invocation_id: Uuid,
@@ -64,6 +110,16 @@ pub(super) struct JobRef<'a> {
     pub(super) result: Option<&'a [u8]>,
     pub(super) error: Option<&'a ErrorText<'a>>,
     pub(super) records: u64,
+}
+
+impl JobRef<'_> {
+    /// Its result and its error, shortened; none if neither is long.
+    #[cold]
+    pub(super) fn shortened(&self) -> Option<Shortened> {
+        let result = self.result.map(<[u8]>::len).filter(|bytes| *bytes > SHORT).map(capture::truncated);
+        let error = self.error.and_then(short);
+        (result.is_some() || error.is_some()).then_some(Shortened { result, error })
+    }
 }
 
 impl<'a> From<&'a JobRow<'a>> for JobRef<'a> {

@@ -1,7 +1,7 @@
 //! Recorders in a `static`, in processes of their own: `main` returns, `exit` is called, SIGTERM comes; and threads that
 //! cannot be started. The tests start themselves as hosts.
 
-use std::io::{BufRead, BufReader};
+use std::io::{BufRead, BufReader, Write};
 use std::os::unix::process::ExitStatusExt;
 use std::process::{Child, Command, ExitStatus, Stdio};
 use std::sync::OnceLock;
@@ -50,7 +50,7 @@ fn work(url: &str, how: &str) {
         assert_eq!(recorder.install_exit_flush(LONG).unwrap(), !is("handles"));
     }
     (0..CHAINS).for_each(|_| chain(recorder, 5));
-    println!("\nrecorded");
+    std::io::stdout().write_all(b"\nrecorded\n").unwrap();
     match main.as_str() {
         "returns" => {}
         "exits" => std::thread::spawn(|| std::process::exit(7)).join().unwrap(),

@@ -162,6 +162,36 @@ async fn a_gap_is_told_to_the_database() {
     );
 }
 
+#[tokio::test]
+async fn an_end_that_finds_no_room_is_kept_with_short_texts() {
+    let db = common::database("recorder_short").await;
+    let recorder = Recorder::new(Options { memory_limit: 64 << 10, ..options(&db.app) });
+    let long = "é".repeat(50_000);
+    let invocation = recorder.invocation("function").start();
+    let handler = invocation.event("event").detected();
+    handler.job("result").start().complete(&long);
+    handler.job("error").start().fail(&long);
+    handler.handler_failed(&long);
+    invocation.event("detection").detection_failed(&long);
+    invocation.fail(&long);
+    let end = recorder.shutdown(LONG);
+    assert_eq!((end.written, end.dropped), (records(2) + 2, 0));
+    let connection = &mut common::session(&db.readonly).await;
+    let found = "SELECT i.status AS i, i.error_message AS ie, e.status AS e, coalesce(detection_error, handler_error) AS ee, \
+        j.status AS j, j.error_message AS je, j.result FROM invocations i JOIN event_executions e ON e.invocation_id = i.id \
+        LEFT JOIN job_executions j ON j.event_execution_id = e.id ORDER BY e.id, j.id";
+    let cut = format!("{}… (99488 bytes more)", "é".repeat(256));
+    let row = |e: &str, j: Option<&str>, je: Option<&str>, result| json!({ "i": "failed", "ie": cut, "e": e, "ee": cut, "j": j, "je": je, "result": result });
+    assert_eq!(
+        rows(connection, found).await,
+        [
+            row("handler_failed", Some("completed"), None, json!({ "_truncated": true, "bytes": 100_002 })),
+            row("handler_failed", Some("failed"), Some(&cut), json!(null)),
+            row("detection_failed", None, None, json!(null)),
+        ]
+    );
+}
+
 #[test]
 fn a_wrong_url_is_told_and_counted() {
     let recorder = Recorder::new(Options::from_url("postgresql://app:hush@db:port/observability"));
