@@ -32,6 +32,7 @@ mod report;
 mod survive;
 mod wait;
 
+#[cfg(feature = "loki")]
 pub(super) use wait::{LEAST_DELAY, delay};
 
 const CLOSE_TIMEOUT: Duration = Duration::from_millis(500);
