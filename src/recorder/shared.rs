@@ -1,15 +1,15 @@
 //! What the callers and the flusher share, and how one wakes the other.
 
-use std::sync::atomic::{AtomicBool, AtomicU8, AtomicU32, Ordering};
+use std::sync::atomic::{AtomicBool, AtomicU8, AtomicU32, AtomicU64, Ordering};
 use std::sync::{Arc, Condvar, Mutex, MutexGuard, PoisonError};
 use std::time::Duration;
 
 use tokio::sync::Notify;
 
-use super::arena::Arena;
+use super::arena::{Arena, Intake};
 use super::loss::{Class, Reason};
 use super::notice::{Health, NUMBERS_EVERY, Notifier};
-use super::state::State;
+use super::state::{Origin, Outcome, State};
 use super::{BATCH_BYTES, Options, Stats, flush};
 use crate::clock::Clock;
 
@@ -23,6 +23,8 @@ pub(super) const IDLE: u8 = 2;
 
 /// With less memory, bytes, a recorder holds nothing.
 const LEAST_MEMORY: usize = 8 << 10;
+/// How long records do not try again to start the flusher.
+const START_DELAY: Duration = Duration::from_millis(100);
 
 const FORKED: &str = "this process is a fork of the one that the recorder works in: make a recorder here";
 
@@ -37,6 +39,8 @@ pub(super) struct Shared {
     pub(super) notifier: Mutex<Notifier>,
     /// Whether there is a flusher.
     pub(super) started: AtomicBool,
+    /// When to try next to start it, milliseconds, after that has failed.
+    start_at: AtomicU64,
     /// The process that the flusher is in; 0 before it starts.
     pub(super) owner: AtomicU32,
     /// What the flusher waits for.
@@ -74,6 +78,7 @@ impl Shared {
             state: Mutex::new(State { last_error, health, ..State::default() }),
             notifier: Mutex::default(),
             started: AtomicBool::new(false),
+            start_at: AtomicU64::new(0),
             owner: AtomicU32::new(0),
             parked: AtomicU8::new(AWAKE),
             wake: Condvar::new(),
@@ -105,7 +110,7 @@ impl Shared {
             return;
         }
         if reason == Reason::BufferFull && !self.started.load(Ordering::Acquire) {
-            self.start();
+            self.start_again();
         }
         let mut state = self.lock();
         state.refuse(class, reason);
@@ -157,7 +162,7 @@ impl Shared {
     #[inline]
     pub(super) fn accepted(self: &Arc<Self>) {
         if !self.started.load(Ordering::Acquire) {
-            self.start();
+            self.start_again();
         }
         let due = match self.parked.load(Ordering::SeqCst) {
             AWAKE => false,
@@ -195,6 +200,15 @@ impl Shared {
                 || self.arena.is_pressed(BATCH_BYTES.min(self.options.memory_limit / 4)))
     }
 
+    /// Starts the flusher, unless that has failed a moment ago: a call is not to pay for it again and again.
+    #[cold]
+    fn start_again(self: &Arc<Self>) {
+        if self.timer.elapsed().as_millis() >= u128::from(self.start_at.load(Ordering::Relaxed)) {
+            self.start();
+        }
+    }
+
+    /// Starts the flusher, if there is none.
     #[cold]
     pub(super) fn start(self: &Arc<Self>) {
         if self.started.swap(true, Ordering::AcqRel) {
@@ -202,10 +216,37 @@ impl Shared {
         }
         self.owner.store(std::process::id(), Ordering::Release);
         if let Err(error) = flush::spawn(self) {
-            // The next record tries again.
+            // A later record tries again, and so do `flush` and `shutdown`.
+            let next = self.timer.elapsed().saturating_add(START_DELAY).as_millis();
+            self.start_at.store(u64::try_from(next).unwrap_or(u64::MAX), Ordering::Relaxed);
             self.started.store(false, Ordering::Release);
-            self.lock().last_error = Some(format!("the recorder's thread did not start: {error}"));
+            let reason = format!("the recorder's thread did not start: {error}");
+            let mut state = self.lock();
+            (state.health, state.last_error) = (Health::Failing(reason.clone()), Some(reason));
+            drop(state);
+            // Without it no other thread will do it.
+            self.notify(false);
         }
+    }
+
+    /// Counts as lost what no flusher will ever take: none could be started until the end.
+    pub(super) fn lose_all(&self) {
+        // Nobody starts one from now on.
+        if self.started.swap(true, Ordering::AcqRel) {
+            return;
+        }
+        let (mut intake, mut outcome) = (Intake::new(&self.arena), Outcome::default());
+        loop {
+            let held = intake.take(&self.arena, usize::MAX, BATCH_BYTES);
+            if held.is_empty() {
+                break;
+            }
+            outcome.lose(held.records(), Reason::ShutDown);
+        }
+        self.update(|state| {
+            state.settle(&outcome, Origin::Memory);
+            state.stopped = true;
+        });
     }
 
     /// Sleeps until woken, or for this long.
@@ -230,8 +271,10 @@ impl Shared {
             quarantined: state.quarantined,
             replayed: state.replayed,
             dropped: state.losses.total(),
-            buffered: accepted - state.settled() - state.spooled,
+            // A count that is wrong is no reason to panic where a host drops its recorder.
+            buffered: accepted.saturating_sub(state.settled() + state.spooled),
             buffered_bytes: self.arena.bytes(),
+            damaged_bytes: state.damaged_bytes,
             losses: state.losses.list(),
             altered: state.altered,
             last_error: state.last_error.clone(),

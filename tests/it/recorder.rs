@@ -2,6 +2,10 @@
 #![expect(clippy::unwrap_used, reason = "a test fails by panicking")]
 
 mod capture;
+mod damage;
+mod ending;
+#[cfg(target_os = "linux")]
+mod exit;
 mod faults;
 mod fits;
 mod guards;
@@ -57,6 +61,15 @@ async fn until(mut condition: impl AsyncFnMut() -> bool) {
     while !condition().await {
         assert!(clock.elapsed() < LONG, "it did not come to pass");
         tokio::task::yield_now().await;
+    }
+}
+
+/// Like `until`, where nothing is awaited.
+fn comes_to_pass(mut condition: impl FnMut() -> bool) {
+    let clock = Clock::system();
+    while !condition() {
+        assert!(clock.elapsed() < LONG, "it did not come to pass");
+        std::thread::yield_now();
     }
 }
 

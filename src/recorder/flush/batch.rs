@@ -1,17 +1,14 @@
 //! What becomes of one batch: written, narrowed to the row that is refused, put aside, or lost and counted.
 
 use std::panic::{AssertUnwindSafe, catch_unwind};
-use std::sync::Arc;
-use std::sync::atomic::Ordering;
-use std::time::Duration;
 
 use serde::Serialize;
 use tokio::runtime::Runtime;
 use uuid::Uuid;
 
+use super::Flusher;
 use super::attempt::{Form, Verdict};
 use super::fault::Fault;
-use super::{Flusher, LEAST_DELAY, delay};
 use crate::recorder::held::Held;
 use crate::recorder::loss::{ByClass, Class, Reason};
 use crate::recorder::notice::Health;
@@ -183,49 +180,6 @@ impl Flusher {
         let mut outcome = Outcome::default();
         outcome.lose(counted(&held.rows(&self.shared.options.redact)), reason);
         self.shared.update(|state| state.settle(&outcome, Origin::Memory));
-    }
-
-    /// Waits before the next attempt, for less if somebody waits for a flush. False when there is no time left, or when
-    /// memory fills: then the batch goes to the spool, unless it came from there.
-    fn pause(&mut self, failures: u32, origin: Origin) -> bool {
-        let shared = Arc::clone(&self.shared);
-        shared.notify(false);
-        let mut state = shared.lock();
-        let mark = state.flush_to;
-        let patience = if state.is_awaited() { 0 } else { failures };
-        let soonest = shared.timer.elapsed() + LEAST_DELAY;
-        let mut due = shared.timer.elapsed() + delay(shared.options.retry_delay, patience, fastrand::f64());
-        let mut room = true;
-        loop {
-            let now = shared.timer.elapsed();
-            if state.stop_at.is_some_and(|at| now >= at) {
-                return false;
-            }
-            if state.flush_to > mark {
-                due = due.min(soonest);
-            }
-            if now >= due {
-                return true;
-            }
-            if state.notify_at.is_some_and(|at| now >= at) {
-                drop(state);
-                shared.notify(false);
-                state = shared.lock();
-                continue;
-            }
-            if room && shared.pressing.load(Ordering::Acquire) {
-                if origin == Origin::Memory {
-                    return false;
-                }
-                drop(state);
-                self.spool_memory();
-                state = shared.lock();
-                room = !shared.pressing.load(Ordering::Acquire);
-                continue;
-            }
-            let until = [state.stop_at, state.notify_at].into_iter().flatten().fold(due, Duration::min);
-            state = shared.sleep(state, Some(until - now));
-        }
     }
 }
 
