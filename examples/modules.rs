@@ -34,7 +34,7 @@ async fn main() -> ExitCode {
 
     let end = recorder.shutdown(Duration::from_secs(5));
     println!("{} records written, {} dropped", end.written, end.dropped);
-    if end.dropped == 0 && end.written > 0 { ExitCode::SUCCESS } else { ExitCode::FAILURE }
+    if end.dropped + end.held == 0 && end.written > 0 { ExitCode::SUCCESS } else { ExitCode::FAILURE }
 }
 
 /// Detects that a move was picked up, and then runs three jobs side by side, of which one fails.

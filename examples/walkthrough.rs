@@ -26,7 +26,7 @@ async fn main() -> ExitCode {
     let outcome = recorder.shutdown(Duration::from_secs(5));
     println!("invocation {invocation}");
     println!("{:#?}", recorder.stats());
-    if outcome.dropped == 0 && outcome.written > 0 { ExitCode::SUCCESS } else { ExitCode::FAILURE }
+    if outcome.dropped + outcome.held == 0 && outcome.written > 0 { ExitCode::SUCCESS } else { ExitCode::FAILURE }
 }
 
 /// The function that the database calls when a row of `public.moves` has changed.

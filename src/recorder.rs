@@ -19,14 +19,15 @@ pub use log::LogSink;
 pub use loki::Loki;
 pub use loss::{Class, Loss, Reason};
 pub use modules::{EventOutcome, JobOutcome, Module, Outcome, Work};
+pub use notice::{Notice, OnNotice};
 pub use options::Options;
 pub use tracing::Level;
 
 use crate::store::write::ErrorText;
-use arena::Pushed;
+use arena::{Pushed, Rank};
 use failure::Messages;
 use frame::Frame;
-use record::{JobRef, JobStatus, Record};
+use record::{JobRef, JobStatus, Record, Shortened};
 use shared::Shared;
 
 mod arena;
@@ -34,6 +35,7 @@ mod capture;
 mod context;
 mod counts;
 mod event;
+mod exit;
 mod failure;
 mod flush;
 mod frame;
@@ -48,6 +50,7 @@ mod loki;
 mod loss;
 mod modules;
 mod name;
+mod notice;
 mod options;
 mod record;
 mod shared;
@@ -71,9 +74,10 @@ pub struct Recorder {
 }
 
 /// A recorder in numbers. Every change of a row's state is one record: a job has two, its start and its end.
-#[derive(Clone, Debug, Default, PartialEq, Eq)]
+#[derive(Clone, Debug, Default, PartialEq, Eq, Serialize)]
 pub struct Stats {
-    /// Records so far: `written + spooled + quarantined + dropped + buffered`.
+    /// Records so far: `written + spooled + quarantined + dropped + buffered`. Among the dropped are those that another
+    /// process had left in the spool and that this one could not save.
     pub recorded: u64,
     /// Records that are in the database.
     pub written: u64,
@@ -89,14 +93,20 @@ pub struct Stats {
     pub buffered: u64,
     /// The memory they hold, bytes.
     pub buffered_bytes: usize,
+    /// Bytes in files of the spool that could not be read. The files are kept, as `….damaged`; what they held is in `losses`
+    /// as far as it could be told.
+    pub damaged_bytes: u64,
     /// The lost records by class and reason.
     pub losses: Vec<Loss>,
+    /// Texts that were stored in another form: ids, names and addresses longer than 640 bytes, which no index may be able to
+    /// hold, are cut; characters that the database cannot hold are replaced.
+    pub altered: u64,
     /// The last failure, whether or not it cost a record. It names no password.
     pub last_error: Option<String>,
 }
 
 /// What a shutdown leaves behind.
-#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize)]
 #[must_use = "records may have been dropped"]
 pub struct Shutdown {
     /// Records that were written, ever.
@@ -109,6 +119,9 @@ pub struct Shutdown {
     /// Records that were lost, ever. Without a spool, a batch that was being written when the time ended counts as lost,
     /// even if the server had it already.
     pub dropped: u64,
+    /// Records that the recorder's own thread still holds, because it did not end in time. They are lost with the process,
+    /// unless it lives long enough for the thread to end: then they are written, in the spool, or counted as dropped.
+    pub held: u64,
 }
 
 impl Recorder {
@@ -116,6 +129,8 @@ impl Recorder {
     #[must_use]
     pub fn new(options: Options) -> Self {
         let shared = Arc::new(Shared::new(options));
+        // Without a database no thread will do it.
+        shared.notify(false);
         #[cfg(feature = "loki")]
         let pusher = match &shared.options.logs {
             LogSink::Loki(loki) => {
@@ -173,12 +188,13 @@ impl Recorder {
         if shared.is_forked() {
             return false;
         }
-        if shared.spools() && !shared.started.load(Ordering::Acquire) {
+        let mark = shared.arena.accepted();
+        if (mark > 0 || shared.spools()) && !shared.started.load(Ordering::Acquire) {
             shared.start();
         }
-        let mark = shared.arena.accepted();
         let mut state = shared.lock();
         state.flush_to = state.flush_to.max(mark);
+        state.asks += 1;
         shared.wake.notify_all();
         let waited = shared.settled.wait_timeout_while(state, time, |state| state.settled() < mark);
         state = waited.unwrap_or_else(PoisonError::into_inner).0;
@@ -186,11 +202,26 @@ impl Recorder {
     }
 
     /// Writes what is waiting, for `time` at most, then ends: the connection is closed, what could not be written and
-    /// whatever is recorded later is counted as lost. Blocks until then.
+    /// whatever is recorded later is counted as lost. Blocks until then. The database is tried at once, however long the
+    /// recorder was going to wait before its next attempt, and without a spool again and again while there is time.
     pub fn shutdown(&self, time: Duration) -> Shutdown {
-        let stats = self.handle.stop(time);
-        let Stats { written, spooled, quarantined, dropped, .. } = stats;
-        Shutdown { written, spooled, quarantined, dropped }
+        let Stats { written, spooled, quarantined, dropped, buffered: held, .. } = self.handle.stop(time);
+        Shutdown { written, spooled, quarantined, dropped, held }
+    }
+
+    /// Ends the recorder when its process ends, as [`Recorder::shutdown`] does, for `time` at most: for a recorder in a
+    /// `static`, which nobody drops. It is when `main` returns, when somebody calls `std::process::exit`, and at SIGTERM,
+    /// after which the process ends as it would have without this.
+    ///
+    /// True if SIGTERM is among them. It is not if the process handles or ignores the signal already, or if that cannot be
+    /// seen on this system: then the host's own handler has to call [`Recorder::shutdown`]. Call this after all handlers
+    /// are installed: with one that is added later through `tokio` or `signal-hook` both are called, and this one ends the
+    /// process. Do not use it where the process forks and its forks go on without `exec`: they would ignore SIGTERM.
+    ///
+    /// # Errors
+    /// If the thread cannot be started that waits for SIGTERM, or the signal not be handled. The end of `main` is still seen.
+    pub fn install_exit_flush(&self, time: Duration) -> std::io::Result<bool> {
+        exit::install(&self.handle, time)
     }
 
     /// What was recorded, written and lost so far.
@@ -232,50 +263,56 @@ impl Recorder {
 
     /// False if the record was lost and a later one may take its place.
     fn push(&self, record: Record<'_>) -> bool {
-        !self.is_enabled() || self.offer(record.class(), &Frame::of(&record), record.is_end())
+        self.push_as(record.rank(), record)
+    }
+
+    /// Like `push`, as one of another rank.
+    fn push_as(&self, rank: Rank, record: Record<'_>) -> bool {
+        let short = || record.shortened().is_some_and(|short| self.push_parent(&Frame::of(&short), rank));
+        !self.is_enabled() || self.offer(record.class(), &Frame::of(&record), rank, short)
     }
 
     /// Like `push`, for a job.
     #[inline(always)]
     fn push_job(&self, job: JobRef<'_>) -> bool {
-        let is_end = job.status != JobStatus::Running;
-        !self.is_enabled() || self.offer(Class::Job, &Frame::Job(job), is_end)
+        let rank = if job.status == JobStatus::Running { Rank::Start } else { Rank::JobEnd };
+        let short = || {
+            let Shortened { result, error } = job.shortened()?;
+            let (result, error) = (result.as_deref().map(str::as_bytes), error.as_ref());
+            let short = JobRef { result: result.or(job.result), error: error.or(job.error), ..job };
+            self.push_parent(&Frame::Job(short), rank).then_some(())
+        };
+        !self.is_enabled() || self.offer(Class::Job, &Frame::Job(job), rank, || short().is_some())
     }
 
-    /// Like `push`, for a row that others refer to: it may use the reserve, and is no loss if there is no room.
-    fn push_parent(&self, record: Record<'_>) -> bool {
-        self.push_parent_frame(&Frame::of(&record))
-    }
-
-    fn push_parent_frame(&self, frame: &Frame<'_>) -> bool {
+    /// Like `push`, for a row that a record of this rank refers to: it is no loss if there is no room.
+    fn push_parent(&self, frame: &Frame<'_>, rank: Rank) -> bool {
         let shared = &self.handle.shared;
         if !shared.options.enabled || shared.options.connection.is_err() {
             return true;
         }
-        let pushed = shared.arena.push(frame, true);
-        let kept = matches!(pushed, Pushed::Kept(_));
+        let kept = matches!(shared.arena.push(frame, rank), Pushed::Kept(_));
         if kept {
             shared.accepted();
         }
         kept
     }
 
+    /// An end that finds no room is kept with short texts instead.
     #[inline(always)]
-    fn offer(&self, class: Class, frame: &Frame<'_>, is_end: bool) -> bool {
+    fn offer(&self, class: Class, frame: &Frame<'_>, rank: Rank, short: impl FnOnce() -> bool) -> bool {
         let shared = &self.handle.shared;
         if shared.options.connection.is_err() {
             shared.refuse(class, Reason::NotConfigured);
             return true;
         }
-        let pushed = match class {
-            Class::Log => shared.arena.push_line(frame),
-            _ => shared.arena.push(frame, is_end),
-        };
+        let pushed = shared.arena.push(frame, rank);
         let reason = match pushed {
             Pushed::Kept(_) => {
                 shared.accepted();
                 return true;
             }
+            Pushed::Full if rank > Rank::Start && short() => return true,
             Pushed::Full => Reason::BufferFull,
             Pushed::Contended => Reason::Contended,
             Pushed::Closed => Reason::ShutDown,
@@ -290,9 +327,8 @@ impl Recorder {
         if shared.is_forked() {
             return;
         }
-        let mut state = shared.lock();
-        let reason = if state.stop_at.is_some() { Reason::ShutDown } else { Reason::BufferFull };
-        state.refuse(class, reason);
+        let is_ending = shared.lock().stop_at.is_some();
+        shared.refuse(class, if is_ending { Reason::ShutDown } else { Reason::BufferFull });
     }
 }
 
@@ -321,8 +357,15 @@ impl Handle {
             pusher.stop(at);
         }
         shared.arena.close();
+        if shared.arena.accepted() > 0 && !shared.started.load(Ordering::Acquire) {
+            shared.start();
+            if !shared.started.load(Ordering::Acquire) {
+                shared.lose_all();
+            }
+        }
         let mut state = shared.lock();
         state.stop_at = Some(state.stop_at.map_or(at, |earlier| earlier.min(at)));
+        state.asks += 1;
         if shared.started.load(Ordering::Acquire) {
             shared.wake.notify_all();
             shared.interrupt.notify_one();
@@ -335,6 +378,7 @@ impl Handle {
         if let Some(pusher) = &self.pusher {
             pusher.wait_stopped(at.saturating_add(GRACE).saturating_sub(shared.timer.elapsed()));
         }
+        shared.notify(true);
         self.stats()
     }
 

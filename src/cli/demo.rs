@@ -67,7 +67,7 @@ async fn on_server(
     if empty {
         tell("Writing the work of a past day ...");
         let end = workload::history(&roles.app, &mut rng, Clock::system().now()).await;
-        tell(&format!("{} records written, {} dropped", end.written, end.dropped));
+        tell(&format!("{} records written, {} dropped", end.written, end.dropped + end.held));
     }
     let recorder =
         Recorder::new(Options { flush_interval: Duration::from_millis(500), ..Options::new(roles.app.clone()) });

@@ -84,6 +84,11 @@ impl Folder {
         Ok(unlinkat(&self.0, name.as_ref(), AtFlags::empty())?)
     }
 
+    /// Gives a file or folder of this name a new one, in the place of what has that one.
+    pub(crate) fn rename(&self, from: impl AsRef<OsStr>, to: impl AsRef<OsStr>) -> io::Result<()> {
+        Ok(rustix::fs::renameat(&self.0, from.as_ref(), &self.0, to.as_ref())?)
+    }
+
     fn at(&self, name: &OsStr, flags: OFlags) -> io::Result<File> {
         // A FIFO would hold up whoever opens it.
         let flags = flags | OFlags::NOFOLLOW | OFlags::NONBLOCK | OFlags::CLOEXEC;
@@ -94,11 +99,6 @@ impl Folder {
 /// What only the program needs, not the recorder.
 #[cfg(feature = "tui")]
 impl Folder {
-    /// Gives a file or folder of this name a new one, in the place of what has that one.
-    pub(crate) fn rename(&self, from: impl AsRef<OsStr>, to: impl AsRef<OsStr>) -> io::Result<()> {
-        Ok(rustix::fs::renameat(&self.0, from.as_ref(), &self.0, to.as_ref())?)
-    }
-
     /// Gives a file another name; fails where there is something of that name.
     pub(crate) fn rename_new(&self, from: impl AsRef<OsStr>, to: impl AsRef<OsStr>) -> io::Result<()> {
         rustix::fs::linkat(&self.0, from.as_ref(), &self.0, to.as_ref(), AtFlags::empty())?;

@@ -6,7 +6,7 @@
 //! threads they went through. The flusher takes all records up to some number, so it never has a child without its parent.
 //!
 //! The bound covers the chunks as they are allocated, so it is exact whatever is in them. An eighth is reserved for ends,
-//! so that what has started can be finished.
+//! so that what has started can be finished; and parts of it for the ends of parents, which are few and come last.
 
 use std::cell::Cell;
 use std::collections::VecDeque;
@@ -27,6 +27,21 @@ const MOST_SPARE: usize = 2 * BATCH_BYTES;
 const POOL: usize = 8;
 /// How often a caller goes round all shards before it gives up.
 const ROUNDS: usize = 64;
+
+/// What a record is to others, and so how much of the memory may be in use when it is taken.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
+pub(super) enum Rank {
+    /// A log line: half.
+    Line,
+    /// What begins or goes on: all but an eighth.
+    Start,
+    /// The end of a job, a row that others refer to, and what is only counted anew.
+    JobEnd,
+    /// The end of an event: there is still room when jobs find none.
+    EventEnd,
+    /// The end of an invocation: all.
+    InvocationEnd,
+}
 
 /// What became of a record.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -119,19 +134,16 @@ impl Arena {
         }
     }
 
-    /// Takes a record; with `reserve` also when only the reserve is left.
+    /// Takes a record, if the memory in use leaves room for those of its rank.
     #[inline(always)]
-    pub(super) fn push(&self, frame: &Frame<'_>, reserve: bool) -> Pushed {
-        self.push_within(frame, if reserve { self.limit } else { self.limit - self.limit / 8 })
-    }
-
-    /// Takes a log line, unless half of the memory is in use: lines go first.
-    pub(super) fn push_line(&self, frame: &Frame<'_>) -> Pushed {
-        self.push_within(frame, self.limit / 2)
-    }
-
-    #[inline(always)]
-    fn push_within(&self, frame: &Frame<'_>, limit: usize) -> Pushed {
+    pub(super) fn push(&self, frame: &Frame<'_>, rank: Rank) -> Pushed {
+        let limit = match rank {
+            Rank::Line => self.limit / 2,
+            Rank::Start => self.limit - self.limit / 8,
+            Rank::JobEnd => self.limit - self.limit / 32,
+            Rank::EventEnd => self.limit - self.limit / 64,
+            Rank::InvocationEnd => self.limit,
+        };
         let size = frame.size();
         let Ok(length) = u32::try_from(size.total()) else { return Pushed::Full };
         let (first, mask) = (home(), self.shards.len() - 1);
@@ -367,7 +379,7 @@ mod tests {
     const ALL: usize = usize::MAX;
 
     fn push(arena: &Arena, record: &Record<'_>) -> Pushed {
-        arena.push(&Frame::of(record), record.is_end())
+        arena.push(&Frame::of(record), record.rank().max(Rank::Start))
     }
 
     #[test]
@@ -395,13 +407,24 @@ mod tests {
             let arena = Arena::new(limit);
             let records = history(1, "completed", 1);
             let (start, end) = (&records[3], &records[4]);
-            assert!(!start.is_end() && end.is_end());
+            let (event_end, invocation_end) = (&records[6], &records[7]);
+            assert_eq!(
+                [start, end, event_end, invocation_end].map(Record::rank),
+                [Rank::Start, Rank::JobEnd, Rank::EventEnd, Rank::InvocationEnd]
+            );
             while push(&arena, start) != Pushed::Full {}
             let started = arena.accepted();
             assert!(arena.bytes() <= limit - limit / 8);
             while push(&arena, end) != Pushed::Full {}
             assert!(arena.bytes() <= limit && arena.accepted() - started >= started / 16, "{started} of {limit}");
             assert_eq!(push(&arena, start), Pushed::Full);
+            // However many jobs there are, the ends of their parents find room.
+            for parent in [event_end, invocation_end] {
+                assert!(matches!(push(&arena, parent), Pushed::Kept(_)), "{limit}");
+                while push(&arena, parent) != Pushed::Full {}
+                assert!(arena.bytes() <= limit);
+                assert_eq!(push(&arena, end), Pushed::Full);
+            }
             let mut intake = Intake::new(&arena);
             assert_eq!(rows(&intake.take(&arena, ALL, ALL)).records(), arena.accepted());
             assert_eq!(arena.bytes(), 0);

@@ -59,9 +59,14 @@ fn write_json<T: Serialize + ?Sized>(value: &T, max: usize, mut text: Vec<u8>) -
         return serde_json::json!({ "serialization_error": message }).to_string().into();
     }
     if sink.bytes > max {
-        return serde_json::json!({ "_truncated": true, "bytes": sink.bytes }).to_string().into();
+        return truncated(sink.bytes).into();
     }
     sink.text
+}
+
+/// What stands in the place of JSON of so many bytes.
+pub(super) fn truncated(bytes: usize) -> String {
+    serde_json::json!({ "_truncated": true, "bytes": bytes }).to_string()
 }
 
 /// Keeps the first `max` bytes and counts the rest, so that a huge value is never held in full.

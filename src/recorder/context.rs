@@ -17,6 +17,7 @@ use uuid::Uuid;
 
 use crate::model::correlation::Token;
 use crate::model::trace::{TRACEPARENT, TraceParent};
+use crate::recorder::arena::Rank;
 use crate::recorder::event::Scope as EventScope;
 use crate::recorder::frame::Frame;
 use crate::recorder::inbound::{CORRELATION_HEADER, CORRELATION_VARIABLE, JOB_HEADER, JOB_VARIABLE};
@@ -266,8 +267,9 @@ impl JobContext {
     pub(super) fn ensure_recorded(&self) -> bool {
         self.recorded.load(Ordering::Acquire)
             || self.event.ensure_recorded() && {
-                let recorded =
-                    self.recorder().push_parent_frame(&Frame::Job(self.row(JobStatus::Running, Duration::ZERO)));
+                // A line takes nothing from what is kept for ends.
+                let frame = Frame::Job(self.row(JobStatus::Running, Duration::ZERO));
+                let recorded = self.recorder().push_parent(&frame, Rank::Start);
                 self.recorded.store(recorded, Ordering::Release);
                 recorded
             }

@@ -7,8 +7,10 @@ use std::time::Duration;
 use chrono::{DateTime, Utc};
 use uuid::Uuid;
 
+use crate::recorder::arena::Rank;
 use crate::recorder::counts::Counts;
 use crate::recorder::failure::Failure;
+use crate::recorder::frame::Frame;
 use crate::recorder::invocation::{Scope as InvocationScope, unfinished};
 use crate::recorder::job::JobBuilder;
 use crate::recorder::loss::Class;
@@ -34,6 +36,7 @@ impl Event {
             module_path: module_path.map(Into::into),
             counts: Counts::default(),
             recorded: AtomicBool::new(false),
+            ended: AtomicBool::new(false),
             detection: OnceLock::new(),
             handling: OnceLock::new(),
             invocation,
@@ -143,6 +146,8 @@ pub(super) struct Scope {
     module_path: Option<Arc<str>>,
     /// Whether some record of it has been accepted.
     recorded: AtomicBool,
+    /// Whether its end has: later records only count jobs anew.
+    ended: AtomicBool,
     detection: OnceLock<Phase>,
     handling: OnceLock<Phase>,
 }
@@ -211,8 +216,14 @@ impl Scope {
         let recorder = &self.invocation.recorder;
         if !self.invocation.ensure_recorded() {
             recorder.lose(Class::Event);
-        } else if recorder.push(Record::Event(self.row())) {
+            return;
+        }
+        let is_end = self.handling.get().is_some();
+        let record = Record::Event(self.row());
+        let rank = if self.ended.load(Ordering::Acquire) { Rank::JobEnd } else { record.rank() };
+        if recorder.push_as(rank, record) {
             self.recorded.store(true, Ordering::Release);
+            self.ended.fetch_or(is_end, Ordering::Release);
         }
     }
 
@@ -220,7 +231,7 @@ impl Scope {
     pub(super) fn ensure_recorded(&self) -> bool {
         self.recorded.load(Ordering::Acquire)
             || self.invocation.ensure_recorded() && {
-                let recorded = self.invocation.recorder.push_parent(Record::Event(self.row()));
+                let recorded = self.invocation.recorder.push_parent(&Frame::Event(&self.row()), Rank::JobEnd);
                 self.recorded.store(recorded, Ordering::Release);
                 recorded
             }

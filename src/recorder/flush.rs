@@ -3,6 +3,8 @@
 //! Batches go from memory to the database. When an attempt fails, or memory fills while it lasts, and there is a spool,
 //! they go there instead, and the database gets the spool's records first: they are older than all that is in memory.
 
+use std::collections::HashSet;
+use std::io::{Error, ErrorKind};
 use std::panic::{AssertUnwindSafe, catch_unwind};
 use std::sync::Arc;
 use std::sync::atomic::Ordering;
@@ -17,9 +19,9 @@ use uuid::Uuid;
 use crate::recorder::BATCH_BYTES;
 use crate::recorder::arena::Intake;
 use crate::recorder::held::Held;
-use crate::recorder::loss::{Loss, Reason};
-use crate::recorder::shared::{AWAKE, IDLE, Shared, TIMED};
-use crate::recorder::spool::Spool;
+use crate::recorder::loss::{ByClass, Loss, Reason};
+use crate::recorder::shared::Shared;
+use crate::recorder::spool::{Aside, Damage, Spool};
 use crate::recorder::state::{Origin, Outcome};
 use crate::store::write::{Batch, Target};
 use batch::counted;
@@ -28,35 +30,32 @@ mod attempt;
 mod batch;
 mod fault;
 mod report;
+mod survive;
+mod wait;
+
+#[cfg(feature = "loki")]
+pub(super) use wait::{LEAST_DELAY, delay};
 
 const CLOSE_TIMEOUT: Duration = Duration::from_millis(500);
-const LEAST_DELAY: Duration = Duration::from_millis(50);
-const MOST_DELAY: Duration = Duration::from_secs(30);
-/// How often to look whether a batch is complete while records come, and while few do.
-const LEAST_LOOK: Duration = Duration::from_millis(20);
-const MOST_LOOK: Duration = Duration::from_millis(500);
+/// The longest delay between attempts while the recorder is to end.
+pub(super) const STOP_DELAY: Duration = Duration::from_millis(200);
 /// How long records stay in memory when the spool could not take them.
 const SPOOL_DELAY: Duration = Duration::from_millis(500);
+/// How often a file of the spool is tried again that cannot be read for want of something that may come back.
+const SPOOL_ATTEMPTS: u32 = 5;
 
 /// Starts the thread.
 pub(super) fn spawn(shared: &Arc<Shared>) -> std::io::Result<()> {
     let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build()?;
-    let flusher = Flusher {
-        shared: Arc::clone(shared),
-        intake: Intake::new(&shared.arena),
-        kept: Vec::new(),
-        kept_until: Duration::ZERO,
-        opened: None,
-        look: Duration::ZERO,
-        seen: 0,
-        spool: shared.options.spool.as_deref().map(|dir| Spool::new(dir, shared.options.spool_limit)),
-        failures: 0,
-        retry_at: Duration::ZERO,
-        gave_up: false,
-        connection: None,
-        report: Vec::new(),
+    let flusher = Flusher::new(shared);
+    let work = move || {
+        let shared = Arc::clone(&flusher.shared);
+        // Whatever happens, nobody waits for it in vain.
+        let _ = catch_unwind(AssertUnwindSafe(|| flusher.run(&runtime)));
+        shared.notify(true);
+        shared.update(|state| state.stopped = true);
     };
-    std::thread::Builder::new().name("obs-recorder".to_owned()).spawn(move || flusher.run(&runtime))?;
+    std::thread::Builder::new().name("obs-recorder".to_owned()).spawn(work)?;
     Ok(())
 }
 
@@ -66,6 +65,8 @@ struct Flusher {
     /// Batches that neither the database nor the spool could take, the next one last, and when to try again.
     kept: Vec<Held>,
     kept_until: Duration,
+    /// The records of the batch that was taken out of memory last.
+    taken: ByClass,
     /// The records that wait are not older than this.
     opened: Option<Duration>,
     /// How long to sleep before the next look at the number of records, and what it was at the last one.
@@ -75,31 +76,55 @@ struct Flusher {
     /// Failed attempts to write from the spool in a row, and when the next one is due.
     failures: u32,
     retry_at: Duration,
-    /// The recorder is to end and the database did not take what is in the spool.
+    /// When the last attempt has failed.
+    failed_at: Duration,
+    /// The recorder is to end, and an attempt has failed since it knows.
     gave_up: bool,
+    /// How many of those who asked for an attempt at once have got it.
+    heard: u64,
     connection: Option<(PgConnection, Target)>,
     /// Losses that the database may or may not have been told about: told again under the same ids.
     report: Vec<(Uuid, Loss)>,
+    /// Rows of the batch that are in the quarantine already: a batch from the spool may be written again as a whole.
+    refused: HashSet<Uuid>,
 }
 
 /// What is due.
 enum Due {
     Memory,
     Spool,
+    /// A notice to the host.
+    Notice,
 }
 
 impl Flusher {
+    fn new(shared: &Arc<Shared>) -> Self {
+        Self {
+            shared: Arc::clone(shared),
+            intake: Intake::new(&shared.arena),
+            kept: Vec::new(),
+            kept_until: Duration::ZERO,
+            taken: ByClass::default(),
+            opened: None,
+            look: Duration::ZERO,
+            seen: 0,
+            spool: shared.options.spool.as_deref().map(|dir| Spool::new(dir, shared.options.spool_limit)),
+            failures: 0,
+            retry_at: Duration::ZERO,
+            failed_at: Duration::ZERO,
+            gave_up: false,
+            heard: 0,
+            connection: None,
+            report: Vec::new(),
+            refused: HashSet::new(),
+        }
+    }
+
     fn run(mut self, runtime: &Runtime) {
         self.guarded("taking over what others have spooled", Self::adopt);
-        while let Some(due) = self.wait() {
-            match due {
-                Due::Memory if self.has_backlog() => self.spool_memory(),
-                Due::Memory => self.write_memory(runtime),
-                Due::Spool => self.write_spool(runtime),
-            }
-            self.guarded("the report of losses", |flusher| flusher.report_losses(runtime));
-        }
-        self.abandon();
+        self.survive(|flusher| flusher.round(runtime));
+        self.guarded("putting aside what was not written", Self::abandon);
+        self.lose_rest();
         self.guarded("the report of losses", |flusher| flusher.report_losses(runtime));
         self.guarded("closing the connection", |flusher| {
             let Some((connection, _)) = flusher.connection.take() else { return };
@@ -107,18 +132,20 @@ impl Flusher {
             // Whatever was to be written is written: how the connection ends changes nothing.
             let _ = runtime.block_on(closing);
         });
-        let shared = Arc::clone(&self.shared);
-        drop(self);
-        shared.update(|state| state.stopped = true);
     }
 
-    /// Does something that costs no record if it panics, as a driver may that a broken server answers: then the
-    /// connection is not used again, and the flusher goes on.
-    fn guarded(&mut self, doing: &str, work: impl FnOnce(&mut Self)) {
-        if catch_unwind(AssertUnwindSafe(|| work(self))).is_err() {
-            self.connection = None;
-            self.shared.update(|state| state.last_error = Some(format!("{doing} panicked")));
+    /// Does what is due next; false when it is time to stop.
+    fn round(&mut self, runtime: &Runtime) -> bool {
+        match self.wait() {
+            None => return false,
+            Some(Due::Memory) if self.has_backlog() => self.spool_memory(),
+            Some(Due::Memory) => self.write_memory(runtime),
+            Some(Due::Spool) => self.write_spool(runtime),
+            Some(Due::Notice) => {}
         }
+        self.shared.notify(false);
+        self.guarded("the report of losses", |flusher| flusher.report_losses(runtime));
+        true
     }
 
     fn adopt(&mut self) {
@@ -134,83 +161,13 @@ impl Flusher {
         self.spool.as_ref().is_some_and(|spool| !spool.is_empty())
     }
 
-    /// Sleeps until something is due; none when it is time to stop.
-    fn wait(&mut self) -> Option<Due> {
-        let shared = Arc::clone(&self.shared);
-        let mut state = shared.lock();
-        loop {
-            shared.parked.store(AWAKE, Ordering::SeqCst);
-            let now = shared.timer.elapsed();
-            let accepted = shared.arena.accepted();
-            let waiting = accepted > self.intake.read || !self.kept.is_empty();
-            let backlog = self.has_backlog();
-            if let Some(stop_at) = state.stop_at {
-                return match () {
-                    () if now >= stop_at || self.gave_up => None,
-                    () if backlog => Some(Due::Spool),
-                    () if waiting => Some(Due::Memory),
-                    () => None,
-                };
-            }
-            let kept = (!self.kept.is_empty()).then_some(self.kept_until);
-            if kept.is_none_or(|until| now >= until)
-                && (kept.is_some()
-                    || shared.is_complete(accepted - self.intake.read)
-                    || waiting && state.flush_to > self.intake.read)
-            {
-                self.opened = None;
-                return Some(Due::Memory);
-            }
-            let patience = if state.is_awaited() { LEAST_DELAY } else { MOST_DELAY };
-            let retry = backlog.then(|| self.retry_at.min(now + patience));
-            if retry.is_some_and(|at| now >= at) {
-                return Some(Due::Spool);
-            }
-            let due = match self.opened.map(|opened| opened.saturating_add(shared.options.flush_interval)) {
-                Some(due) if now < due => Some(due),
-                Some(_) if waiting && kept.is_none() => {
-                    self.opened = None;
-                    return Some(Due::Memory);
-                }
-                // Records have just begun to come, or may go on to: who is not asleep need not be woken.
-                None if waiting || self.intake.read > 0 => {
-                    self.opened = Some(now);
-                    continue;
-                }
-                _ => None,
-            };
-            let park = match due {
-                // What comes meanwhile has to wait too.
-                _ if kept.is_some() => AWAKE,
-                Some(_) => TIMED,
-                None => IDLE,
-            };
-            let few = (accepted - self.seen).saturating_mul(8) < shared.options.batch_size as u64;
-            let longer = if few { self.look.saturating_mul(2) } else { Duration::ZERO };
-            self.look = if park == IDLE { Duration::ZERO } else { longer.clamp(LEAST_LOOK, MOST_LOOK) };
-            self.seen = accepted;
-            let look = (park == TIMED).then_some(now + self.look);
-            shared.parked.store(park, Ordering::SeqCst);
-            let more = shared.arena.accepted();
-            if match park {
-                IDLE => more == accepted,
-                TIMED => !shared.is_complete(more - self.intake.read),
-                _ => true,
-            } {
-                let until = [due, retry, kept, look].into_iter().flatten().min();
-                state = shared.sleep(state, until.map(|until| until.saturating_sub(now)));
-            }
-            if park == IDLE && shared.arena.accepted() > self.intake.read {
-                self.opened = Some(shared.timer.elapsed());
-            }
-        }
-    }
-
     /// The next batch; empty if there is none.
     fn next_batch(&mut self) -> Held {
-        self.kept
-            .pop()
-            .unwrap_or_else(|| self.intake.take(&self.shared.arena, self.shared.options.batch_size.max(1), BATCH_BYTES))
+        let held = self.kept.pop().unwrap_or_else(|| {
+            self.intake.take(&self.shared.arena, self.shared.options.batch_size.max(1), BATCH_BYTES)
+        });
+        self.taken = held.records();
+        held
     }
 
     fn write_memory(&mut self, runtime: &Runtime) {
@@ -218,17 +175,16 @@ impl Flusher {
         let (outcome, left) = self.write(runtime, held, Origin::Memory);
         self.shared.update(|state| state.settle(&outcome, Origin::Memory));
         if left.is_empty() {
-            return;
-        }
-        if self.spool.is_none() {
-            self.gave_up = self.shared.lock().stop_at.is_some();
+            self.gave_up = false;
+        } else if self.spool.is_none() {
+            // It is tried again and again while there is time.
             left.iter().for_each(|held| self.lose(held, Reason::ShutDown));
-            return;
+        } else {
+            self.failures = 0;
+            self.retry_later();
+            self.kept.extend(left);
+            self.spool_memory();
         }
-        self.failures = 0;
-        self.retry_later();
-        self.kept.extend(left);
-        self.spool_memory();
     }
 
     /// Puts all that is in memory by now into the spool.
@@ -272,10 +228,12 @@ impl Flusher {
         let backlog = match spool.first() {
             Ok(Some(backlog)) => backlog,
             Ok(None) => return,
-            Err(error) => {
+            Err(error) if may_pass(&error) && self.failures < SPOOL_ATTEMPTS => {
                 self.complain(&error);
                 return self.retry_later();
             }
+            // One file is no reason to write nothing else.
+            Err(error) => return self.set_aside(&error.to_string()),
         };
         let origin = if backlog.own { Origin::Spool } else { Origin::Other };
         let mut outcome = Outcome::default();
@@ -287,14 +245,17 @@ impl Flusher {
                 // The whole batch is written again, and counted then.
                 return self.retry_later();
             }
-            self.failures = 0;
+            (self.failures, self.gave_up) = (0, false);
             outcome = written;
             if let Some(spool) = &mut self.spool {
                 spool.advance(frames, records);
             }
         }
         // Before the last records are counted: who waited for them finds it gone.
-        self.remove_segment(&mut outcome);
+        match &backlog.damage {
+            None => self.remove_segment(&mut outcome),
+            Some(damage) => self.put_aside(damage, &mut outcome),
+        }
         self.shared.update(|state| state.settle(&outcome, origin));
     }
 
@@ -308,12 +269,35 @@ impl Flusher {
         }
     }
 
-    /// After a failed attempt: none more if the recorder is to end.
-    fn retry_later(&mut self) {
-        self.gave_up = self.shared.lock().stop_at.is_some();
-        self.failures = self.failures.saturating_add(1);
-        let delay = delay(self.shared.options.retry_delay, self.failures, fastrand::f64());
-        self.retry_at = self.shared.timer.elapsed() + delay;
+    /// Sets the first segment aside, which cannot be written at all.
+    fn set_aside(&mut self, why: &str) {
+        let (damage, mut outcome) = (Damage { why: why.to_owned(), ..Damage::default() }, Outcome::default());
+        self.put_aside(&damage, &mut outcome);
+        // What another process recorded was never counted here.
+        self.shared.update(|state| state.settle(&outcome, Origin::Spool));
+        self.failures = 0;
+    }
+
+    /// Sets the first segment aside, of which this was not written.
+    fn put_aside(&mut self, damage: &Damage, outcome: &mut Outcome) {
+        let Some(Aside { missing, place, bytes }) = self.spool.as_mut().and_then(Spool::set_aside_first) else {
+            return;
+        };
+        let (lost, bytes) = (missing.unwrap_or(damage.records), if damage.bytes == 0 { bytes } else { damage.bytes });
+        outcome.lose(lost, Reason::Spool);
+        let lost = match lost.iter().sum::<u64>() {
+            0 => "what they held cannot be told".to_owned(),
+            records => format!("{records} records are lost"),
+        };
+        let what = format!("{}; {bytes} bytes of it were not read, {lost}", damage.why);
+        let said = match place {
+            Ok(path) => format!("the spool's file is kept as {}: {what}", path.display()),
+            Err((path, error)) => format!("the spool's file {} stays where it is ({error}): {what}", path.display()),
+        };
+        self.shared.update(|state| {
+            state.damaged_bytes += bytes;
+            state.last_error = Some(said);
+        });
     }
 
     /// Spools or counts what there was no time for.
@@ -330,35 +314,8 @@ impl Flusher {
     }
 }
 
-/// Exponential backoff with full jitter: anywhere up to `base` · 2ⁿ⁻¹, within fixed bounds.
-pub(super) fn delay(base: Duration, failures: u32, chance: f64) -> Duration {
-    let most = base.saturating_mul(1 << failures.saturating_sub(1).min(16)).clamp(LEAST_DELAY, MOST_DELAY);
-    most.mul_f64(chance).max(LEAST_DELAY)
-}
-
-#[cfg(test)]
-mod tests {
-    use super::*;
-
-    #[test]
-    fn delays_grow_within_bounds() {
-        let second = Duration::from_secs(1);
-        assert_eq!(delay(second, 1, 0.5), Duration::from_millis(500));
-        assert_eq!(delay(second, 3, 1.0), Duration::from_secs(4));
-        assert_eq!(delay(second, 3, 0.0), LEAST_DELAY);
-        assert_eq!(delay(second, u32::MAX, 1.0), MOST_DELAY);
-        assert_eq!(delay(Duration::ZERO, 9, 1.0), LEAST_DELAY);
-        assert_eq!(delay(Duration::MAX, 9, 0.5), MOST_DELAY / 2);
-    }
-
-    proptest::proptest! {
-        #[test]
-        fn no_delay_is_out_of_bounds(base_ms in 0..100_000_u64, failures: u32, chance in 0.0..1.0) {
-            let (base, longest) = (Duration::from_millis(base_ms), delay(Duration::from_millis(base_ms), failures, 1.0));
-            let drawn = delay(base, failures, chance);
-            proptest::prop_assert!(LEAST_DELAY <= drawn && drawn <= longest && longest <= MOST_DELAY);
-            proptest::prop_assert!(longest <= delay(base, failures.saturating_add(1), 1.0));
-            proptest::prop_assert!(failures > 1 || longest <= base.max(LEAST_DELAY));
-        }
-    }
+/// Whether a file may be readable later: the process has no more handles or memory at the moment.
+fn may_pass(error: &Error) -> bool {
+    matches!(error.kind(), ErrorKind::OutOfMemory | ErrorKind::Interrupted | ErrorKind::WouldBlock)
+        || matches!(error.raw_os_error(), Some(libc::EMFILE | libc::ENFILE))
 }

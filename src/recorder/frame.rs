@@ -9,7 +9,7 @@ use uuid::Uuid;
 use crate::recorder::record::{JobRef, Record};
 use crate::store::write::{EVENT_STATUSES, ErrorText, EventRow, InvocationRow, LEVELS, LogRow, STATUSES};
 
-pub(super) use read::{TABLES, key, read};
+pub(super) use read::{TABLES, key, read, records};
 
 mod read;
 

@@ -6,6 +6,7 @@ use std::sync::Arc;
 
 use crate::model::redact::Masker;
 use crate::recorder::frame::{self, TABLES};
+use crate::recorder::loss::ByClass;
 use crate::recorder::record::Record;
 use crate::store::write::{Batch, ErrorText, Merge};
 
@@ -35,6 +36,18 @@ impl Held {
 
     pub(super) fn is_empty(&self) -> bool {
         self.frames.is_empty()
+    }
+
+    /// How many records it holds of each class, if they come from memory, where each is a frame of its own.
+    pub(super) fn records(&self) -> ByClass {
+        let mut records = ByClass::default();
+        for (table, _) in self.frames.iter().filter_map(|place| frame::key(self.bytes.get(place.clone())?)) {
+            // Classes are in the order of the tables.
+            if let Some(records) = records.get_mut(table) {
+                *records += 1;
+            }
+        }
+        records
     }
 
     /// The rows, each made of all its frames, without secrets: those go neither to the database nor to the spool.

@@ -12,9 +12,11 @@ use uuid::Uuid;
 
 use crate::model::correlation::{mint, trace};
 use crate::recorder::Recorder;
+use crate::recorder::arena::Rank;
 use crate::recorder::counts::Counts;
 use crate::recorder::event::Event;
 use crate::recorder::failure::Failure;
+use crate::recorder::frame::Frame;
 use crate::recorder::inbound::{Chain, Inbound, Payload, Trace};
 use crate::recorder::record::Record;
 use crate::store::write::{ErrorText, InvocationRow, Source};
@@ -178,6 +180,7 @@ impl InvocationBuilder {
             detected: AtomicI32::new(0),
             counts: Counts::default(),
             recorded: AtomicBool::new(false),
+            ended: AtomicBool::new(false),
             end: OnceLock::new(),
             recorder: self.recorder,
         };
@@ -285,6 +288,8 @@ pub(super) struct Scope {
     started: Duration,
     /// Whether some record of it has been accepted.
     recorded: AtomicBool,
+    /// Whether its end has: later records only count jobs anew.
+    ended: AtomicBool,
     end: OnceLock<End>,
 }
 
@@ -324,18 +329,23 @@ impl Scope {
         self.counts.close();
         if self.recorder.push(Record::Invocation(self.row())) {
             self.recorded.store(true, Ordering::Release);
+            self.ended.store(true, Ordering::Release);
         }
     }
 
     /// Records the counters once more: something went on after the end.
     pub(super) fn recount(&self) {
-        self.recorder.push(Record::Invocation(self.row()));
+        let record = Record::Invocation(self.row());
+        let ended = self.ended.load(Ordering::Acquire);
+        if self.recorder.push_as(if ended { Rank::JobEnd } else { record.rank() }, record) {
+            self.ended.store(true, Ordering::Release);
+        }
     }
 
     /// Whether the row can be there for a child to refer to. If its start was lost, a short record takes its place.
     pub(super) fn ensure_recorded(&self) -> bool {
         self.recorded.load(Ordering::Acquire) || {
-            let recorded = self.recorder.push_parent(Record::Invocation(self.row()));
+            let recorded = self.recorder.push_parent(&Frame::Invocation(&self.row()), Rank::JobEnd);
             self.recorded.store(recorded, Ordering::Release);
             recorded
         }

@@ -171,6 +171,8 @@ struct Queue {
     opened: Duration,
     /// Everything accepted up to here is to be sent at once.
     flush_to: u64,
+    /// How often somebody has asked for an attempt at once.
+    asks: u64,
     stop_at: Option<Duration>,
     started: bool,
     stopped: bool,
@@ -237,6 +239,7 @@ impl Pusher {
     pub(super) fn flush(&self) -> u64 {
         let mut queue = self.lock();
         queue.flush_to = queue.accepted;
+        queue.asks += 1;
         self.wake.notify_all();
         queue.accepted
     }
@@ -252,6 +255,7 @@ impl Pusher {
     pub(super) fn stop(&self, at: Duration) {
         let mut queue = self.lock();
         queue.stop_at = Some(queue.stop_at.map_or(at, |earlier| earlier.min(at)));
+        queue.asks += 1;
         self.wake.notify_all();
         self.interrupt.notify_one();
     }
@@ -275,6 +279,8 @@ impl Pusher {
 
     /// Counts lines that were never held, with the losses of the recorder.
     fn lose(&self, reason: Reason, lines: u64) {
-        self.shared.lock().losses.add(Class::Log, reason, lines);
+        let mut state = self.shared.lock();
+        state.losses.add(Class::Log, reason, lines);
+        self.shared.notify_soon(&mut state);
     }
 }

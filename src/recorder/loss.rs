@@ -3,8 +3,11 @@
 use std::collections::BTreeMap;
 use std::fmt;
 
+use serde::Serialize;
+
 /// What kind of record was lost.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Serialize)]
+#[serde(rename_all = "snake_case")]
 pub enum Class {
     /// The start, progress or end of an invocation.
     Invocation,
@@ -17,7 +20,8 @@ pub enum Class {
 }
 
 /// Why a record was lost.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Serialize)]
+#[serde(rename_all = "snake_case")]
 pub enum Reason {
     /// There is no usable connection in the options: nothing can ever be written.
     NotConfigured,
@@ -82,7 +86,7 @@ impl fmt::Display for Reason {
 }
 
 /// How many records of a class were lost for a reason.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize)]
 pub struct Loss {
     /// What was lost.
     pub class: Class,
@@ -136,6 +140,25 @@ impl Losses {
 #[cfg(test)]
 mod tests {
     use super::*;
+
+    #[test]
+    fn what_is_serialized_is_named_as_it_is_stored() {
+        let reasons = [
+            Reason::NotConfigured,
+            Reason::BufferFull,
+            Reason::Contended,
+            Reason::Refused,
+            Reason::ShutDown,
+            Reason::Spool,
+            Reason::Internal,
+        ];
+        for reason in reasons {
+            assert_eq!(serde_json::to_value(reason).unwrap(), reason.as_str());
+        }
+        for class in Class::ALL {
+            assert_eq!(serde_json::to_value(class).unwrap(), class.as_str());
+        }
+    }
 
     #[test]
     fn each_loss_is_reported_once() {

@@ -5,7 +5,7 @@ use std::time::Duration;
 
 use crate::clock::{Clock, Ids};
 use crate::model::redact::Masker;
-use crate::recorder::LogSink;
+use crate::recorder::{LogSink, OnNotice};
 use crate::store::config::Config;
 
 /// How a [`Recorder`](crate::Recorder) works. Start from [`Options::new`], [`Options::from_url`] or
@@ -47,14 +47,15 @@ pub struct Options {
     /// statement, and the batch is sent again; a server that does not answer at all is given up a sixth later.
     pub write_timeout: Duration,
     /// How often a batch is sent again when the server answers it with an error that neither passes by itself nor
-    /// names a value; then the row at fault is searched and dropped (default: 3; `OBSERVABILITY_RETRY_ATTEMPTS`).
+    /// names a value; then the row at fault is isolated and dropped, unless the tables accept no row at all (default: 3;
+    /// `OBSERVABILITY_RETRY_ATTEMPTS`).
     /// A server that is out of reach does not count: records are kept until `memory_limit` is reached.
     pub retry_attempts: u32,
     /// The upper bound of the first delay between attempts; it doubles up to 30 s, and each delay is drawn at random
     /// below it (default: 1 s; `OBSERVABILITY_RETRY_DELAY`, ms).
     pub retry_delay: Duration,
     /// The memory that records may hold until they are written, bytes (default: 32 MiB;
-    /// `OBSERVABILITY_MEMORY_LIMIT`). Past it records are counted and dropped: log lines from half of it,
+    /// `OBSERVABILITY_MEMORY_LIMIT`), at least 8 KiB. Past it records are counted and dropped: log lines from half of it,
     /// then starts, then ends. A quarter of it is for log lines where they go to Loki.
     pub memory_limit: usize,
     /// The longest JSON or error text that is stored, bytes (default: 1 MiB; `OBSERVABILITY_MAX_JSON_BYTES`). Longer
@@ -75,6 +76,9 @@ pub struct Options {
     pub spool: Option<PathBuf>,
     /// What this process may spool, bytes (default: 256 MiB; `OBSERVABILITY_SPOOL_LIMIT`).
     pub spool_limit: usize,
+    /// Receives a notice when the recorder begins or ceases to write, or loses records (default: nothing). The same are
+    /// events of `tracing` with the target `obs_tui::recorder`.
+    pub on_notice: OnNotice,
     /// Where times and durations come from.
     pub clock: Clock,
     /// Where the ids of rows come from.
@@ -153,6 +157,7 @@ impl Options {
             persist_before_run: None,
             spool: None,
             spool_limit: 256 << 20,
+            on_notice: OnNotice::default(),
             ids: Ids::random(clock.clone()),
             clock,
         }

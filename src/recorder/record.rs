@@ -2,6 +2,8 @@
 
 use uuid::Uuid;
 
+use crate::recorder::arena::Rank;
+use crate::recorder::capture;
 use crate::recorder::loss::Class;
 use crate::store::write::{ErrorText, EventRow, InvocationRow, JobRow, LogRow};
 
@@ -24,15 +26,61 @@ impl Record<'_> {
         }
     }
 
-    /// Whether this is the end of something: it may use the reserve of the buffer.
-    pub(super) fn is_end(&self) -> bool {
+    /// How much of the buffer it may use.
+    pub(super) fn rank(&self) -> Rank {
         match self {
-            Self::Invocation(row) => row.status != "running",
-            Self::Event(row) => !matches!(row.status, "detecting" | "handling"),
-            Self::Job(row) => row.status != "running",
-            Self::Log(_) => false,
+            Self::Invocation(row) if row.status != "running" => Rank::InvocationEnd,
+            Self::Event(row) if !matches!(row.status, "detecting" | "handling") => Rank::EventEnd,
+            Self::Job(row) if row.status != "running" => Rank::JobEnd,
+            Self::Invocation(_) | Self::Event(_) | Self::Job(_) => Rank::Start,
+            Self::Log(_) => Rank::Line,
         }
     }
+}
+
+impl Record<'_> {
+    /// The same with short texts only; none if no text is long.
+    #[cold]
+    pub(super) fn shortened(&self) -> Option<Record<'_>> {
+        Some(match self {
+            Self::Invocation(row) => {
+                let error = row.error.as_ref().and_then(short)?;
+                Record::Invocation(InvocationRow { error: Some(error), ..row.clone() })
+            }
+            Self::Event(row) => {
+                let [detection, handler] = [&row.detection_error, &row.handler_error].map(|error| error.as_ref());
+                let (shorter, other) = (detection.and_then(short), handler.and_then(short));
+                if shorter.is_none() && other.is_none() {
+                    return None;
+                }
+                Record::Event(EventRow {
+                    detection_error: shorter.or_else(|| row.detection_error.clone()),
+                    handler_error: other.or_else(|| row.handler_error.clone()),
+                    ..row.clone()
+                })
+            }
+            Self::Job(_) | Self::Log(_) => return None,
+        })
+    }
+}
+
+/// The longest text of an end that finds no room, bytes.
+const SHORT: usize = 512;
+
+/// What is left of a long error.
+fn short(error: &ErrorText<'_>) -> Option<ErrorText<'static>> {
+    let cut = |text: &str, max| capture::text(text.to_owned(), max).into_string().into();
+    let length = error.message.len() + error.stack.as_ref().map_or(0, |stack| stack.len());
+    (length > SHORT).then(|| ErrorText {
+        message: cut(&error.message, SHORT),
+        stack: error.stack.as_deref().map(|stack| cut(stack, 0)),
+    })
+}
+
+/// What is left of the long texts of a job's end.
+pub(super) struct Shortened {
+    pub(super) result: Option<String>,
+    pub(super) error: Option<ErrorText<'static>>,
 }
 
 /// The place of a job's status in [`STATUSES`](crate::store::write::STATUSES).
@@ -44,7 +92,7 @@ pub(super) enum JobStatus {
 }
 
 /// A record of a job whose texts are still where the guard has them.
-#[derive(Debug)]
+#[derive(Clone, Copy, Debug)]
 pub(super) struct JobRef<'a> {
     pub(super) id: Uuid,
     pub(super) invocation_id: Uuid,
@@ -62,6 +110,16 @@ pub(super) struct JobRef<'a> {
     pub(super) result: Option<&'a [u8]>,
     pub(super) error: Option<&'a ErrorText<'a>>,
     pub(super) records: u64,
+}
+
+impl JobRef<'_> {
+    /// Its result and its error, shortened; none if neither is long.
+    #[cold]
+    pub(super) fn shortened(&self) -> Option<Shortened> {
+        let result = self.result.map(<[u8]>::len).filter(|bytes| *bytes > SHORT).map(capture::truncated);
+        let error = self.error.and_then(short);
+        (result.is_some() || error.is_some()).then_some(Shortened { result, error })
+    }
 }
 
 impl<'a> From<&'a JobRow<'a>> for JobRef<'a> {
@@ -203,7 +261,8 @@ pub(super) mod tests {
 
     #[test]
     fn ends_are_told_from_starts() {
-        let ends: Vec<bool> = history(1, "failed", 1).iter().map(Record::is_end).collect();
-        assert_eq!(ends, [false, false, false, false, true, false, true, true, true]);
+        use Rank::{EventEnd, InvocationEnd, JobEnd, Line, Start};
+        let ranks: Vec<Rank> = history(1, "failed", 1).iter().map(Record::rank).collect();
+        assert_eq!(ranks, [Start, Start, Start, Start, JobEnd, Line, EventEnd, InvocationEnd, InvocationEnd]);
     }
 }

@@ -1,14 +1,15 @@
 //! What the callers and the flusher share, and how one wakes the other.
 
-use std::sync::atomic::{AtomicBool, AtomicU8, AtomicU32, Ordering};
+use std::sync::atomic::{AtomicBool, AtomicU8, AtomicU32, AtomicU64, Ordering};
 use std::sync::{Arc, Condvar, Mutex, MutexGuard, PoisonError};
 use std::time::Duration;
 
 use tokio::sync::Notify;
 
-use super::arena::Arena;
+use super::arena::{Arena, Intake};
 use super::loss::{Class, Reason};
-use super::state::State;
+use super::notice::{Health, NUMBERS_EVERY, Notifier};
+use super::state::{Origin, Outcome, State};
 use super::{BATCH_BYTES, Options, Stats, flush};
 use crate::clock::Clock;
 
@@ -20,6 +21,11 @@ pub(super) const TIMED: u8 = 1;
 /// It waits for any record.
 pub(super) const IDLE: u8 = 2;
 
+/// With less memory, bytes, a recorder holds nothing.
+const LEAST_MEMORY: usize = 8 << 10;
+/// How long records do not try again to start the flusher.
+const START_DELAY: Duration = Duration::from_millis(100);
+
 const FORKED: &str = "this process is a fork of the one that the recorder works in: make a recorder here";
 
 /// What the callers and the flusher share.
@@ -29,8 +35,12 @@ pub(super) struct Shared {
     pub(super) name: String,
     pub(super) arena: Arena,
     pub(super) state: Mutex<State>,
+    /// The notices so far. Nobody waits for this lock.
+    pub(super) notifier: Mutex<Notifier>,
     /// Whether there is a flusher.
     pub(super) started: AtomicBool,
+    /// When to try next to start it, milliseconds, after that has failed.
+    start_at: AtomicU64,
     /// The process that the flusher is in; 0 before it starts.
     pub(super) owner: AtomicU32,
     /// What the flusher waits for.
@@ -53,14 +63,22 @@ pub(super) struct Shared {
 }
 
 impl Shared {
-    pub(super) fn new(options: Options) -> Self {
-        let last_error = options.connection.as_ref().err().filter(|_| options.enabled).cloned();
+    pub(super) fn new(mut options: Options) -> Self {
+        let refused = options.connection.as_ref().err().filter(|_| options.enabled).cloned();
+        let health = refused.clone().map_or(Health::Unknown, Health::Failing);
+        let (asked, limit) = (options.memory_limit, options.memory_limit.max(LEAST_MEMORY));
+        let raised =
+            || format!("memory_limit is {asked} bytes, too few for any record: the recorder uses {LEAST_MEMORY}");
+        let last_error = refused.or_else(|| (asked < limit && options.enabled).then(raised));
+        options.memory_limit = limit;
         let bytes = options.memory_limit - options.logs.bytes(options.memory_limit);
         Self {
             name: name(),
             arena: Arena::new(if options.enabled { bytes } else { 0 }),
-            state: Mutex::new(State { last_error, ..State::default() }),
+            state: Mutex::new(State { last_error, health, ..State::default() }),
+            notifier: Mutex::default(),
             started: AtomicBool::new(false),
+            start_at: AtomicU64::new(0),
             owner: AtomicU32::new(0),
             parked: AtomicU8::new(AWAKE),
             wake: Condvar::new(),
@@ -85,12 +103,51 @@ impl Shared {
         owner != 0 && owner != std::process::id()
     }
 
-    /// Counts a record that was never held.
+    /// Counts a record that was never held, and has the flusher send a notice.
     #[cold]
-    pub(super) fn refuse(&self, class: Class, reason: Reason) {
-        if !self.is_forked() {
-            self.lock().refuse(class, reason);
+    pub(super) fn refuse(self: &Arc<Self>, class: Class, reason: Reason) {
+        if self.is_forked() {
+            return;
         }
+        if reason == Reason::BufferFull && !self.started.load(Ordering::Acquire) {
+            self.start_again();
+        }
+        let mut state = self.lock();
+        state.refuse(class, reason);
+        if reason == Reason::BufferFull && state.last_error.is_none() {
+            let limit = self.options.memory_limit;
+            state.last_error = Some(format!("the memory limit of {limit} bytes has no room for a record"));
+        }
+        self.notify_soon(&mut state);
+    }
+
+    /// Has the flusher send a notice as soon as one may be sent.
+    pub(super) fn notify_soon(&self, state: &mut State) {
+        if state.notify_at.is_none() {
+            state.notify_at = Some(state.quiet_until);
+            self.wake.notify_one();
+        }
+    }
+
+    /// Sends the notices that are due, at the `end` all. While code of the host runs only the notifier is locked.
+    pub(super) fn notify(&self, end: bool) {
+        let now = self.timer.elapsed();
+        let Ok(mut notifier) = self.notifier.try_lock() else {
+            // Another thread sends.
+            self.lock().notify_at = Some(now + NUMBERS_EVERY);
+            return;
+        };
+        let health = {
+            let mut state = self.lock();
+            state.notify_at = None;
+            state.health.clone()
+        };
+        let (news, later) = notifier.due(&health, &self.stats(), now, end);
+        let mut state = self.lock();
+        state.notify_at = state.notify_at.or(later);
+        state.quiet_until = notifier.quiet_until();
+        drop(state);
+        news.iter().for_each(|notice| self.options.on_notice.send(notice));
     }
 
     pub(super) fn update(&self, change: impl FnOnce(&mut State)) {
@@ -105,7 +162,7 @@ impl Shared {
     #[inline]
     pub(super) fn accepted(self: &Arc<Self>) {
         if !self.started.load(Ordering::Acquire) {
-            self.start();
+            self.start_again();
         }
         let due = match self.parked.load(Ordering::SeqCst) {
             AWAKE => false,
@@ -143,6 +200,15 @@ impl Shared {
                 || self.arena.is_pressed(BATCH_BYTES.min(self.options.memory_limit / 4)))
     }
 
+    /// Starts the flusher, unless that has failed a moment ago: a call is not to pay for it again and again.
+    #[cold]
+    fn start_again(self: &Arc<Self>) {
+        if self.timer.elapsed().as_millis() >= u128::from(self.start_at.load(Ordering::Relaxed)) {
+            self.start();
+        }
+    }
+
+    /// Starts the flusher, if there is none.
     #[cold]
     pub(super) fn start(self: &Arc<Self>) {
         if self.started.swap(true, Ordering::AcqRel) {
@@ -150,10 +216,37 @@ impl Shared {
         }
         self.owner.store(std::process::id(), Ordering::Release);
         if let Err(error) = flush::spawn(self) {
-            // The next record tries again.
+            // A later record tries again, and so do `flush` and `shutdown`.
+            let next = self.timer.elapsed().saturating_add(START_DELAY).as_millis();
+            self.start_at.store(u64::try_from(next).unwrap_or(u64::MAX), Ordering::Relaxed);
             self.started.store(false, Ordering::Release);
-            self.lock().last_error = Some(format!("the recorder's thread did not start: {error}"));
+            let reason = format!("the recorder's thread did not start: {error}");
+            let mut state = self.lock();
+            (state.health, state.last_error) = (Health::Failing(reason.clone()), Some(reason));
+            drop(state);
+            // Without it no other thread will do it.
+            self.notify(false);
         }
+    }
+
+    /// Counts as lost what no flusher will ever take: none could be started until the end.
+    pub(super) fn lose_all(&self) {
+        // Nobody starts one from now on.
+        if self.started.swap(true, Ordering::AcqRel) {
+            return;
+        }
+        let (mut intake, mut outcome) = (Intake::new(&self.arena), Outcome::default());
+        loop {
+            let held = intake.take(&self.arena, usize::MAX, BATCH_BYTES);
+            if held.is_empty() {
+                break;
+            }
+            outcome.lose(held.records(), Reason::ShutDown);
+        }
+        self.update(|state| {
+            state.settle(&outcome, Origin::Memory);
+            state.stopped = true;
+        });
     }
 
     /// Sleeps until woken, or for this long.
@@ -178,9 +271,12 @@ impl Shared {
             quarantined: state.quarantined,
             replayed: state.replayed,
             dropped: state.losses.total(),
-            buffered: accepted - state.settled() - state.spooled,
+            // A count that is wrong is no reason to panic where a host drops its recorder.
+            buffered: accepted.saturating_sub(state.settled() + state.spooled),
             buffered_bytes: self.arena.bytes(),
+            damaged_bytes: state.damaged_bytes,
             losses: state.losses.list(),
+            altered: state.altered,
             last_error: state.last_error.clone(),
         }
     }

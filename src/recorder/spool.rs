@@ -1,10 +1,9 @@
 //! Records in files, while there is no other place for them: what a process leaves there, the next one writes.
 //!
 //! In the spool's folder every process has one of its own, `{id}.spool`, with a lock file that is locked as long as the
-//! process lives, and segments of about a quarter of a mebibyte, since each is read as a whole. A segment begins with a
-//! magic word; then each record has its length, a checksum and its bytes. What follows a record that is cut off or damaged
-//! is not read. A segment is removed when its rows are in the database; if that is cut short it is written again, which
-//! changes nothing.
+//! process lives, and [segments](segment) of about a quarter of a mebibyte, since each is read as a whole. A segment is
+//! removed when its rows are in the database; if that is cut short it is written again, which changes nothing. One that
+//! holds anything that cannot be read is renamed `….damaged` instead.
 //!
 //! Only folders of this user are taken over, which nobody else may write to, and no link is followed: whoever may write to
 //! the spool's folder can neither have us read nor write anything else.
@@ -23,22 +22,25 @@ use serde::Serialize;
 
 use crate::files::folder::Folder;
 use crate::files::write;
-use crate::recorder::frame::{self, Frame};
+use crate::recorder::frame::Frame;
 use crate::recorder::held::Held;
 use crate::recorder::loss::ByClass;
 use crate::recorder::record::JobRef;
 use crate::store::write::Batch;
+use segment::{HEADER, MAGIC, checksum, scan};
 
-const MAGIC: &[u8; 8] = b"obsspl\x00\x01";
+pub(super) use segment::Damage;
+
+mod segment;
+
 /// A segment takes no more records when it has this size. As rows in memory it is three times as large.
 const SEGMENT_BYTES: u64 = 256 << 10;
 /// The largest segment that is read: one of a quarter of a mebibyte that one batch made longer, with the longest texts.
 const MOST_SEGMENT: u64 = 256 << 20;
-/// Length and checksum.
-const HEADER: usize = 8;
 const LOCK: &str = "lock";
 const SPOOL: &str = ".spool";
 const SEGMENT: &str = ".segment";
+const DAMAGED: &str = ".damaged";
 const QUARANTINE: &str = "quarantine.jsonl";
 
 #[derive(Debug)]
@@ -83,6 +85,17 @@ pub(super) struct Backlog {
     frames: Vec<Range<usize>>,
     /// Whether this process recorded them.
     pub(super) own: bool,
+    /// What else is in the segment.
+    pub(super) damage: Option<Damage>,
+}
+
+/// A segment that was set aside.
+pub(super) struct Aside {
+    /// The records of this process that were not found in it; none if it is another's.
+    pub(super) missing: Option<ByClass>,
+    /// Where it is now, or where it stays, and why.
+    pub(super) place: Result<PathBuf, (PathBuf, io::Error)>,
+    pub(super) bytes: u64,
 }
 
 impl Backlog {
@@ -110,9 +123,9 @@ impl Spool {
         let mut names = root.names()?;
         names.retain(|name| has_ending(name, SPOOL));
         names.sort();
-        let mut skipped = 0;
+        let (mut skipped, mut files) = (0, Vec::new());
         for name in &names {
-            match self.adopt_folder(&root, name) {
+            match self.adopt_folder(&root, name, &mut files) {
                 Ok(Some(home)) => self.adopted.push(home),
                 Ok(None) => {}
                 // Its process has just removed it.
@@ -122,12 +135,19 @@ impl Spool {
         }
         self.tidy();
         let why = "they do not belong to this user alone, or cannot be read";
-        let text = |skipped| format!("{skipped} of the spools in {} are left alone: {why}", self.root.display());
-        Ok((skipped > 0).then_some(skipped).map(text))
+        let folders =
+            (skipped > 0).then(|| format!("{skipped} of the spools in {} are left alone: {why}", self.root.display()));
+        let more = match files.len() {
+            0 | 1 => String::new(),
+            all => format!(", and {} more files", all - 1),
+        };
+        let first = files.first().map(|first| format!("left alone in the spool: {first}{more}"));
+        let left = folders.into_iter().chain(first).collect::<Vec<_>>();
+        Ok((!left.is_empty()).then(|| left.join("; ")))
     }
 
     /// Nothing if the process lives that it belongs to.
-    fn adopt_folder(&mut self, root: &Folder, name: &OsString) -> io::Result<Option<Home>> {
+    fn adopt_folder(&mut self, root: &Folder, name: &OsString, left: &mut Vec<String>) -> io::Result<Option<Home>> {
         let dir = Arc::new(root.folder(name)?);
         if !write::is_own(&dir.metadata()?) {
             return Err(io::ErrorKind::PermissionDenied.into());
@@ -140,11 +160,16 @@ impl Spool {
         names.retain(|name| has_ending(name, SEGMENT));
         names.sort();
         let mut segments = Vec::new();
+        let path = self.root.join(name);
         for name in names {
-            let bytes = dir.file(&name)?.metadata()?.len();
-            if bytes > MOST_SEGMENT {
-                return Err(io::ErrorKind::FileTooLarge.into());
-            }
+            let bytes = match dir.file(&name).and_then(|file| file.metadata()) {
+                Ok(file) if file.len() <= MOST_SEGMENT => file.len(),
+                other => {
+                    let error = other.err().unwrap_or_else(|| io::ErrorKind::FileTooLarge.into());
+                    left.push(format!("{}: {error}", path.join(name).display()));
+                    continue;
+                }
+            };
             segments.push(Segment {
                 dir: Arc::clone(&dir),
                 name,
@@ -156,7 +181,7 @@ impl Spool {
         }
         self.bytes += segments.iter().map(|segment| segment.bytes).sum::<u64>();
         self.segments.extend(segments);
-        Ok(Some(Home { path: self.root.join(name), dir, next: 0, _lock: lock }))
+        Ok(Some(Home { path, dir, next: 0, _lock: lock }))
     }
 
     pub(super) fn is_empty(&self) -> bool {
@@ -252,9 +277,9 @@ impl Spool {
             Err(error) if error.kind() == io::ErrorKind::NotFound => Vec::new(),
             bytes => bytes?,
         };
-        let mut frames = frames(&bytes);
+        let segment::Scan { mut frames, damage } = scan(&bytes);
         frames.drain(..segment.done.min(frames.len()));
-        Ok(Some(Backlog { bytes: Arc::new(bytes), frames, own: segment.own }))
+        Ok(Some(Backlog { bytes: Arc::new(bytes), frames, own: segment.own, damage }))
     }
 
     /// So many more frames of the first segment, and so many records, are in the database.
@@ -268,16 +293,41 @@ impl Spool {
     /// Removes the first segment, of which nothing is left to write. Returns the records of this process that were not
     /// found in it.
     pub(super) fn remove_first(&mut self) -> (ByClass, io::Result<()>) {
+        let Some(segment) = self.take_first() else { return (ByClass::default(), Ok(())) };
+        let removed = segment.dir.remove(&segment.name);
+        self.tidy_if_own();
+        (segment.held, removed)
+    }
+
+    /// Gives the first segment a name by which nobody takes it for one, because something in it cannot be read.
+    pub(super) fn set_aside_first(&mut self) -> Option<Aside> {
+        let home = |spool: &Self, segment: &Segment| {
+            let mut homes = spool.home.iter().chain(&spool.adopted);
+            homes.find(|home| Arc::ptr_eq(&home.dir, &segment.dir)).map_or(PathBuf::new(), |home| home.path.clone())
+        };
+        let segment = self.take_first()?;
+        let folder = home(self, &segment);
+        let place = match set_aside(&segment) {
+            Ok(name) => Ok(folder.join(name)),
+            Err(error) => Err((folder.join(&segment.name), error)),
+        };
+        self.tidy_if_own();
+        Some(Aside { missing: segment.own.then_some(segment.held), place, bytes: segment.bytes })
+    }
+
+    fn take_first(&mut self) -> Option<Segment> {
         if self.segments.len() == 1 {
             self.open = None;
         }
-        let Some(segment) = self.segments.pop_front() else { return (ByClass::default(), Ok(())) };
+        let segment = self.segments.pop_front()?;
         self.bytes -= segment.bytes;
-        let removed = segment.dir.remove(&segment.name);
+        Some(segment)
+    }
+
+    fn tidy_if_own(&mut self) {
         if self.segments.iter().all(|segment| segment.own) {
             self.tidy();
         }
-        (segment.held, removed)
     }
 
     /// Removes the folders of others that hold nothing any more.
@@ -317,9 +367,25 @@ impl Drop for Spool {
     }
 }
 
+/// Removes a folder, unless there is something in it: then the next process may still take it over.
 fn remove(home: &Home) {
-    // What is left behind is empty, and the next process tries again.
-    let _ = home.dir.remove(LOCK).and_then(|()| fs::remove_dir(&home.path));
+    if home.dir.names().is_ok_and(|names| names.iter().all(|name| name == LOCK)) {
+        // What is left behind is empty, and the next process tries again.
+        let _ = home.dir.remove(LOCK).and_then(|()| fs::remove_dir(&home.path));
+    }
+}
+
+/// Renames a segment. Nobody else makes files in its folder, so what is free stays free.
+fn set_aside(segment: &Segment) -> io::Result<OsString> {
+    let names = segment.dir.names()?;
+    let named = |n: usize| {
+        let mut name = segment.name.clone();
+        name.push(if n == 0 { DAMAGED.to_owned() } else { format!("-{n}{DAMAGED}") });
+        name
+    };
+    let name = (0..).map(named).find(|name| !names.contains(name)).unwrap_or_else(|| named(0));
+    segment.dir.rename(&segment.name, &name)?;
+    Ok(name)
 }
 
 /// The file of refused rows, which must be this user's: rows hold what the host handles.
@@ -339,40 +405,8 @@ fn has_ending(name: &OsString, ending: &str) -> bool {
     name.as_encoded_bytes().ends_with(ending.as_bytes())
 }
 
-/// Where the frames of a segment are.
-fn frames(bytes: &[u8]) -> Vec<Range<usize>> {
-    let place = |at: usize| {
-        let (size, rest) = bytes.get(at..)?.split_first_chunk()?;
-        let (sum, rest) = rest.split_first_chunk()?;
-        let frame = rest.get(..usize::try_from(u32::from_le_bytes(*size)).ok()?)?;
-        let whole = checksum(frame) == u32::from_le_bytes(*sum) && frame::read(frame).is_some();
-        whole.then(|| at + HEADER..at + HEADER + frame.len())
-    };
-    let first = bytes.starts_with(MAGIC).then(|| place(MAGIC.len())).flatten();
-    std::iter::successors(first, |last| place(last.end)).collect()
-}
-
 fn length(frame: &[u8]) -> io::Result<u32> {
     u32::try_from(frame.len()).map_err(|_| io::Error::other("a record is larger than four gigabytes"))
-}
-
-/// CRC-32 (IEEE 802.3).
-fn checksum(bytes: &[u8]) -> u32 {
-    const TABLE: [u32; 256] = {
-        let mut table = [0; 256];
-        let mut n = 0;
-        while n < 256 {
-            let (mut value, mut bit) = (n as u32, 0);
-            while bit < 8 {
-                value = if value & 1 == 1 { value >> 1 ^ 0xEDB8_8320 } else { value >> 1 };
-                bit += 1;
-            }
-            table[n] = value;
-            n += 1;
-        }
-        table
-    };
-    !bytes.iter().fold(!0, |sum, byte| sum >> 8 ^ TABLE[usize::from(sum.to_le_bytes()[0] ^ byte)])
 }
 
 #[cfg(test)]

@@ -3,6 +3,7 @@
 use std::time::Duration;
 
 use crate::recorder::loss::{ByClass, Class, Losses, Reason};
+use crate::recorder::notice::Health;
 
 #[derive(Debug, Default)]
 pub(super) struct State {
@@ -13,12 +14,22 @@ pub(super) struct State {
     pub(super) quarantined: u64,
     /// Records of other processes that were found in the spool and written, or put into quarantine.
     pub(super) replayed: u64,
+    /// Bytes in files of the spool that could not be read.
+    pub(super) damaged_bytes: u64,
     pub(super) losses: Losses,
     pub(super) last_error: Option<String>,
     /// Lost records that had been in the arena.
     pub(super) lost_later: u64,
+    /// Texts in the database that have another form than they had.
+    pub(super) altered: u64,
+    pub(super) health: Health,
+    /// When the next notice is due, if any, and until when none of losses is.
+    pub(super) notify_at: Option<Duration>,
+    pub(super) quiet_until: Duration,
     /// Everything up to this record is to be written at once.
     pub(super) flush_to: u64,
+    /// How often somebody has asked for an attempt at once.
+    pub(super) asks: u64,
     /// No more records; what is held may be written until this time.
     pub(super) stop_at: Option<Duration>,
     pub(super) stopped: bool,
@@ -55,13 +66,13 @@ impl State {
     }
 
     pub(super) fn settle(&mut self, outcome: &Outcome, origin: Origin) {
-        if origin == Origin::Other {
-            self.replayed += outcome.written + outcome.quarantined;
-            return;
-        }
         let lost: u64 = outcome.lost.iter().map(|(_, _, records)| records).sum();
         for (class, reason, records) in &outcome.lost {
             self.losses.add(*class, *reason, *records);
+        }
+        if origin == Origin::Other {
+            self.replayed += outcome.written + outcome.quarantined;
+            return;
         }
         self.lost_later += lost;
         self.written += outcome.written;
@@ -71,9 +82,9 @@ impl State {
         }
     }
 
-    /// Records that were never held.
+    /// Lost records that were never held in memory here: refused, or left by another process.
     pub(super) fn refused(&self) -> u64 {
-        self.losses.total() - self.lost_later
+        self.losses.total().saturating_sub(self.lost_later)
     }
 
     /// Records that are neither waiting nor being written any more.

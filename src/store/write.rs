@@ -10,17 +10,20 @@ use std::fmt::Write as _;
 
 use sqlx::error::BoxDynError;
 use sqlx::postgres::{PgArguments, PgBindIterExt as _, PgConnection};
-use sqlx::{Arguments as _, AssertSqlSafe, Executor as _, Row as _};
+use sqlx::{Arguments as _, AssertSqlSafe, Connection as _, Executor as _, Row as _};
 
 use crate::store::sql::{OWNED_BY_RULER, identifier};
 use columns::{Column, Columns, Rule};
+use text::Charset;
 
 pub use row::{
     Batch, EVENT_STATUSES, ErrorText, EventRow, InvocationRow, JobRow, LEVELS, LogRow, Merge, STATUSES, Source,
 };
 
 mod columns;
+mod original;
 mod row;
+mod sample;
 pub mod text;
 
 /// The channel on which the server tells that a batch was written.
@@ -30,7 +33,7 @@ pub const CHANNEL: &str = "obs_tui";
 const ROW_BYTES: usize = 384;
 
 /// What the tables of one database accept: they may have been made by another writer, or by an older version.
-#[derive(Clone, Debug, Default)]
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
 pub struct Target {
     schema: String,
     /// Of each table.
@@ -41,6 +44,9 @@ pub struct Target {
     jobs_must_exist: bool,
     /// This role may tell who listens that it wrote something.
     tells: bool,
+    charset: Charset,
+    /// Every text is as short as a name, and longer JSON only a mark.
+    plain: bool,
 }
 
 impl Target {
@@ -60,19 +66,28 @@ impl Target {
         for row in found {
             columns.entry(row.try_get(0)?).or_default().insert(row.try_get(1)?);
         }
-        let (narrow_statuses, jobs_must_exist, tells) = sqlx::query_as(
+        let (narrow_statuses, jobs_must_exist, tells, encoding) = sqlx::query_as::<_, (bool, bool, bool, String)>(
             "WITH c AS (SELECT t.relname, k.contype, pg_get_constraintdef(k.oid) AS text
                  FROM pg_catalog.pg_constraint k JOIN pg_catalog.pg_class t ON t.oid = k.conrelid
                  JOIN pg_catalog.pg_namespace n ON n.oid = t.relnamespace WHERE n.nspname = $1)
              SELECT EXISTS (SELECT FROM c WHERE relname = 'event_executions' AND contype = 'c'
                         AND text LIKE '%not_detected%' AND text NOT LIKE '%handler_failed%'),
                     EXISTS (SELECT FROM c WHERE relname = 'invocations' AND contype = 'f' AND text LIKE '%(source_job_id)%'),
-                    COALESCE(has_function_privilege(to_regprocedure('pg_catalog.pg_notify(text,text)'), 'EXECUTE'), false)",
+                    COALESCE(has_function_privilege(to_regprocedure('pg_catalog.pg_notify(text,text)'), 'EXECUTE'), false),
+                    current_setting('server_encoding')",
         )
         .bind(schema)
         .fetch_one(connection)
         .await?;
-        Ok(Self { schema: schema.to_owned(), columns, narrow_statuses, jobs_must_exist, tells })
+        let (schema, charset) = (schema.to_owned(), Charset::of(&encoding));
+        Ok(Self { schema, columns, narrow_statuses, jobs_must_exist, tells, charset, plain: false })
+    }
+
+    /// The same tables, for a row that they refuse as it is: its texts have no character that an encoding may lack, and none
+    /// is too long for an index.
+    #[must_use]
+    pub fn plain(&self) -> Self {
+        Self { charset: Charset::ASCII, plain: true, ..self.clone() }
     }
 
     /// Whether every table of a batch is there and visible to this role.
@@ -104,14 +119,30 @@ impl Target {
     }
 }
 
-/// Writes the rows of a batch, all or none. Log lines are left out where [`Target::has_logs`] is false.
+/// Writes the rows of a batch, all or none. Log lines are left out where [`Target::has_logs`] is false. Returns the number
+/// of texts that were stored in another form than they have: cut, or with characters replaced.
 ///
 /// # Errors
 /// Whatever the connection reports; the same batch may then be written again, whole or in parts.
-pub async fn write(connection: &mut PgConnection, target: &Target, batch: &Batch<'_>) -> Result<(), sqlx::Error> {
-    let (sql, arguments) = statement(target, batch).map_err(sqlx::Error::Encode)?;
+pub async fn write(connection: &mut PgConnection, target: &Target, batch: &Batch<'_>) -> Result<u64, sqlx::Error> {
+    let (sql, arguments, altered) = statement(target, batch).map_err(sqlx::Error::Encode)?;
     connection.execute(sqlx::query_with(AssertSqlSafe(sql), arguments)).await?;
-    Ok(())
+    Ok(altered)
+}
+
+/// Whether the tables of a batch take rows at all: writes one to each with which nothing is wrong, of the time of the first
+/// row, and takes them back. What this is refused, every row is refused.
+///
+/// # Errors
+/// Whatever the connection reports.
+pub async fn probe(connection: &mut PgConnection, target: &Target, batch: &Batch<'_>) -> Result<(), sqlx::Error> {
+    let mut transaction = connection.begin().await?;
+    let mut outcome = write(&mut transaction, target, &batch.sample()).await.map(|_| ());
+    if outcome.is_ok() {
+        outcome = transaction.execute("SET CONSTRAINTS ALL IMMEDIATE").await.map(|_| ());
+    }
+    transaction.rollback().await?;
+    outcome
 }
 
 /// Tells who listens on [`CHANNEL`] that something was written, where the role may.
@@ -130,18 +161,19 @@ pub async fn tell(connection: &mut PgConnection, target: &Target) -> Result<(), 
     Ok(())
 }
 
-/// The statement that writes a batch, and its parameters. The text depends on the target alone, and on whether there
+/// The statement that writes a batch, its parameters, and how many texts are altered. The text depends on the target alone, and on whether there
 /// are log lines.
-fn statement(target: &Target, batch: &Batch<'_>) -> Result<(String, PgArguments), BoxDynError> {
-    let (mut sql, mut arguments) = (String::with_capacity(8 << 10), PgArguments::default());
+fn statement(target: &Target, batch: &Batch<'_>) -> Result<(String, PgArguments, u64), BoxDynError> {
+    let (mut sql, mut arguments, mut altered) = (String::with_capacity(8 << 10), PgArguments::default(), 0);
     arguments.reserve(0, batch.len() * ROW_BYTES);
     if target.jobs_must_exist {
         arguments.add(batch.jobs.iter().map(|row| row.id).bind_iter())?;
     }
     let mut table = |table, fill: &dyn Fn(&mut Columns<'_>) -> Result<(), BoxDynError>| -> Result<(), BoxDynError> {
         let before = arguments.len();
-        let mut columns = Columns { table, target, arguments: &mut arguments, added: Vec::new() };
+        let mut columns = Columns { table, target, arguments: &mut arguments, added: Vec::new(), altered: 0 };
         fill(&mut columns)?;
+        altered += columns.altered;
         sql.push_str(if sql.is_empty() { "WITH " } else { ", " });
         upsert(&mut sql, target, table, &columns.added, before);
         Ok(())
@@ -153,7 +185,7 @@ fn statement(target: &Target, batch: &Batch<'_>) -> Result<(String, PgArguments)
         table("job_logs", &|columns| columns.logs(&batch.logs))?;
     }
     sql.push_str(" SELECT 1");
-    Ok((sql, arguments))
+    Ok((sql, arguments, altered))
 }
 
 fn upsert(sql: &mut String, target: &Target, table: &str, columns: &[Column], parameters: usize) {

@@ -2,7 +2,12 @@
 #![expect(clippy::unwrap_used, reason = "a test fails by panicking")]
 
 mod capture;
+mod damage;
+mod ending;
+#[cfg(target_os = "linux")]
+mod exit;
 mod faults;
+mod fits;
 mod guards;
 #[cfg(target_os = "linux")]
 mod hosts;
@@ -10,10 +15,12 @@ mod layer;
 mod loki;
 mod merge;
 mod modules;
+mod notices;
 mod outage;
 mod refusal;
 mod server;
 mod spool;
+mod tables;
 mod walkthrough;
 
 use std::time::Duration;
@@ -54,6 +61,15 @@ async fn until(mut condition: impl AsyncFnMut() -> bool) {
     while !condition().await {
         assert!(clock.elapsed() < LONG, "it did not come to pass");
         tokio::task::yield_now().await;
+    }
+}
+
+/// Like `until`, where nothing is awaited.
+fn comes_to_pass(mut condition: impl FnMut() -> bool) {
+    let clock = Clock::system();
+    while !condition() {
+        assert!(clock.elapsed() < LONG, "it did not come to pass");
+        std::thread::yield_now();
     }
 }
 

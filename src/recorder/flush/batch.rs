@@ -1,16 +1,17 @@
 //! What becomes of one batch: written, narrowed to the row that is refused, put aside, or lost and counted.
 
 use std::panic::{AssertUnwindSafe, catch_unwind};
-use std::sync::Arc;
-use std::sync::atomic::Ordering;
 
 use serde::Serialize;
 use tokio::runtime::Runtime;
+use uuid::Uuid;
 
+use super::Flusher;
+use super::attempt::{Form, Verdict};
 use super::fault::Fault;
-use super::{Flusher, delay};
 use crate::recorder::held::Held;
 use crate::recorder::loss::{ByClass, Class, Reason};
+use crate::recorder::notice::Health;
 use crate::recorder::spool::Spool;
 use crate::recorder::state::{Origin, Outcome};
 use crate::store::write::Batch;
@@ -23,20 +24,22 @@ impl Flusher {
     /// place to wait: then what is left is returned, the next batch last, or it has gone to the spool already.
     pub(super) fn write(&mut self, runtime: &Runtime, held: Held, origin: Origin) -> (Outcome, Vec<Held>) {
         let (mut pending, mut outcome) = (vec![held], Outcome::default());
-        let (mut failures, mut narrowed) = (0, false);
+        let (mut failures, mut isolating, mut form) = (0, false, Form::Whole);
         while let Some(held) = pending.pop() {
             let batch = held.rows(&self.shared.options.redact);
             let reused = self.connection.is_some();
             let mut sheltered = false;
-            let attempt = self.attempt(&batch, &mut pending, origin, &mut sheltered);
+            let attempt = self.attempt(&batch, &mut pending, origin, &mut sheltered, form);
             let attempt = catch_unwind(AssertUnwindSafe(|| runtime.block_on(attempt)));
-            let fault = match attempt {
-                Ok(Ok(())) if sheltered => {
-                    self.settle_sheltered(&batch);
-                    break;
-                }
-                Ok(Ok(())) => {
-                    failures = 0;
+            let mut fault = match attempt {
+                Ok(Ok(altered)) => {
+                    self.shared
+                        .update(|state| (state.health, state.altered) = (Health::Writing, state.altered + altered));
+                    if sheltered {
+                        self.settle_sheltered(&batch);
+                        break;
+                    }
+                    (failures, form) = (0, Form::Whole);
                     self.settle(&batch, &mut outcome);
                     drop(batch);
                     self.intake.reuse(held);
@@ -45,43 +48,75 @@ impl Flusher {
                 Ok(Err(fault)) => fault,
                 Err(_) => Fault::Panic,
             };
-            if !matches!(fault, Fault::Row(_)) {
+            // What a whole batch was tried often enough for is tried again for single rows only.
+            let exhausted = failures >= self.shared.options.retry_attempts || isolating && batch.len() > 1;
+            let is_refused = |fault: &Fault| match fault {
+                Fault::Row(_) | Fault::Unfit(_) => true,
+                Fault::Unclear(_) => exhausted,
+                _ => false,
+            };
+            // Rows are isolated only where the server would accept others.
+            if is_refused(&fault) && !sheltered && (!isolating || batch.len() == 1) {
+                match self.judge(runtime, &batch, !isolating) {
+                    Verdict::Rows => {}
+                    Verdict::Changed => {
+                        drop(batch);
+                        pending.push(held);
+                        continue;
+                    }
+                    Verdict::Other(other) => (fault, isolating) = (other, false),
+                }
+            }
+            if !matches!(fault, Fault::Table(_)) && !is_refused(&fault) {
                 self.connection = None;
             }
             let reason = fault.to_string();
-            self.shared.update(|state| state.last_error = Some(reason.clone()));
+            self.shared.update(|state| {
+                if matches!(fault, Fault::Table(_) | Fault::Passing(_) | Fault::Unclear(_)) {
+                    state.health = Health::Failing(reason.clone());
+                }
+                state.last_error = Some(reason.clone());
+            });
             if sheltered {
                 // The spool's turn is next: it finds the same fault.
-                if !matches!(fault, Fault::Row(_)) {
+                if !matches!(fault, Fault::Row(_) | Fault::Unfit(_)) {
                     self.retry_later();
                 }
                 break;
             }
             match fault {
                 Fault::Panic => outcome.lose(counted(&batch), Reason::Internal),
-                Fault::Row(_) => pending.extend(self.narrow(&held, &batch, &reason, &mut outcome)),
                 Fault::OutOfTime => {
                     drop(batch);
                     pending.push(held);
                     break;
                 }
-                // What a whole batch was tried often enough for is tried again for single rows only.
-                Fault::Unclear(_) if failures >= self.shared.options.retry_attempts || narrowed && batch.len() > 1 => {
-                    (failures, narrowed) = (0, true);
-                    pending.extend(self.narrow(&held, &batch, &reason, &mut outcome));
+                Fault::Unfit(_) if batch.len() == 1 && form == Form::Whole => {
+                    form = Form::Plain;
+                    drop(batch);
+                    pending.push(held);
                 }
-                Fault::Unclear(_) | Fault::Passing(_) => {
+                _ if is_refused(&fault) => {
+                    (failures, isolating, form) = (0, true, Form::Whole);
+                    pending.extend(self.narrow(&held, &batch, &reason, &mut outcome));
+                    self.pace(runtime);
+                }
+                Fault::Row(_) | Fault::Unfit(_) | Fault::Unclear(_) | Fault::Table(_) | Fault::Passing(_) => {
                     drop(batch);
                     pending.push(held);
                     // A connection that was idle may have been closed long ago: that says nothing about the server.
-                    if !reused {
+                    if !reused || matches!(fault, Fault::Table(_)) {
                         failures += 1;
-                        if matches!(fault, Fault::Passing(_)) && self.spool.is_some() || !self.pause(failures, origin) {
+                        let waits_in_spool = self.spool.is_some() && !matches!(fault, Fault::Unclear(_));
+                        if waits_in_spool || !self.pause(failures, origin) {
                             break;
                         }
                     }
                 }
             }
+        }
+        if pending.is_empty() {
+            self.refused.clear();
         }
         (outcome, pending)
     }
@@ -124,12 +159,17 @@ impl Flusher {
             let (first, second) = held.clone().halves();
             return vec![second, first];
         }
-        let kept = self.spool.as_mut().map(|spool| quarantine(spool, batch, reason));
+        let id = row_id(batch);
+        let kept = self.spool.as_mut().map(|spool| match self.refused.contains(&id) {
+            true => Ok(()),
+            false => quarantine(spool, batch, reason),
+        });
         if let Some(Err(error)) = &kept {
             self.complain(error);
         }
         if matches!(kept, Some(Ok(()))) {
             outcome.quarantined += batch.records();
+            self.refused.insert(id);
         } else {
             outcome.lose(counted(batch), Reason::Refused);
         }
@@ -141,38 +181,6 @@ impl Flusher {
         outcome.lose(counted(&held.rows(&self.shared.options.redact)), reason);
         self.shared.update(|state| state.settle(&outcome, Origin::Memory));
     }
-
-    /// Waits before the next attempt, for less if somebody waits for a flush. False when there is no time left, or when
-    /// memory fills: then the batch goes to the spool, unless it came from there.
-    fn pause(&mut self, failures: u32, origin: Origin) -> bool {
-        let shared = Arc::clone(&self.shared);
-        let mut state = shared.lock();
-        let mark = state.flush_to;
-        let patience = if state.is_awaited() { 0 } else { failures };
-        let due = shared.timer.elapsed() + delay(shared.options.retry_delay, patience, fastrand::f64());
-        let mut room = true;
-        loop {
-            let now = shared.timer.elapsed();
-            if state.stop_at.is_some_and(|at| now >= at) {
-                return false;
-            }
-            if now >= due || state.flush_to > mark {
-                return true;
-            }
-            if room && shared.pressing.load(Ordering::Acquire) {
-                if origin == Origin::Memory {
-                    return false;
-                }
-                drop(state);
-                self.spool_memory();
-                state = shared.lock();
-                room = !shared.pressing.load(Ordering::Acquire);
-                continue;
-            }
-            let until = state.stop_at.map_or(due, |at| at.min(due));
-            state = shared.sleep(state, Some(until - now));
-        }
-    }
 }
 
 /// The records of a batch.
@@ -181,6 +189,13 @@ pub(super) fn counted(batch: &Batch<'_>) -> ByClass {
     let events = batch.events.iter().map(|row| row.records).sum();
     let jobs = batch.jobs.iter().map(|row| row.records).sum();
     [invocations, events, jobs, batch.log_records()]
+}
+
+/// The id of the only row of a batch.
+fn row_id(batch: &Batch<'_>) -> Uuid {
+    let others = batch.jobs.iter().map(|row| row.id).chain(batch.logs.iter().map(|row| row.id));
+    let ids = batch.invocations.iter().map(|row| row.id).chain(batch.events.iter().map(|row| row.id)).chain(others);
+    ids.last().unwrap_or_default()
 }
 
 fn quarantine(spool: &mut Spool, batch: &Batch<'_>, reason: &str) -> std::io::Result<()> {

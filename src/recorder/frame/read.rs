@@ -23,6 +23,13 @@ pub(in crate::recorder) fn key(bytes: &[u8]) -> Option<(usize, u128)> {
     matches!(*kind, INVOCATION..=LOG).then(|| (usize::from(*kind - INVOCATION), u128::from_be_bytes(*id)))
 }
 
+/// The table that a record is about, and how many records it is made of, also if the rest of its bytes is damaged.
+pub(in crate::recorder) fn records(bytes: &[u8]) -> Option<(usize, u64)> {
+    let (kind, rest) = bytes.split_first()?;
+    let records = rest.get(HEAD_START - 1..)?.first_chunk()?;
+    matches!(*kind, INVOCATION..=LOG).then(|| (usize::from(*kind - INVOCATION), u64::from_le_bytes(*records)))
+}
+
 /// Reads a record, whose texts stay where they are; `None` if the bytes are none.
 pub(in crate::recorder) fn read(bytes: &[u8]) -> Option<Record<'_>> {
     let (kind, rest) = bytes.split_first()?;

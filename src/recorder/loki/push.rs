@@ -16,7 +16,7 @@ use tokio::time::{sleep, timeout};
 use super::{BATCH_BYTES, BATCH_LINES, Entry, Loki, Pusher, Queue};
 use crate::model::host::is_local;
 use crate::model::redact::Masker;
-use crate::recorder::flush::delay;
+use crate::recorder::flush::{LEAST_DELAY, STOP_DELAY, delay};
 use crate::recorder::loss::Reason;
 
 const CONNECT_TIMEOUT: Duration = Duration::from_secs(5);
@@ -168,13 +168,19 @@ fn lose(pusher: &Pusher, reason: Reason, lines: usize) {
 /// Waits before the next attempt. False when there is no time left.
 fn pause(pusher: &Pusher, failures: u32, asked: Option<Duration>) -> bool {
     let timer = &pusher.shared.timer;
-    let own = delay(pusher.shared.options.retry_delay, failures, fastrand::f64());
-    let due = timer.elapsed() + asked.map_or(own, |asked| asked.min(MOST_DELAY));
     let mut queue = pusher.lock();
+    let (failed_at, asks, was_to_stop) = (timer.elapsed(), queue.asks, queue.stop_at.is_some());
+    let (base, failures) = if was_to_stop { (STOP_DELAY, 0) } else { (pusher.shared.options.retry_delay, failures) };
+    let own = delay(base, failures, fastrand::f64());
+    let mut due = failed_at + asked.map_or(own, |asked| asked.min(MOST_DELAY));
     loop {
         let now = timer.elapsed();
         if queue.stop_at.is_some_and(|at| now >= at) {
             return false;
+        }
+        // Whoever asks for a flush or for the end gets an attempt at once; a flush not before the server wants it.
+        if queue.asks != asks && (asked.is_none() || !was_to_stop && queue.stop_at.is_some()) {
+            due = due.min(failed_at + LEAST_DELAY);
         }
         if now >= due {
             return true;

@@ -2,6 +2,7 @@
 
 use uuid::Uuid;
 
+use super::segment::Scan;
 use super::*;
 use crate::recorder::held::tests::{held, rows};
 use crate::recorder::record::tests::history;
@@ -61,17 +62,43 @@ fn a_torn_or_damaged_end_costs_no_more_than_itself() {
     append(&mut spool, 1).unwrap();
     let path = segments(root.path()).remove(0);
     let whole = fs::read(&path).unwrap();
-    let all = frames(&whole);
+    let all = scan(&whole).frames;
+    assert_eq!(scan(&whole).damage, None);
     for cut in MAGIC.len()..whole.len() {
-        let found = frames(&whole[..cut]);
+        let Scan { frames: found, damage } = scan(&whole[..cut]);
         assert_eq!(found[..], all[..found.len()]);
         assert!(found.len() < all.len());
+        let rest = cut - found.last().map_or(MAGIC.len(), |last| last.end);
+        assert_eq!(damage.map_or(0, |damage| damage.bytes), rest as u64);
     }
+    // Before the first record nothing is lost.
+    assert!((0..MAGIC.len()).all(|cut| scan(&whole[..cut]).damage.is_none()));
+    // Each record alone, whatever byte of it is damaged; behind it all are read, unless it is its length.
+    for (n, frame) in all.iter().enumerate() {
+        for at in [frame.start - 1, frame.start, frame.start + 3, frame.end - 1] {
+            let mut damaged = whole.clone();
+            damaged[at] ^= 1;
+            let Scan { frames: found, damage } = scan(&damaged);
+            assert_eq!(found, [&all[..n], &all[n + 1..]].concat());
+            assert_eq!(damage.unwrap().bytes, (HEADER + frame.len()) as u64);
+        }
+        let mut damaged = whole.clone();
+        damaged[frame.start - HEADER + 3] ^= 1;
+        let Scan { frames: found, damage } = scan(&damaged);
+        assert_eq!(found, all[..n]);
+        assert_eq!(damage.unwrap().bytes, (whole.len() - frame.start + HEADER) as u64);
+    }
+    // What kind of record it was, and of how many it was made.
     let mut damaged = whole.clone();
-    let last = damaged.len() - 1;
-    damaged[last] ^= 1;
-    assert_eq!(frames(&damaged)[..], all[..all.len() - 1]);
-    assert!(frames(b"something else").is_empty());
+    all.iter().for_each(|frame| damaged[frame.end - 1] ^= 1);
+    assert_eq!(scan(&damaged).damage.unwrap().records, COUNTS);
+    for (text, why) in [(&b"something else"[..], "begin"), (b"obsspl\0\x02", "version 2"), (b"obsspl\0\0", "version 0")]
+    {
+        let Scan { frames, damage } = scan(text);
+        let damage = damage.unwrap();
+        assert!(frames.is_empty() && damage.why.contains(why), "{damage:?}");
+        assert_eq!((damage.bytes, damage.records), (text.len() as u64, [0; 4]));
+    }
 }
 
 #[test]
@@ -127,6 +154,58 @@ fn what_somebody_removed_is_missed_and_the_rest_goes_on() {
     assert_eq!((missing, removed.is_err(), spool.bytes), (COUNTS, true, 0));
     append(&mut spool, 3).unwrap();
     assert_eq!(rows(&left(&mut spool)), rows(&batch(3)));
+}
+
+#[test]
+fn nobody_else_may_read_what_is_spooled() {
+    use std::os::unix::fs::PermissionsExt;
+
+    let root = tempfile::tempdir().unwrap();
+    let mut spool = Spool::new(&root.path().join("new/spool"), 1 << 20);
+    append(&mut spool, 1).unwrap();
+    spool.quarantine("jobs", &1, "why").unwrap();
+    let home = spool.home.as_ref().unwrap().path.clone();
+    let mode = |path: &Path| fs::metadata(path).unwrap().permissions().mode() & 0o777;
+    let folders = [root.path().join("new"), root.path().join("new/spool"), home.clone()];
+    assert_eq!(folders.map(|folder| mode(&folder)), [0o700; 3]);
+    let segment = home.join(format!("{:020}{SEGMENT}", 0));
+    let files = [root.path().join("new/spool").join(QUARANTINE), home.join(LOCK), segment];
+    assert_eq!(files.map(|file| mode(&file)), [0o600; 3]);
+    let aside = spool.set_aside_first().unwrap();
+    assert_eq!((aside.missing, mode(&aside.place.unwrap())), (Some(COUNTS), 0o600));
+}
+
+#[test]
+fn what_is_set_aside_replaces_nothing_and_its_folder_is_taken_over_again() {
+    let root = tempfile::tempdir().unwrap();
+    let home = left_behind(root.path());
+    let name = format!("{:020}{SEGMENT}", 0);
+    fs::write(home.join(format!("{name}{DAMAGED}")), "an earlier one").unwrap();
+    let mut spool = Spool::new(root.path(), 1 << 20);
+    assert_eq!(spool.adopt().unwrap(), None);
+    let aside = spool.set_aside_first().unwrap();
+    let place = aside.place.unwrap();
+    assert_eq!((aside.missing, spool.bytes, spool.is_empty()), (None, 0, true));
+    assert_eq!(place, home.join(format!("{name}-1{DAMAGED}")));
+    assert_eq!(fs::metadata(&place).unwrap().len(), aside.bytes);
+    assert_eq!(fs::read_to_string(home.join(format!("{name}{DAMAGED}"))).unwrap(), "an earlier one");
+    drop(spool);
+    fs::rename(place, home.join(&name)).unwrap();
+    let mut next = Spool::new(root.path(), 1 << 20);
+    next.adopt().unwrap();
+    assert_eq!(rows(&left(&mut next)), rows(&batch(1)));
+}
+
+#[test]
+fn a_file_that_cannot_be_taken_over_is_named_and_the_others_are() {
+    let root = tempfile::tempdir().unwrap();
+    let home = left_behind(root.path());
+    let folder = home.join(format!("{:020}{SEGMENT}", 7));
+    fs::create_dir(&folder).unwrap();
+    let mut spool = Spool::new(root.path(), 1 << 20);
+    let told = spool.adopt().unwrap().unwrap();
+    assert!(told.starts_with("left alone in the spool: ") && told.contains(folder.to_str().unwrap()), "{told}");
+    assert_eq!(rows(&left(&mut spool)), rows(&batch(1)));
 }
 
 /// A spool with two records whose process is gone, and the folder of that process.

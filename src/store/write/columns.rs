@@ -1,12 +1,15 @@
 //! The columns of each table: their values, straight from the rows into the parameters, and how a row that is already
 //! there takes up another record.
 
+use std::borrow::Cow;
+
 use sqlx::error::BoxDynError;
 use sqlx::postgres::{PgArguments, PgBindIterExt as _, PgHasArrayType};
 use sqlx::{Arguments as _, Encode, Postgres, Type};
 
 use super::row::{EVENT_STATUSES, ErrorText, EventRow, InvocationRow, JobRow, LogRow, STATUSES, Source};
-use super::{Target, text};
+use super::text::NAME_BYTES;
+use super::{Target, original};
 use crate::store::time::{Timestamp, sql_name};
 
 /// How a column of a row that is already there takes up another record; [`Merge`](super::Merge) is the same rule.
@@ -40,6 +43,8 @@ pub(super) struct Columns<'a> {
     pub(super) target: &'a Target,
     pub(super) arguments: &'a mut PgArguments,
     pub(super) added: Vec<Column>,
+    /// Texts that are stored in another form than they have.
+    pub(super) altered: u64,
 }
 
 impl Columns<'_> {
@@ -55,13 +60,45 @@ impl Columns<'_> {
         Ok(())
     }
 
+    /// Adds texts as this target can hold them.
+    fn texts<'r>(
+        &mut self,
+        name: &'static str,
+        rule: Rule,
+        values: impl Iterator<Item = Option<&'r str>>,
+        fit: impl Fn(&Target, &'r str) -> (Cow<'r, str>, bool),
+    ) -> Result<(), BoxDynError> {
+        let (target, mut altered) = (self.target, 0);
+        let fitting = values.map(|value| {
+            let (text, is_altered) = fit(target, value?);
+            altered += u64::from(is_altered);
+            Some(text)
+        });
+        let added = self.add(name, rule, fitting);
+        self.altered += altered;
+        added
+    }
+
+    /// Ids, addresses and names, which indexes may hold.
+    fn name<'r>(
+        &mut self,
+        name: &'static str,
+        rule: Rule,
+        values: impl Iterator<Item = Option<&'r str>>,
+    ) -> Result<(), BoxDynError> {
+        self.texts(name, rule, values, |target, value| seen(target.charset.name(value)))
+    }
+
+    /// Free text of any length.
     fn text<'r>(
         &mut self,
         name: &'static str,
         rule: Rule,
         values: impl Iterator<Item = Option<&'r str>>,
     ) -> Result<(), BoxDynError> {
-        self.add(name, rule, values.map(|value| value.map(text::clean)))
+        self.texts(name, rule, values, |target, value| {
+            seen(if target.plain { target.charset.name(value) } else { target.charset.text(value) })
+        })
     }
 
     fn json<'r>(
@@ -71,7 +108,12 @@ impl Columns<'_> {
         values: impl Iterator<Item = Option<&'r str>>,
     ) -> Result<(), BoxDynError> {
         let before = self.added.len();
-        self.add(name, rule, values.map(|value| value.map(text::clean_json)))?;
+        self.texts(name, rule, values, |target, value| match target.charset.json(value) {
+            (json, _) if target.plain && json.len() > NAME_BYTES => {
+                (format!(r#"{{"_truncated": true, "bytes": {}}}"#, value.len()).into(), true)
+            }
+            fitting => fitting,
+        })?;
         self.added.iter_mut().skip(before).for_each(|column| column.json = true);
         Ok(())
     }
@@ -85,21 +127,22 @@ impl Columns<'_> {
         self.add("id", Keep, rows().map(|row| row.id))?;
         self.add("created_at", Keep, rows().map(|row| Timestamp(row.created_at)))?;
         self.add("updated_at", Most, rows().map(|row| Timestamp(row.updated_at)))?;
-        self.text("correlation_id", Keep, rows().map(|row| Some(row.correlation_id)))?;
-        self.text("source_function", Keep, rows().map(|row| Some(row.source_function)))?;
-        self.text("source_table", Once, source(|source| source.table.as_deref()))?;
-        self.text("source_operation", Once, source(|source| source.operation.as_deref()))?;
-        self.text("source_system", Once, source(|source| source.system.as_deref()))?;
-        self.text("source_type", Once, source(|source| source.kind.as_deref()))?;
+        self.name("correlation_id", Keep, rows().map(|row| Some(row.correlation_id)))?;
+        self.name("source_function", Keep, rows().map(|row| Some(row.source_function)))?;
+        self.name("source_table", Once, source(|source| source.table.as_deref()))?;
+        self.name("source_operation", Once, source(|source| source.operation.as_deref()))?;
+        self.name("source_system", Once, source(|source| source.system.as_deref()))?;
+        self.name("source_type", Once, source(|source| source.kind.as_deref()))?;
         self.add("source_job_id", Once, sources().map(|source| source?.job_id))?;
         self.add("source_event_id", Once, sources().map(|source| source?.event_id))?;
         self.json("source_event_payload", Payload, source(|source| source.payload.as_deref()))?;
         self.add("source_event_time", Once, sources().map(|source| source?.event_time.map(Timestamp)))?;
-        self.text("source_user_email", Once, source(|source| source.user_email.as_deref()))?;
-        self.text("source_user_role", Once, source(|source| source.user_role.as_deref()))?;
+        self.name("source_user_email", Once, source(|source| source.user_email.as_deref()))?;
+        self.name("source_user_role", Once, source(|source| source.user_role.as_deref()))?;
         self.add("auto_load_modules", Once, sources().map(|source| source?.auto_load_modules))?;
-        self.text("event_modules_directory", Once, source(|source| source.modules_directory.as_deref()))?;
-        self.json("context_data", Once, source(|source| source.context.as_deref()))?;
+        self.name("event_modules_directory", Once, source(|source| source.modules_directory.as_deref()))?;
+        let contexts: Vec<Option<Cow<'_, str>>> = rows().map(original::context).collect();
+        self.json("context_data", Once, contexts.iter().map(Option::as_deref))?;
         self.add("status", Forward(STATUSES), rows().map(|row| row.status))?;
         self.add("total_duration_ms", Most, rows().map(|row| row.total_duration_ms))?;
         self.add("events_detected_count", Most, rows().map(|row| row.events_detected))?;
@@ -117,9 +160,9 @@ impl Columns<'_> {
         self.add("invocation_id", Keep, rows().map(|row| row.invocation_id))?;
         self.add("created_at", Keep, rows().map(|row| Timestamp(row.created_at)))?;
         self.add("updated_at", Most, rows().map(|row| Timestamp(row.updated_at)))?;
-        self.text("correlation_id", Keep, rows().map(|row| Some(row.correlation_id)))?;
-        self.text("event_name", Keep, rows().map(|row| Some(row.event_name)))?;
-        self.text("event_module_path", Once, rows().map(|row| row.module_path))?;
+        self.name("correlation_id", Keep, rows().map(|row| Some(row.correlation_id)))?;
+        self.name("event_name", Keep, rows().map(|row| Some(row.event_name)))?;
+        self.name("event_module_path", Once, rows().map(|row| row.module_path))?;
         self.add("detected", Most, rows().map(|row| row.detected))?;
         self.add("status", Forward(EVENT_STATUSES), rows().map(|row| target.event_status(row.status)))?;
         self.add("detection_duration_ms", Most, rows().map(|row| row.detection_duration_ms))?;
@@ -141,9 +184,9 @@ impl Columns<'_> {
         self.add("event_execution_id", Keep, rows().map(|row| row.event_execution_id))?;
         self.add("created_at", Keep, rows().map(|row| Timestamp(row.created_at)))?;
         self.add("updated_at", Most, rows().map(|row| Timestamp(row.updated_at)))?;
-        self.text("correlation_id", Keep, rows().map(|row| Some(row.correlation_id)))?;
-        self.text("job_name", Keep, rows().map(|row| Some(row.job_name)))?;
-        self.text("job_function_name", Once, rows().map(|row| row.function_name))?;
+        self.name("correlation_id", Keep, rows().map(|row| Some(row.correlation_id)))?;
+        self.name("job_name", Keep, rows().map(|row| Some(row.job_name)))?;
+        self.name("job_function_name", Once, rows().map(|row| row.function_name))?;
         self.json("job_options", Once, rows().map(|row| row.options.as_deref()))?;
         self.add("status", Forward(STATUSES), rows().map(|row| row.status))?;
         self.add("duration_ms", Most, rows().map(|row| row.duration_ms))?;
@@ -161,8 +204,14 @@ impl Columns<'_> {
         self.add("level", Keep, rows().map(|row| row.level))?;
         self.text("message", Keep, rows().map(|row| Some(&*row.message)))?;
         self.json("data", Keep, rows().map(|row| row.data.as_deref()))?;
-        self.text("source", Keep, rows().map(|row| row.source))
+        self.name("source", Keep, rows().map(|row| row.source))
     }
+}
+
+/// A text that was made is another one.
+fn seen(text: Cow<'_, str>) -> (Cow<'_, str>, bool) {
+    let is_altered = matches!(text, Cow::Owned(_));
+    (text, is_altered)
 }
 
 fn message<'a>(error: Option<&'a ErrorText<'_>>) -> Option<&'a str> {

@@ -5,9 +5,10 @@ use std::io::{Read, Write};
 use std::net::{TcpListener, TcpStream};
 use std::time::Duration;
 
-use chrono::{TimeDelta, Utc};
+use chrono::TimeDelta;
 use obs_tui::cli;
 use obs_tui::clock::Clock;
+use obs_tui::model::status::STALE_AFTER;
 use obs_tui::postgres::{Cluster, Options};
 use obs_tui::recorder::{self, Recorder};
 use obs_tui::store::admin::{self, Passwords};
@@ -67,7 +68,7 @@ fn granted(cluster: &Cluster) -> usize {
 
 /// All that changes rows of the tables.
 async fn changes(config: &Config) -> Vec<(&'static str, Result<(), StoreError>)> {
-    let now = Utc::now();
+    let now = Clock::system().now();
     vec![
         ("migrate", admin::migrate(config).await.map(drop)),
         ("refresh", refresh::refresh(config, refresh::Since::FirstRow, now, |_| ()).await.map(drop)),
@@ -179,7 +180,7 @@ async fn a_superuser_reads_no_table_of_those_who_could_have_it_run_code() {
     let before = granted(&cluster);
     let reader = Reader::new(inside);
     let query = PageQuery { limit: 10, ..PageQuery::default() };
-    let error = reader.page(&query, Utc::now(), obs_tui::model::status::STALE_AFTER).await.unwrap_err();
+    let error = reader.page(&query, Clock::system().now(), STALE_AFTER).await.unwrap_err();
     let told = error.to_string();
     assert!(
         told.contains("could run code of its owner team") && told.contains("Connect as a role with fewer rights"),
@@ -187,7 +188,7 @@ async fn a_superuser_reads_no_table_of_those_who_could_have_it_run_code() {
     );
     assert_eq!(granted(&cluster), before);
     // The owner reads their own.
-    let rows = Reader::new(team).page(&query, Utc::now(), obs_tui::model::status::STALE_AFTER).await.unwrap().rows;
+    let rows = Reader::new(team).page(&query, Clock::system().now(), STALE_AFTER).await.unwrap().rows;
     assert_eq!(rows.len(), 1);
 }
 
@@ -243,7 +244,7 @@ async fn a_session_whose_settings_were_dropped_on_the_way_ends() {
     let words = "the settings of the session did not reach the server";
     let query = PageQuery { limit: 10, ..PageQuery::default() };
     let reader = Reader::new(at(&db.readonly));
-    let page = reader.page(&query, Utc::now(), obs_tui::model::status::STALE_AFTER).await.map(drop);
+    let page = reader.page(&query, Clock::system().now(), STALE_AFTER).await.map(drop);
     let mut all = changes(&at(&db.admin)).await;
     all.extend([("page", page), ("status", admin::status(&at(&db.readonly)).await.map(drop))]);
     for (name, result) in all {

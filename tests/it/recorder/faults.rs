@@ -4,6 +4,7 @@ use std::sync::atomic::{AtomicBool, Ordering};
 use std::time::Duration;
 
 use obs_tui::Recorder;
+use obs_tui::clock::Clock;
 use obs_tui::postgres::{self, Cluster};
 use obs_tui::recorder::{Class, Loss, Options, Reason};
 use obs_tui::store::admin;
@@ -40,7 +41,8 @@ async fn killed_backends_lose_nothing_and_double_nothing() {
                 let kill = "SELECT count(pg_terminate_backend(pid)) FROM pg_stat_activity \
                             WHERE datname = current_database() AND usename = current_user AND pid <> pg_backend_pid()";
                 let mut killed = 0;
-                while !done.load(Ordering::Acquire) {
+                let clock = Clock::system();
+                while !done.load(Ordering::Acquire) && clock.elapsed() < LONG {
                     if killed < 8 {
                         killed += number(connection, kill).await;
                     }
@@ -94,7 +96,10 @@ fn memory_is_bounded_and_ends_go_before_starts() {
     let limit = 64 << 10;
     let recorder = Recorder::new(Options { memory_limit: limit, ..options(&nobody) });
     let first = recorder.invocation("first").start();
-    while recorder.stats().dropped == 0 {
+    for _ in 0..1000 {
+        if recorder.stats().dropped > 0 {
+            break;
+        }
         let invocation = recorder.invocation("filler").payload(&"x".repeat(500)).start();
         std::mem::forget(invocation);
     }
@@ -111,7 +116,7 @@ fn memory_is_bounded_and_ends_go_before_starts() {
     assert!(stats.buffered_bytes <= limit, "{stats:?}");
     assert_eq!(stats.recorded, stats.written + stats.dropped + stats.buffered);
     assert_eq!((stats.written, stats.dropped > 1000), (0, true));
-    failing(&recorder, "");
+    let held = failing(&recorder, "");
     let end = recorder.shutdown(Duration::ZERO);
     let stats = recorder.stats();
     assert_eq!((end.written, end.dropped, stats.buffered, stats.buffered_bytes), (0, stats.recorded, 0, 0));
@@ -119,6 +124,11 @@ fn memory_is_bounded_and_ends_go_before_starts() {
     // What comes later is counted too.
     chain(&recorder, 0);
     assert_eq!(recorder.stats().dropped, stats.dropped + records(0));
+    let lost =
+        |reason| recorder.stats().losses.iter().filter(|loss| loss.reason == reason).map(|loss| loss.records).sum();
+    // What was waiting and what came after the end, and what had found no room before.
+    let all: u64 = lost(Reason::ShutDown) + lost(Reason::BufferFull);
+    assert_eq!((lost(Reason::ShutDown), all), (held.buffered + records(0), recorder.stats().dropped));
 }
 
 #[tokio::test]
@@ -148,6 +158,36 @@ async fn a_gap_is_told_to_the_database() {
         [
             json!({ "class": "invocation", "reason": "buffer_full", "count": 1, "named": true }),
             json!({ "class": "job", "reason": "buffer_full", "count": 1, "named": true }),
+        ]
+    );
+}
+
+#[tokio::test]
+async fn an_end_that_finds_no_room_is_kept_with_short_texts() {
+    let db = common::database("recorder_short").await;
+    let recorder = Recorder::new(Options { memory_limit: 64 << 10, ..options(&db.app) });
+    let long = "é".repeat(50_000);
+    let invocation = recorder.invocation("function").start();
+    let handler = invocation.event("event").detected();
+    handler.job("result").start().complete(&long);
+    handler.job("error").start().fail(&long);
+    handler.handler_failed(&long);
+    invocation.event("detection").detection_failed(&long);
+    invocation.fail(&long);
+    let end = recorder.shutdown(LONG);
+    assert_eq!((end.written, end.dropped), (records(2) + 2, 0));
+    let connection = &mut common::session(&db.readonly).await;
+    let found = "SELECT i.status AS i, i.error_message AS ie, e.status AS e, coalesce(detection_error, handler_error) AS ee, \
+        j.status AS j, j.error_message AS je, j.result FROM invocations i JOIN event_executions e ON e.invocation_id = i.id \
+        LEFT JOIN job_executions j ON j.event_execution_id = e.id ORDER BY e.id, j.id";
+    let cut = format!("{}… (99488 bytes more)", "é".repeat(256));
+    let row = |e: &str, j: Option<&str>, je: Option<&str>, result| json!({ "i": "failed", "ie": cut, "e": e, "ee": cut, "j": j, "je": je, "result": result });
+    assert_eq!(
+        rows(connection, found).await,
+        [
+            row("handler_failed", Some("completed"), None, json!({ "_truncated": true, "bytes": 100_002 })),
+            row("handler_failed", Some("failed"), Some(&cut), json!(null)),
+            row("detection_failed", None, None, json!(null)),
         ]
     );
 }

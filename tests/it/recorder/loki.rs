@@ -110,6 +110,25 @@ async fn a_server_that_does_not_answer_holds_up_neither_rows_nor_the_end() {
     assert_eq!(recorder.stats().losses, [Loss { class: Class::Log, reason: Reason::ShutDown, records: 2 }]);
 }
 
+/// The server is well again, and the next attempt would be in a minute.
+#[tokio::test(flavor = "multi_thread")]
+async fn a_flush_and_a_shutdown_try_at_once_whatever_the_delay() {
+    for ends in [false, true] {
+        let server = PushServer::start([Reply::Status("500 Internal Server Error", "")]).await;
+        let logs = LogSink::Loki(Loki::new(server.url()));
+        let recorder = Recorder::new(Options { logs, retry_delay: LONG, ..options(&nowhere()) });
+        log(&recorder, &["one"]);
+        recorder.flush(Duration::ZERO);
+        until(async || recorder.stats().last_error.is_some_and(|error| error.contains("500"))).await;
+        if !ends {
+            recorder.flush(Duration::from_secs(1));
+            assert_eq!(recorder.stats().written, 1);
+        }
+        let end = recorder.shutdown(Duration::from_secs(2));
+        assert_eq!((end.written, end.dropped), (1, records(1)));
+    }
+}
+
 #[tokio::test]
 async fn lines_wait_within_their_limit_while_the_server_is_down() {
     let listener = std::net::TcpListener::bind("127.0.0.1:0").unwrap();

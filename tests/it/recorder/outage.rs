@@ -290,9 +290,7 @@ async fn an_idle_recorder_is_never_woken() {
         assert!(pause(1000) && before.is_some());
         assert_eq!(switches(), before);
         chain(&recorder, 5);
-        while recorder.stats().written < 2 * records(5) {
-            pause(1);
-        }
+        super::comes_to_pass(|| pause(1) && recorder.stats().written == 2 * records(5));
         return;
     }
     let db = common::database("recorder_idle").await;

@@ -137,7 +137,7 @@ async fn a_report_that_panics_costs_a_connection_and_no_record() {
 }
 
 /// A port that leads to another one, until a client sends these bytes for the first time: the answer is broken then.
-fn breaking(port: u16, text: &'static [u8]) -> u16 {
+pub(super) fn breaking(port: u16, text: &'static [u8]) -> u16 {
     use std::io::{Read, Write};
     use std::net::{Shutdown, TcpListener, TcpStream};
     use std::sync::Arc;

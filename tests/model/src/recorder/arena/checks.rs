@@ -13,7 +13,7 @@ fn records_come_out_once_and_in_order() {
     crate::explore(2, || {
         let arena = Arc::new(Arena::with_shards(16 * 64, 2));
         let mut intake = Intake::new(&arena);
-        let push = |arena: &Arena, record: u64| match arena.push(&Frame(&Record(record)), true) {
+        let push = |arena: &Arena, record: u64| match arena.push(&Frame(&Record(record)), Rank::InvocationEnd) {
             Pushed::Kept(_) => 1,
             Pushed::Contended => 0,
             other => panic!("{other:?}"),
@@ -54,10 +54,10 @@ fn a_child_of_another_thread_never_comes_first() {
         let child = {
             let (arena, told) = (Arc::clone(&arena), Arc::clone(&told));
             thread::spawn(move || {
-                told.load(Ordering::Acquire) && matches!(arena.push(&Frame(&Record(2)), true), Pushed::Kept(_))
+                told.load(Ordering::Acquire) && matches!(arena.push(&Frame(&Record(2)), Rank::InvocationEnd), Pushed::Kept(_))
             })
         };
-        let parent = matches!(arena.push(&Frame(&Record(1)), true), Pushed::Kept(_));
+        let parent = matches!(arena.push(&Frame(&Record(1)), Rank::InvocationEnd), Pushed::Kept(_));
         told.store(parent, Ordering::Release);
         let child = child.join().unwrap();
         let (mut taken, mut intake) = flusher.join().unwrap();
@@ -75,7 +75,7 @@ fn the_end_takes_all_or_tells() {
         let arena = Arc::new(Arena::with_shards(16 * 64, 2));
         let caller = {
             let arena = Arc::clone(&arena);
-            thread::spawn(move || matches!(arena.push(&Frame(&Record(1)), true), Pushed::Kept(_)))
+            thread::spawn(move || matches!(arena.push(&Frame(&Record(1)), Rank::InvocationEnd), Pushed::Kept(_)))
         };
         arena.close();
         let taken = Intake::new(&arena).take(&arena, usize::MAX, usize::MAX).0;
