@@ -376,10 +376,13 @@ impl Scalar {
     }
 }
 
+/// Characters of a number: 1e400 as PostgreSQL prints it is one.
+const LONGEST_NUMBER: usize = 1_000;
+
 /// Whether JSON reads it as a number, without an exponent and of a sane length.
 fn is_number(text: &str) -> bool {
     let digits = text.strip_prefix('-').unwrap_or(text);
     let (whole, fraction) = digits.split_once('.').map_or((digits, None), |(whole, part)| (whole, Some(part)));
     let all = |part: &str| !part.is_empty() && part.bytes().all(|b| b.is_ascii_digit());
-    text.len() <= 40 && all(whole) && (whole == "0" || !whole.starts_with('0')) && fraction.is_none_or(all)
+    text.len() <= LONGEST_NUMBER && all(whole) && (whole == "0" || !whole.starts_with('0')) && fraction.is_none_or(all)
 }

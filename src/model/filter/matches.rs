@@ -9,6 +9,7 @@ use uuid::Uuid;
 use super::field::{NumberField, TextField};
 use super::{Filter, Scalar, Step, Test, Text};
 use crate::model::invocation::{Event, Invocation, Job, Listed};
+use crate::model::number::is_same;
 
 /// A row of the list, and what is known of the rows below it.
 #[derive(Clone, Copy, Debug)]
@@ -231,16 +232,6 @@ fn is_at(value: &Value, path: &[Step], scalar: &Scalar) -> bool {
         (None, Scalar::Text(text)) => value.as_str() == Some(text),
         (None, Scalar::Bool(wanted)) => value.as_bool() == Some(*wanted),
         (None, Scalar::Null) => value.is_null(),
-        (None, Scalar::Number(number)) => is_number(value, number),
-    }
-}
-
-/// By value: 1.0 is 1.
-fn is_number(value: &Value, number: &str) -> bool {
-    let whole = value.as_i64().map(i128::from).or_else(|| value.as_u64().map(i128::from));
-    match (whole, number.parse::<i128>()) {
-        (Some(a), Ok(b)) => a == b,
-        #[expect(clippy::float_cmp, reason = "both were read from decimals")]
-        _ => value.as_f64().zip(number.parse::<f64>().ok()).is_some_and(|(a, b)| a == b),
+        (None, Scalar::Number(number)) => value.as_number().is_some_and(|value| is_same(&value.to_string(), number)),
     }
 }
