@@ -20,6 +20,7 @@
 //! - [`trace`]: the `traceparent` header.
 //! - [`text`]: text that came from data, made safe for a terminal; durations and ages in words.
 //! - [`words`]: what differs between two texts.
+//! - `zone` (feature `tui`): time zones with their rules.
 
 pub mod compare;
 pub mod correlation;
@@ -45,3 +46,5 @@ pub mod text;
 pub mod time;
 pub mod trace;
 pub mod words;
+#[cfg(feature = "tui")]
+pub mod zone;

@@ -30,11 +30,12 @@ mod pattern;
 mod tests;
 mod time;
 
-use chrono::{DateTime, FixedOffset, Offset, TimeDelta, Utc};
+use chrono::{DateTime, TimeDelta, Utc};
 use serde_json::Value;
 use uuid::Uuid;
 
 use super::status::Effective;
+use super::zone::Zone;
 
 pub use complete::{Completion, Known, complete};
 pub use field::{FIELDS, Field, FieldInfo, NumberField, TextField};
@@ -180,12 +181,12 @@ impl Filter {
     }
 
     /// The same filter with exact times, so that it means the same later and elsewhere. Hours of the day are those of
-    /// `offset`; a filter that is used without this step reads them as UTC.
+    /// `zone`; a filter that is used without this step reads them as UTC.
     #[must_use]
-    pub fn pinned(&self, now: DateTime<Utc>, offset: FixedOffset) -> Self {
+    pub fn pinned(&self, now: DateTime<Utc>, zone: &Zone) -> Self {
         let pin = |term: &Term| match &term.test {
             Test::At(ranges) => {
-                let ranges = ranges.iter().map(|range| range.pinned(now, offset)).collect();
+                let ranges = ranges.iter().map(|range| range.pinned(now, zone)).collect();
                 Term { test: Test::At(ranges), ..*term }
             }
             _ => term.clone(),
@@ -216,7 +217,7 @@ impl Filter {
     pub fn since(&self, now: DateTime<Utc>) -> Option<DateTime<Utc>> {
         let start = |term: &Term| match &term.test {
             Test::At(ranges) if !term.negated => {
-                let starts = ranges.iter().map(|range| range.resolve(now, Utc.fix()).since);
+                let starts = ranges.iter().map(|range| range.resolve(now, &Zone::UTC).since);
                 // An open start sorts first, and leaves all open.
                 starts.min().flatten()
             }
@@ -230,7 +231,7 @@ impl Filter {
     pub fn until(&self, now: DateTime<Utc>) -> Option<DateTime<Utc>> {
         let end = |term: &Term| match &term.test {
             Test::At(ranges) if !term.negated => {
-                let ends: Option<Vec<_>> = ranges.iter().map(|range| range.resolve(now, Utc.fix()).until).collect();
+                let ends: Option<Vec<_>> = ranges.iter().map(|range| range.resolve(now, &Zone::UTC).until).collect();
                 ends.and_then(|ends| ends.into_iter().max())
             }
             _ => None,

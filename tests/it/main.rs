@@ -30,3 +30,4 @@ mod tail;
 mod terminal;
 mod tls;
 mod upkeep;
+mod zone;

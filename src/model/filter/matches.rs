@@ -2,7 +2,7 @@
 
 use std::sync::Arc;
 
-use chrono::{DateTime, Offset, TimeDelta, Utc};
+use chrono::{DateTime, TimeDelta, Utc};
 use serde_json::Value;
 use uuid::Uuid;
 
@@ -10,6 +10,7 @@ use super::field::{NumberField, TextField};
 use super::{Filter, Scalar, Step, Test, Text};
 use crate::model::invocation::{Event, Invocation, Job, Listed};
 use crate::model::number::is_same;
+use crate::model::zone::Zone;
 
 /// A row of the list, and what is known of the rows below it.
 #[derive(Clone, Copy, Debug)]
@@ -79,7 +80,7 @@ impl Test {
                 Some(number.is_some_and(|number| numbers.iter().any(|test| test.holds(number))))
             }
             Self::At(ranges) => {
-                Some(ranges.iter().any(|range| range.resolve(now, Utc.fix()).holds(invocation.created_at)))
+                Some(ranges.iter().any(|range| range.resolve(now, &Zone::UTC).holds(invocation.created_at)))
             }
             Self::Payload(path, values) => {
                 let payload = below.as_ref()?.payload;

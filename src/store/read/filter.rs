@@ -3,7 +3,7 @@
 //! Rows below an invocation are looked at through the index on `invocation_id`, one invocation after another
 //! ([`sql::PROBE`]), so that the range of time bounds what is read. Says the same as `Filter::matches`.
 
-use chrono::{DateTime, Offset, Utc};
+use chrono::{DateTime, Utc};
 use uuid::Uuid;
 
 use super::bound;
@@ -12,6 +12,7 @@ use crate::model::filter::{
     Filter, Number, NumberField, Pattern, Test, Text, TextField, TimeRange, payload_text, table_name,
 };
 use crate::model::status::sql;
+use crate::model::zone::Zone;
 use crate::store::error::StoreError;
 use crate::store::time::Timestamp;
 
@@ -240,7 +241,7 @@ impl Sql<'_> {
     }
 
     fn range(&mut self, range: &TimeRange) -> Condition {
-        let period = range.resolve(self.now, Utc.fix());
+        let period = range.resolve(self.now, &Zone::UTC);
         let mut parts = Vec::new();
         for (sign, end) in [(">=", period.since), ("<", period.until)] {
             if let Some(end) = end {

@@ -2,6 +2,7 @@
 
 use obs_tui::model::invocation::JobLog;
 use obs_tui::model::status::STALE_AFTER;
+use obs_tui::model::zone::Zone;
 use obs_tui::store::error::StoreError;
 use obs_tui::store::read::{PageQuery, Reader, Seed};
 use obs_tui::tui::app::{App, Connection, Files, Settings, flow};
@@ -93,7 +94,7 @@ pub(super) async fn draw_all(reader: &Reader, rows: &[(&str, Uuid)]) {
         database: "db".to_owned(),
         stale_after: STALE_AFTER,
         poll_every: chrono::TimeDelta::seconds(2),
-        local_offset_seconds: 3600,
+        zone: Zone::named("America/New_York").unwrap(),
         command: "obs-tui".to_owned(),
         keys: Keymap::default(),
         files: Files::default(),
