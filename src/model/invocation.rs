@@ -304,6 +304,8 @@ pub struct Server {
     pub may_create: Vec<String>,
     /// Relations with the name of one of ours that are not read, with their owner, whose code could run.
     pub not_read: Vec<(String, String)>,
+    /// Columns that have another type than ours and are converted, with that type.
+    pub converted: Vec<(String, String)>,
     /// Whether the connection is encrypted; `None` where it does not leave this machine, or that is not known.
     pub tls: Option<bool>,
 }

@@ -1,15 +1,16 @@
 //! What a database holds: an adopted one may lack tables and columns that ours have.
 
-use std::collections::{BTreeMap, BTreeSet};
+use std::collections::BTreeMap;
 
-use sqlx::{PgConnection, Row};
+use sqlx::{AssertSqlSafe, PgConnection, Row};
 
+use super::adopted::{Types, conversion, replaced, selection};
 use super::error::StoreError;
 use super::read::session::{BEGIN, fresh};
 use super::sql::{OWNED_BY_RULER, in_schema};
 use super::trust::MAY_CREATE;
 use crate::model::invocation::Server;
-use crate::model::text::clean;
+use crate::model::text::{clean, shell_argument};
 
 /// The tables that a reader looks for.
 const TABLES: [&str; 7] = [
@@ -27,7 +28,9 @@ const TABLES: [&str; 7] = [
 pub struct Capabilities {
     /// What the server was when it was asked.
     pub server: Server,
-    columns: BTreeMap<String, BTreeSet<String>>,
+    columns: BTreeMap<String, Types>,
+    /// What is read instead of tables that have columns of other types than ours.
+    selections: BTreeMap<String, String>,
 }
 
 impl Capabilities {
@@ -43,8 +46,10 @@ impl Capabilities {
             "{}; \
              select c.relname::text as relation, o.rolname::text as owner, {OWNED_BY_RULER} \
                         and (c.relkind <> 'v' or not me.rolsuper or o.rolsuper or o.rolname = 'observability_admin') as trusted, \
-                    array(select a.attname::text from pg_attribute a \
-                          where a.attrelid = c.oid and a.attnum > 0 and not a.attisdropped) as attributes, \
+                    array(select a.attname::text from pg_attribute a where a.attrelid = c.oid and a.attnum > 0 \
+                          and not a.attisdropped order by a.attnum) as attributes, \
+                    array(select format_type(a.atttypid, null) from pg_attribute a where a.attrelid = c.oid and a.attnum > 0 \
+                          and not a.attisdropped order by a.attnum) as types, \
                     current_setting('transaction_read_only') = 'on' as read_only, pg_is_in_recovery() as replica, \
                     (select s.ssl from pg_stat_ssl s where s.pid = pg_backend_pid()) as tls, \
                     case when c.relname = 'invocations' and c.reltuples > 0 then c.reltuples::bigint end as rows, \
@@ -61,7 +66,7 @@ impl Capabilities {
             TABLES.join(","),
         );
         let mut found = Self::default();
-        for row in sqlx::raw_sql(in_schema(&sql, schema)).fetch_all(connection).await? {
+        for row in sqlx::raw_sql(in_schema(&sql, schema)).fetch_all(&mut *connection).await? {
             let relation: String = row.try_get("relation")?;
             let server = &mut found.server;
             (server.read_only, server.replica) = (row.try_get("read_only")?, row.try_get("replica")?);
@@ -76,7 +81,14 @@ impl Capabilities {
             server.invocations = rows.and_then(|rows| rows.try_into().ok()).or(server.invocations);
             server.may_write |= row.try_get::<bool, _>("may_write")?;
             let attributes: Vec<String> = row.try_get("attributes")?;
-            found.columns.insert(relation, attributes.into_iter().collect());
+            let types: Vec<String> = row.try_get("types")?;
+            let types: Types = attributes.into_iter().zip(types).collect();
+            let converted = types.iter().filter(|(column, of_type)| conversion(column, of_type).is_some());
+            server
+                .converted
+                .extend(converted.map(|(column, of_type)| (format!("{relation}.{column}"), of_type.clone())));
+            found.selections.extend(selection(&relation, &types).map(|selection| (relation.clone(), selection)));
+            found.columns.insert(relation, types);
         }
         for table in ["invocations", "event_executions", "job_executions"] {
             if !found.table(table) {
@@ -86,7 +98,11 @@ impl Capabilities {
                         "{table} is not read: that could run code of its owner {}, whom this session does not trust",
                         clean(owner)
                     ),
-                    None => format!("there is no table {table} that this role may read"),
+                    None => format!(
+                        "there is no table {table} in schema {} that this role may read{}",
+                        clean(schema),
+                        elsewhere(connection).await?
+                    ),
                 };
                 return Err(StoreError::MissingTable { source: reason.clone().into(), reason });
             }
@@ -102,13 +118,28 @@ impl Capabilities {
 
     /// The columns of a table.
     pub fn columns(&self, table: &str) -> impl Iterator<Item = &str> {
-        self.columns.get(table).into_iter().flatten().map(String::as_str)
+        self.columns.get(table).into_iter().flat_map(|columns| columns.keys()).map(String::as_str)
     }
 
     /// Whether a column can be read.
     #[must_use]
     pub fn column(&self, table: &str, column: &str) -> bool {
-        self.columns.get(table).is_some_and(|columns| columns.contains(column))
+        self.columns.get(table).is_some_and(|columns| columns.contains_key(column))
+    }
+
+    /// The text of a statement as this database needs it, with the name of the schema in it.
+    pub(super) fn statement(&self, sql: &str, schema: &str) -> AssertSqlSafe<String> {
+        if self.selections.is_empty() {
+            in_schema(sql, schema)
+        } else {
+            in_schema(&replaced(sql, &self.selections), schema)
+        }
+    }
+
+    /// A column of the table itself (alias `t`) as ours.
+    pub(super) fn raw(&self, table: &str, column: &str) -> String {
+        let of_type = self.columns.get(table).and_then(|columns| columns.get(column));
+        of_type.and_then(|of_type| conversion(column, of_type)).unwrap_or_else(|| format!("t.{column}"))
     }
 
     /// The column, qualified, or a null of its type where it is missing.
@@ -116,4 +147,17 @@ impl Capabilities {
     pub fn or_null(&self, table: &str, alias: char, column: &str, of_type: &str) -> String {
         if self.column(table, column) { format!("{alias}.{column}") } else { format!("null::{of_type}") }
     }
+}
+
+/// The schemas that hold the three main tables, and how to choose one.
+async fn elsewhere(connection: &mut PgConnection) -> Result<String, StoreError> {
+    let sql = "select n.nspname::text from pg_class c join pg_namespace n on n.oid = c.relnamespace \
+               where c.relname in ('invocations', 'event_executions', 'job_executions') and c.relkind in ('r', 'p', 'v', 'm', 'f') \
+                 and has_schema_privilege(n.oid, 'usage') group by n.nspname having count(*) = 3 order by 1 limit 5";
+    let schemas: Vec<String> = sqlx::query_scalar(sql).fetch_all(connection).await?;
+    Ok(match &schemas[..] {
+        [] => String::new(),
+        [schema] => format!("; the tables stand in schema {0}: add --schema {0}", clean(&shell_argument(schema))),
+        several => format!("; schemas with such tables are {}: choose one with --schema", clean(&several.join(", "))),
+    })
 }

@@ -1,7 +1,7 @@
 //! The extremes of every type in every column that is read: no command and no screen fails on one of them, and none hides
 //! the other rows.
 
-mod screens;
+pub(crate) mod screens;
 
 use std::collections::BTreeMap;
 use std::io::{BufRead, BufReader};

@@ -16,6 +16,7 @@ mod live;
 mod login;
 mod logs;
 mod loki_server;
+mod odd;
 mod plans;
 mod planted;
 mod private;

@@ -20,6 +20,7 @@ use crate::model::shared::Texts;
 use crate::model::status::sql::{EVENT_FAILED, JOB_FAILED, finished};
 use crate::model::text::cut;
 use crate::store::error::StoreError;
+use crate::store::text::Text;
 use crate::store::time::Timestamp;
 
 /// Invocations that are loaded at the most for one cascade.
@@ -196,8 +197,8 @@ pub(super) fn with_errors(columns: &str, select: &str, before: i64) -> String {
 }
 
 /// What was read of an error, with a mark where there is more.
-fn cut_error(error: String, errors: i64) -> Arc<str> {
-    cut(error, if errors <= LONG_ERRORS { ERROR_CHARACTERS } else { FEW_CHARACTERS }).into()
+fn cut_error(error: Text, errors: i64) -> Arc<str> {
+    cut(error.into(), if errors <= LONG_ERRORS { ERROR_CHARACTERS } else { FEW_CHARACTERS }).into()
 }
 
 /// The rows of a table below these invocations that pass this condition, and at the most one more than wanted.
@@ -235,13 +236,13 @@ pub(super) struct EventRow {
     invocation_id: Uuid,
     created_at: Option<Timestamp>,
     updated_at: Option<Timestamp>,
-    event_name: Option<String>,
+    event_name: Option<Text>,
     detected: Option<bool>,
     detection_duration_ms: Option<i64>,
     handler_duration_ms: Option<i64>,
-    status: Option<String>,
+    status: Option<Text>,
     errors: i64,
-    error: Option<String>,
+    error: Option<Text>,
 }
 
 impl EventRow {
@@ -296,14 +297,14 @@ pub(super) const JOB_FIELDS: &str =
 pub(super) struct JobRow {
     id: Uuid,
     invocation_id: Uuid,
-    event_execution_id: Uuid,
+    event_execution_id: Option<Uuid>,
     created_at: Option<Timestamp>,
     updated_at: Option<Timestamp>,
-    job_name: Option<String>,
+    job_name: Option<Text>,
     duration_ms: Option<i64>,
-    status: Option<String>,
+    status: Option<Text>,
     errors: i64,
-    error: Option<String>,
+    error: Option<Text>,
 }
 
 impl JobRow {
@@ -313,7 +314,8 @@ impl JobRow {
         Job {
             id: self.id,
             invocation_id: self.invocation_id,
-            event_execution_id: self.event_execution_id,
+            // A job of no event hangs below its invocation.
+            event_execution_id: self.event_execution_id.unwrap_or_default(),
             created_at,
             updated_at: self.updated_at.map_or(created_at, |at| at.0),
             name: texts.share(bound::cut_name(self.job_name.unwrap_or_default())),

@@ -14,9 +14,10 @@ use crate::model::payload;
 use crate::model::shared::Texts;
 use crate::model::status::sql;
 use crate::model::text::LONGEST_NAME;
-use crate::model::time::plus;
+use crate::model::time::{MINUS_INFINITY, plus};
 use crate::store::capabilities::Capabilities;
 use crate::store::error::StoreError;
+use crate::store::text::Text;
 use crate::store::time::Timestamp;
 
 /// How far before the newest known row a look for changes goes back: rows arrive out of order, since each writer
@@ -263,22 +264,22 @@ fn list_sql(capabilities: &Capabilities, conditions: &[String], limit: &str) -> 
 #[derive(FromRow)]
 pub(super) struct InvocationRow {
     id: Uuid,
-    created_at: Timestamp,
+    created_at: Option<Timestamp>,
     updated_at: Option<Timestamp>,
-    correlation_id: Option<String>,
-    source_function: Option<String>,
-    source_table: Option<String>,
-    source_operation: Option<String>,
-    source_system: Option<String>,
-    source_user_email: Option<String>,
+    correlation_id: Option<Text>,
+    source_function: Option<Text>,
+    source_table: Option<Text>,
+    source_operation: Option<Text>,
+    source_system: Option<Text>,
+    source_user_email: Option<Text>,
     total_duration_ms: Option<i64>,
-    status: Option<String>,
-    error_message: Option<String>,
+    status: Option<Text>,
+    error_message: Option<Text>,
     has_error_stack: bool,
     link_unread: Option<bool>,
     source_job_id: Option<Uuid>,
-    own_hint: Option<String>,
-    row_hint: Option<String>,
+    own_hint: Option<Text>,
+    row_hint: Option<Text>,
 }
 
 impl InvocationRow {
@@ -290,11 +291,13 @@ impl InvocationRow {
                 .map(|job| Parent { job, link: Link::Inferred })
         };
         let parent = recorded.or_else(inferred);
-        let mut share = |text: Option<String>| text.map(|text| texts.share(bound::cut_name(text)));
+        // A row that does not know when it was recorded is older than all that do.
+        let created_at = self.created_at.map_or(MINUS_INFINITY, |at| at.0);
+        let mut share = |text: Option<Text>| text.map(|text| texts.share(bound::cut_name(text)));
         Invocation {
             id: self.id,
-            created_at: self.created_at.0,
-            updated_at: self.updated_at.unwrap_or(self.created_at).0,
+            created_at,
+            updated_at: self.updated_at.map_or(created_at, |at| at.0),
             parent,
             correlation_id: share(self.correlation_id.filter(|text| !text.is_empty())),
             source_table: share(self.source_table),
@@ -329,8 +332,8 @@ struct ListRow {
     jobs_stuck_themselves: i64,
     jobs_touched_at: Option<Timestamp>,
     more_jobs: bool,
-    failed_job: Option<String>,
-    failed_error: Option<String>,
+    failed_job: Option<Text>,
+    failed_error: Option<Text>,
 }
 
 impl ListRow {

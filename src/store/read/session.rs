@@ -22,18 +22,22 @@ use crate::store::answer::within;
 use crate::store::capabilities::Capabilities;
 use crate::store::config::Config;
 use crate::store::error::StoreError;
-use crate::store::sql::in_schema;
 
 /// How long an answer may take: longer than the server works on a statement, so that a way that is cut without a word,
 /// as by a sleeping laptop or a lost tunnel, is noticed.
 const ANSWER_TIME: Duration = Duration::from_secs(10);
 
-/// Sets back what a session can change, and has the server notice when nobody waits for a query any more.
-pub(crate) fn fresh(connection: &PgConnection) -> &'static str {
-    match connection.server_version_num() {
-        Some(140_000..) => "set session authorization default; reset all; set client_connection_check_interval = '1s'",
-        _ => "set session authorization default; reset all",
-    }
+/// Sets back what a session can change, and has the server notice when nobody waits for a query any more. A database
+/// without an encoding sends its bytes as they are, see [`crate::store::text`]: it would refuse those that are no UTF-8.
+pub(crate) fn fresh(connection: &PgConnection) -> String {
+    let check = match connection.server_version_num() {
+        Some(140_000..) => "set client_connection_check_interval = '1s'; ",
+        _ => "",
+    };
+    format!(
+        "set session authorization default; reset all; {check}select where pg_catalog.getdatabaseencoding() = 'SQL_ASCII' \
+         and pg_catalog.set_config('client_encoding', 'SQL_ASCII', false) is null"
+    )
 }
 
 /// Nothing that runs in it can make it write.
@@ -96,7 +100,7 @@ impl<'a> Session<'a> {
     }
 
     /// All rows. The text is made of constants of this program and of names of known columns; it names tables as
-    /// [`in_schema`] has it.
+    /// [`in_schema`](crate::store::sql::in_schema) has it.
     pub(super) async fn fetch_all<Row>(&mut self, sql: &str, arguments: PgArguments) -> Result<Vec<Row>, StoreError>
     where
         Row: for<'r> FromRow<'r, PgRow> + Send + Unpin,
@@ -114,7 +118,7 @@ impl<'a> Session<'a> {
     where
         Row: for<'r> FromRow<'r, PgRow> + Send + Unpin,
     {
-        let sql = in_schema(sql, &self.inner.config.schema);
+        let sql = self.capabilities.statement(sql, &self.inner.config.schema);
         let config = &self.inner.config;
         let connection = self.ready().await?;
         let kept = async {

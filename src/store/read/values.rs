@@ -5,6 +5,7 @@ use uuid::Uuid;
 use super::{Reader, Values, bound};
 use crate::model::text::cut;
 use crate::store::error::StoreError;
+use crate::store::text::Text;
 
 /// Characters of a value that are read, such as the digits of 1e400; a mark stands for more.
 const MOST_CHARACTERS: usize = 500;
@@ -33,8 +34,8 @@ impl Reader {
         values.add(below_event)?;
         values.add(bound::MOST_PAYLOAD)?;
         values.add(i32::try_from(MOST_CHARACTERS + 1).unwrap_or(i32::MAX))?;
-        let values: Vec<(Uuid, Option<String>)> = session.fetch_all(VALUES, values.inner).await?;
+        let values: Vec<(Uuid, Option<Text>)> = session.fetch_all(VALUES, values.inner).await?;
         session.done();
-        Ok(values.into_iter().map(|(id, value)| (id, value.map(|value| cut(value, MOST_CHARACTERS)))).collect())
+        Ok(values.into_iter().map(|(id, value)| (id, value.map(|value| cut(value.into(), MOST_CHARACTERS)))).collect())
     }
 }
