@@ -89,6 +89,7 @@ fn invocation(row: &rows::Invocation) -> Invocation {
         total_duration_ms: Some(row.took_ms.into()),
         status: if running { "running" } else { "completed" }.into(),
         error_message: None,
+        delivery: Default::default(),
         link_unread: false,
         has_error_stack: false,
     }
@@ -150,7 +151,7 @@ pub(crate) fn list(count: u64) -> App {
         database: "observability_readonly@db:5432/event_detector_observability".to_owned(),
         stale_after: obs_tui::model::status::STALE_AFTER,
         poll_every: TimeDelta::seconds(2),
-        zone: Zone::named("America/New_York").unwrap(),
+        zone: Zone::UTC,
         command: "obs-tui".to_owned(),
         keys: Keymap::default(),
         files: obs_tui::tui::app::Files::default(),

@@ -253,11 +253,17 @@ impl Filter {
         self.terms.iter().any(|term| !term.negated && matches!(term.test, Test::Id(_)))
     }
 
+    /// Whether a term asks for all time.
+    #[must_use]
+    pub fn is_of_all_time(&self) -> bool {
+        self.times().flatten().any(|range| *range == TimeRange::All)
+    }
+
     /// The moment from which on the database is searched when the caller gives none: [`SEARCH_RANGE`] ago for a filter
     /// that looks through rows, unless its times, an id or a correlation id bound it already.
     #[must_use]
     pub fn search_since(&self, now: DateTime<Utc>) -> Option<DateTime<Utc>> {
-        let told = self.since(now).is_some() || self.times().flatten().any(|range| *range == TimeRange::All);
+        let told = self.since(now).is_some() || self.is_of_all_time();
         let unbounded = self.looks_through_rows() && !told;
         unbounded.then(|| now.checked_sub_signed(SEARCH_RANGE).unwrap_or(DateTime::UNIX_EPOCH))
     }

@@ -28,6 +28,8 @@ const TABLES: [&str; 7] = [
 pub struct Capabilities {
     /// What the server was when it was asked.
     pub server: Server,
+    /// Whether the database keeps bytes as they come, with the encoding `SQL_ASCII`.
+    pub(super) without_encoding: bool,
     columns: BTreeMap<String, Types>,
     /// What is read instead of tables that have columns of other types than ours.
     selections: BTreeMap<String, String>,
@@ -50,6 +52,7 @@ impl Capabilities {
                           and not a.attisdropped order by a.attnum) as attributes, \
                     array(select format_type(a.atttypid, null) from pg_attribute a where a.attrelid = c.oid and a.attnum > 0 \
                           and not a.attisdropped order by a.attnum) as types, \
+                    getdatabaseencoding() = 'SQL_ASCII' as without_encoding, \
                     current_setting('transaction_read_only') = 'on' as read_only, pg_is_in_recovery() as replica, \
                     (select s.ssl from pg_stat_ssl s where s.pid = pg_backend_pid()) as tls, \
                     case when c.relname = 'invocations' and c.reltuples > 0 then c.reltuples::bigint end as rows, \
@@ -62,12 +65,13 @@ impl Capabilities {
              where c.relname = any('{{{}}}') and c.relkind in ('r', 'p', 'v', 'm', 'f') \
                and has_schema_privilege(n.oid, 'usage') and c.relispopulated and has_table_privilege(c.oid, 'select') \
              order by 1; {BEGIN}",
-            fresh(connection),
+            fresh(connection, false),
             TABLES.join(","),
         );
         let mut found = Self::default();
         for row in sqlx::raw_sql(in_schema(&sql, schema)).fetch_all(&mut *connection).await? {
             let relation: String = row.try_get("relation")?;
+            found.without_encoding = row.try_get("without_encoding")?;
             let server = &mut found.server;
             (server.read_only, server.replica) = (row.try_get("read_only")?, row.try_get("replica")?);
             server.may_create = row.try_get("may_create")?;
@@ -89,6 +93,9 @@ impl Capabilities {
                 .extend(converted.map(|(column, of_type)| (format!("{relation}.{column}"), of_type.clone())));
             found.selections.extend(selection(&relation, &types).map(|selection| (relation.clone(), selection)));
             found.columns.insert(relation, types);
+        }
+        if found.without_encoding {
+            sqlx::raw_sql("set client_encoding = 'SQL_ASCII'").execute(&mut *connection).await?;
         }
         for table in ["invocations", "event_executions", "job_executions"] {
             if !found.table(table) {

@@ -4,6 +4,7 @@ pub(super) mod bound;
 mod cascade;
 mod failures;
 mod filter;
+mod find;
 mod hourly;
 mod inside;
 mod known;
@@ -38,6 +39,7 @@ use crate::model::text::cut;
 use crate::model::time::plus;
 
 pub use cascade::{MOST_INVOCATIONS, Seed};
+pub use find::looked_for;
 pub use listen::Listener;
 pub use page::PageQuery;
 pub use search::MOST_COUNTED;

@@ -137,6 +137,7 @@ pub fn invocation(n: u128, milliseconds_ago: i64, function: &str, trigger: (&str
         total_duration_ms: Some(96),
         status: "completed".into(),
         error_message: None,
+        delivery: Default::default(),
         link_unread: false,
         has_error_stack: false,
     }

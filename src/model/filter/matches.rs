@@ -8,7 +8,7 @@ use uuid::Uuid;
 
 use super::field::{NumberField, TextField};
 use super::{Filter, Scalar, Step, Test, Text};
-use crate::model::invocation::{Event, Invocation, Job, Listed};
+use crate::model::invocation::{Event, Invocation, Job, Link, Listed, Parent};
 use crate::model::number::is_same;
 use crate::model::zone::Zone;
 
@@ -104,7 +104,9 @@ impl Test {
             }
             Self::Id(id) => {
                 let carries = |text: &str| forms(*id).iter().any(|form| fold(text).contains(form));
-                let own = invocation.id == *id || invocation.correlation_id.as_deref().is_some_and(carries);
+                let caused = Some(Parent { job: *id, link: Link::Recorded });
+                let own = invocation.id == *id || invocation.parent == caused || invocation.delivery.event == Some(*id);
+                let own = own || invocation.correlation_id.as_deref().is_some_and(carries);
                 let more = |Below { events, jobs, .. }: &Below<'_>| {
                     events.iter().any(|event| event.id == *id) || jobs.iter().any(|job| job.id == *id)
                 };

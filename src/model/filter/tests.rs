@@ -211,6 +211,7 @@ fn listed() -> Listed {
         total_duration_ms: Some(1800),
         status: "completed".into(),
         error_message: None,
+        delivery: Default::default(),
         link_unread: false,
         has_error_stack: false,
     };

@@ -15,7 +15,7 @@ use super::page::{InvocationRow, invocation_columns};
 use super::{Reader, Session, Values, bound};
 use crate::model::correlation;
 use crate::model::flow::Rows;
-use crate::model::invocation::{Event, Invocation, Job, Link};
+use crate::model::invocation::{Event, Invocation, Job, Link, count_deliveries};
 use crate::model::shared::Texts;
 use crate::model::status::sql::{EVENT_FAILED, JOB_FAILED, finished};
 use crate::model::text::cut;
@@ -62,29 +62,6 @@ impl Seed {
 }
 
 impl Reader {
-    /// What a text names: the id of an invocation, an event or a job, or a correlation id, whatever its form; `None`
-    /// when nothing carries it.
-    ///
-    /// # Errors
-    /// When the database does not answer in time.
-    pub async fn find(&self, text: &str) -> Result<Option<Seed>, StoreError> {
-        let mut session = self.session().await?;
-        if let Ok(id) = Uuid::try_parse(text) {
-            let sql = "select id from @schema.invocations where id = $1 \
-                 union all select invocation_id from @schema.job_executions where id = $1 \
-                 union all select invocation_id from @schema.event_executions where id = $1 limit 1";
-            let found: Option<(Uuid,)> = session.fetch_first(sql, values(id)?).await?;
-            if let Some((invocation,)) = found {
-                session.done();
-                return Ok(Some(Seed::invocation(invocation)));
-            }
-        }
-        let sql = "select 1 from @schema.invocations where correlation_id = $1 limit 1";
-        let carried: Option<(i32,)> = session.fetch_first(sql, values(text)?).await?;
-        session.done();
-        Ok(carried.map(|_| Seed { correlations: vec![text.to_owned()], ..Seed::default() }))
-    }
-
     /// The rows of the cascade; none when the seed names nothing that is still there.
     ///
     /// # Errors
@@ -120,6 +97,7 @@ impl Reader {
             }
             truncated |= invocations.len() > MOST_INVOCATIONS;
         }
+        count_deliveries(invocations.values_mut());
         let ids: Vec<Uuid> = invocations.keys().copied().collect();
         let (events, all_events) = events(&mut session, &ids).await?;
         let (jobs, all_jobs) = jobs(&mut session, &ids).await?;

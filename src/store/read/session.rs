@@ -28,16 +28,14 @@ use crate::store::error::StoreError;
 const ANSWER_TIME: Duration = Duration::from_secs(10);
 
 /// Sets back what a session can change, and has the server notice when nobody waits for a query any more. A database
-/// without an encoding sends its bytes as they are, see [`crate::store::text`]: it would refuse those that are no UTF-8.
-pub(crate) fn fresh(connection: &PgConnection) -> String {
+/// `without_encoding` sends its bytes as they are, see `store::text`: it would refuse those that are no UTF-8.
+pub(crate) fn fresh(connection: &PgConnection, without_encoding: bool) -> String {
     let check = match connection.server_version_num() {
-        Some(140_000..) => "set client_connection_check_interval = '1s'; ",
+        Some(140_000..) => "; set client_connection_check_interval = '1s'",
         _ => "",
     };
-    format!(
-        "set session authorization default; reset all; {check}select where pg_catalog.getdatabaseencoding() = 'SQL_ASCII' \
-         and pg_catalog.set_config('client_encoding', 'SQL_ASCII', false) is null"
-    )
+    let encoding = if without_encoding { "; set client_encoding = 'SQL_ASCII'" } else { "" };
+    format!("set session authorization default; reset all{check}{encoding}")
 }
 
 /// Nothing that runs in it can make it write.
@@ -91,7 +89,7 @@ impl<'a> Session<'a> {
     pub(super) async fn begin(&mut self) -> Result<(), StoreError> {
         let sql = match self.state {
             State::Fresh => BEGIN.to_owned(),
-            State::Used => format!("{}; {BEGIN}", fresh(&self.connection)),
+            State::Used => format!("{}; {BEGIN}", fresh(&self.connection, self.capabilities.without_encoding)),
             State::Transaction => return Ok(()),
         };
         in_time(&self.inner.config, sqlx::raw_sql(AssertSqlSafe(sql)).execute(&mut self.connection)).await?;
@@ -180,7 +178,7 @@ impl<'a> Session<'a> {
 
     /// Gives the connection back.
     pub(super) fn done(mut self) {
-        if !self.goes_on && !set_back(&mut self.connection, self.state) {
+        if !self.goes_on && !set_back(&mut self.connection, self.state, &self.capabilities) {
             return;
         }
         let state = if self.goes_on { self.state } else { State::Fresh };
@@ -199,8 +197,8 @@ pub(super) struct Several<'a>(pub(super) &'a Inner);
 
 impl Drop for Several<'_> {
     fn drop(&mut self) {
-        self.0.idle().retain_mut(|(connection, state, _)| {
-            let settled = set_back(connection, *state);
+        self.0.idle().retain_mut(|(connection, state, capabilities)| {
+            let settled = set_back(connection, *state, capabilities);
             *state = State::Fresh;
             settled
         });
@@ -208,13 +206,13 @@ impl Drop for Several<'_> {
 }
 
 /// Ends what is open and sets back what may have been changed; false when the connection is broken.
-fn set_back(connection: &mut PgConnection, state: State) -> bool {
+fn set_back(connection: &mut PgConnection, state: State, capabilities: &Capabilities) -> bool {
     let end = match state {
         State::Fresh => return true,
         State::Used => "",
         State::Transaction => "rollback; ",
     };
-    let sql = format!("{end}{}", fresh(connection));
+    let sql = format!("{end}{}", fresh(connection, capabilities.without_encoding));
     // Polled once it is sent; whoever uses the connection next takes the answer first. Unconstrained, as it must be sent
     // now even where this task has had its share.
     let sent = sqlx::raw_sql(AssertSqlSafe(sql)).execute(connection);

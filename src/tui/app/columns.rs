@@ -12,7 +12,7 @@ use crossterm::event::{KeyCode, KeyEvent};
 use super::cursor::Cursor;
 use super::overlay::Overlay;
 use super::{App, invocations};
-use crate::model::invocation::Listed;
+use crate::model::invocation::{Listed, count_deliveries};
 use crate::model::number::Decimal;
 use crate::model::status::Effective;
 use crate::tui::msg::{Action, Cmd};
@@ -218,6 +218,9 @@ pub fn place(app: &App) -> usize {
 
 /// Puts the rows in order, after they changed.
 pub(super) fn arrange(app: &mut App) {
+    if let Some(rows) = &mut app.invocations.rows.value {
+        count_deliveries(rows.iter_mut().map(|row| &mut row.invocation));
+    }
     app.columns.order.clear();
     let Some(sort) = app.columns.sort else { return };
     let keys = sort_keys(app, sort.column);
