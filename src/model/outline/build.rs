@@ -135,7 +135,9 @@ fn marked(value: &Value) -> Option<Mark> {
 /// The text that a writer wrapped because it is no JSON. One writer adds the column that it was meant for.
 fn raw_text(value: &Value) -> Option<&str> {
     let map = value.as_object()?;
-    let is_wrapping = map.iter().all(|(key, value)| key == "_raw_string" || key == "_column" && value.is_string());
+    let is_name = |text: &str| text.len() <= 63 && text.bytes().all(|b| b.is_ascii_alphanumeric() || b == b'_');
+    let is_column = |key: &str, value: &Value| key == "_column" && value.as_str().is_some_and(is_name);
+    let is_wrapping = map.iter().all(|(key, value)| key == "_raw_string" || is_column(key, value));
     map.get("_raw_string").filter(|_| is_wrapping)?.as_str()
 }
 

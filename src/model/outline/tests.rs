@@ -97,6 +97,8 @@ fn wrapped_texts_are_unwrapped() {
     assert_eq!(plain_text(of_a_column, false).0, "Error: x");
     let other = r#"{"_raw_string": "Error: x", "code": 7}"#;
     assert_eq!(plain_text(other, false).0, other, "what holds more is shown whole");
+    let hiding = r#"{"_raw_string": "", "_column": "what else it says"}"#;
+    assert_eq!(plain_text(hiding, false).0, hiding, "that is no column");
     let secret = r#"{"code": 1, "token": "t0p"}"#;
     assert_eq!(plain_text(secret, false), (r#"{"code": 1, "token": "******"}"#.to_owned(), 1));
     assert_eq!(plain_text(secret, true), (secret.to_owned(), 1));
@@ -137,12 +139,19 @@ fn any_json() -> impl Strategy<Value = Value> {
     })
 }
 
+fn is_name(value: &Value) -> bool {
+    value.as_str().is_some_and(|text| {
+        text.len() <= 63
+            && text.chars().all(|c| c.is_ascii_lowercase() || c.is_ascii_uppercase() || c.is_ascii_digit() || c == '_')
+    })
+}
+
 /// What a writer wrapped, unwrapped, as the outline does.
 fn unwrapped(value: &Value) -> Value {
     match value {
         Value::Object(map)
             if map.get("_raw_string").is_some_and(Value::is_string)
-                && map.iter().all(|(key, value)| key == "_raw_string" || key == "_column" && value.is_string()) =>
+                && map.iter().all(|(key, value)| key == "_raw_string" || key == "_column" && is_name(value)) =>
         {
             let text = map["_raw_string"].as_str().unwrap();
             match serde_json::from_str::<Value>(text) {
