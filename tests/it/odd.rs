@@ -111,9 +111,9 @@ async fn columns_of_other_types_are_read_as_what_they_mean() {
     // A row without a time is older than all others; PostgreSQL sorts it to the top.
     let expected = [
         [&id(4).to_string(), "fourth", "paused", "stuck", "-infinity"],
-        [&id(3).to_string(), "third", "cancelled", "failed", "2026-11-20T12:20:00Z"],
-        [&second.to_string(), "named", "", "stuck", "2026-11-20T12:10:00Z"],
-        [&id(1).to_string(), "", "done", "failed", "2026-11-20T12:00:00.500Z"],
+        [&id(3).to_string(), "third", "cancelled", "failed", "2026-11-20T12:20:00.000000Z"],
+        [&second.to_string(), "named", "", "stuck", "2026-11-20T12:10:00.000000Z"],
+        [&id(1).to_string(), "", "done", "failed", "2026-11-20T12:00:00.500000Z"],
     ];
     assert_eq!(rows, expected);
     assert_eq!(list[3]["reason"], "recorded done, but 1 job failed");
