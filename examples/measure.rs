@@ -271,7 +271,7 @@ async fn measure(reader: &Reader, meter: &mut Meter<'_>) -> Result<(), Box<dyn E
     if let Some(person) = found.iter().find_map(|row| row.invocation.source_user_email.clone()) {
         let seed = Seed { correlations: vec![person.to_string()], ..Seed::default() };
         meter.run("cascade, a person", async || reader.cascade(seed.clone()).await).await;
-        meter.run("find a person", async || reader.find(&person).await).await;
+        meter.run("find a person", async || reader.find(&person, now).await).await;
     }
     if let Some(id) = meter.args.cascade {
         meter.run("cascade, given", async || reader.cascade(Seed::invocation(id)).await).await;
@@ -291,7 +291,8 @@ async fn ids(reader: &Reader, meter: &mut Meter<'_>, invocation: Uuid) -> Result
     ];
     for (what, kind, id) in ids {
         let text = id.to_string();
-        meter.run(&format!("find {what}"), async || reader.find(&text).await).await;
+        let now = meter.clock.now();
+        meter.run(&format!("find {what}"), async || reader.find(&text, now).await).await;
         meter.run(&format!("row of {what}"), async || reader.row(kind, id).await).await;
     }
     let jobs: Vec<Uuid> = rows.jobs.iter().map(|job| job.id).collect();

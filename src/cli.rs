@@ -18,13 +18,12 @@ use std::time::Duration;
 
 use clap::{CommandFactory, Parser};
 
-use chrono::{Local, Offset};
-
 use crate::clock::Clock;
 use crate::logs::LokiClient;
 use crate::model::redact;
-use crate::model::text::shell_argument;
+use crate::model::text::{clean, shell_argument};
 use crate::model::time::plus;
+use crate::model::zone::Zone;
 use crate::store::admin::Passwords;
 use crate::store::answer::print_no_caught_panics;
 use crate::store::config::{Config, Secret};
@@ -304,13 +303,14 @@ async fn explorer(args: &Args, settings: &config::Settings, config: Config, file
     require_terminal()?;
     let logs = settings.logs(variable).map(LokiClient::new);
     let of_logs = logs.iter().filter_map(LokiClient::notice).map(str::to_owned);
-    let warnings = [config.warning(), settings.warning.clone()].into_iter().flatten().chain(of_logs).collect();
+    let (zone, of_zone) = zone();
+    let warnings = [config.warning(), settings.warning.clone(), of_zone].into_iter().flatten().chain(of_logs).collect();
     let options = tui::run::Options { theme: Theme::from_env(variable, settings.look), mouse: settings.mouse };
     let settings = tui::app::Settings {
         database: config.to_string(),
         stale_after: settings.stale_after,
         poll_every: settings.poll_every,
-        local_offset_seconds: local_offset_seconds(),
+        zone,
         command: started_as(args),
         keys: settings.keys.clone(),
         files,
@@ -335,7 +335,14 @@ fn started_as(args: &Args) -> String {
     words.join(" ")
 }
 
-/// How far local time is ahead of UTC now.
-fn local_offset_seconds() -> i32 {
-    Clock::system().now().with_timezone(&Local).offset().fix().local_minus_utc()
+/// The zone of local time, and what is wrong with it.
+fn zone() -> (Zone, Option<String>) {
+    match Zone::system() {
+        Ok(zone) => (zone, None),
+        // A machine without a zone is set to UTC; one that is named and not known is a mistake.
+        Err(_) => match variable("TZ").filter(|name| !name.is_empty()) {
+            Some(name) => (Zone::UTC, Some(format!("TZ={} names no time zone: local times are UTC", clean(&name)))),
+            None => (Zone::UTC, None),
+        },
+    }
 }

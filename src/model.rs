@@ -12,6 +12,7 @@
 //! - [`outline`]: stored JSON as lines that fold.
 //! - [`host`]: whether a host is this machine.
 //! - [`hourly`]: invocations per hour, and where the numbers come from.
+//! - [`number`]: numbers of JSON by their digits.
 //! - [`payload`]: difference of two rows.
 //! - [`redact`]: masking of secrets in texts and JSON.
 //! - [`report`]: the JSON of the command line.
@@ -19,6 +20,7 @@
 //! - [`trace`]: the `traceparent` header.
 //! - [`text`]: text that came from data, made safe for a terminal; durations and ages in words.
 //! - [`words`]: what differs between two texts.
+//! - `zone` (feature `tui`): time zones with their rules.
 
 pub mod compare;
 pub mod correlation;
@@ -32,6 +34,7 @@ pub mod flow;
 pub mod host;
 pub mod hourly;
 pub mod invocation;
+pub mod number;
 pub mod outline;
 pub mod payload;
 pub mod redact;
@@ -43,3 +46,5 @@ pub mod text;
 pub mod time;
 pub mod trace;
 pub mod words;
+#[cfg(feature = "tui")]
+pub mod zone;

@@ -6,6 +6,8 @@
 #[cfg(feature = "tui")]
 pub mod admin;
 #[cfg(feature = "tui")]
+mod adopted;
+#[cfg(feature = "tui")]
 pub mod answer;
 #[cfg(feature = "tui")]
 pub mod capabilities;
@@ -27,6 +29,8 @@ pub mod read;
 pub mod refresh;
 #[cfg(feature = "recorder")]
 pub(crate) mod sql;
+#[cfg(feature = "tui")]
+mod text;
 #[cfg(feature = "recorder")]
 pub mod time;
 #[cfg(feature = "tui")]

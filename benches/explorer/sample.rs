@@ -5,6 +5,7 @@ use obs_tui::model::flow::{Kind, Rows};
 use obs_tui::model::hourly::{Bucket, Hourly, Source};
 use obs_tui::model::invocation::{Children, Event, FailedJob, Invocation, Job, Link, Listed, Page, Parent};
 use obs_tui::model::spread::Spread;
+use obs_tui::model::zone::Zone;
 use obs_tui::tui::app::{App, Connection, Settings, flow};
 use obs_tui::tui::keymap::{Keymap, parse};
 use obs_tui::tui::msg::{Cmd, Msg};
@@ -88,6 +89,7 @@ fn invocation(row: &rows::Invocation) -> Invocation {
         total_duration_ms: Some(row.took_ms.into()),
         status: if running { "running" } else { "completed" }.into(),
         error_message: None,
+        delivery: Default::default(),
         link_unread: false,
         has_error_stack: false,
     }
@@ -149,7 +151,7 @@ pub(crate) fn list(count: u64) -> App {
         database: "observability_readonly@db:5432/event_detector_observability".to_owned(),
         stale_after: obs_tui::model::status::STALE_AFTER,
         poll_every: TimeDelta::seconds(2),
-        local_offset_seconds: 3600,
+        zone: Zone::UTC,
         command: "obs-tui".to_owned(),
         keys: Keymap::default(),
         files: obs_tui::tui::app::Files::default(),

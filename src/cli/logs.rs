@@ -12,7 +12,7 @@ use crate::logs::{ConfigError, LogError, LogPage, LogQuery, LokiClient, merge};
 use crate::model::flow::{Flow, Overview};
 use crate::model::text::clean;
 use crate::model::time;
-use crate::store::read::Reader;
+use crate::store::read::{Reader, looked_for};
 use crate::tui::app::documents::log_line;
 use crate::tui::app::flow::subject_of;
 use crate::tui::app::logs::fields::{masked, text};
@@ -33,9 +33,8 @@ pub async fn run(
     out: &mut impl Write,
 ) -> Result<(), CliError> {
     let (id, now) = (args.id.trim(), clock.now());
-    let nothing =
-        || CliError::Nothing(format!("no invocation, event, job or correlation id `{}` is in the database", clean(id)));
-    let seed = reader.find(id).await?.ok_or_else(nothing)?;
+    let nothing = || CliError::Nothing(format!("`{0}`: nothing {1}", clean(id), looked_for(id)));
+    let seed = reader.find(id, now).await?.ok_or_else(nothing)?;
     let flow = Flow::build(reader.cascade(seed).await?, now, stale_after);
     let named = flow.nodes.iter().position(|node| node.id.to_string().eq_ignore_ascii_case(id));
     let overview = Overview::of(&flow);

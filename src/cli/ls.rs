@@ -2,7 +2,7 @@
 
 use std::io::Write;
 
-use chrono::{DateTime, Offset, TimeDelta, Utc};
+use chrono::{DateTime, TimeDelta, Utc};
 use unicode_width::UnicodeWidthStr;
 
 use super::CliError;
@@ -12,6 +12,7 @@ use crate::model::invocation::Key;
 use crate::model::report::Listing;
 use crate::model::text::clean;
 use crate::model::time;
+use crate::model::zone::Zone;
 use crate::store::read::{PageQuery, Reader};
 use crate::tui::plain::{LIST_HEAD, list_line};
 
@@ -48,7 +49,7 @@ pub async fn run(
         (Some(_), None) => None,
     };
     // Pages that are read later mean the same time.
-    let filter = filter.unwrap_or_default().pinned(now, Utc.fix());
+    let filter = filter.unwrap_or_default().pinned(now, &Zone::UTC);
     let mut left = args.limit.map_or(usize::MAX, |limit| usize::try_from(limit).unwrap_or(usize::MAX));
     let mut older_than: Option<Key> = None;
     let mut printed = 0_usize;

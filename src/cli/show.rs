@@ -10,7 +10,7 @@ use super::config::Settings;
 use crate::model::flow::{Flow, Fold};
 use crate::model::report;
 use crate::model::text::clean;
-use crate::store::read::Reader;
+use crate::store::read::{Reader, looked_for};
 use crate::tui::plain::tree;
 use crate::tui::theme::Theme;
 
@@ -27,12 +27,10 @@ pub async fn run(
 ) -> Result<(), CliError> {
     let id = show.id.trim();
     let nothing = || {
-        CliError::Nothing(format!(
-            "no invocation, event, job or correlation id `{}` is in the database; `obs-tui ls --all` lists what is",
-            clean(id)
-        ))
+        let id = clean(id);
+        CliError::Nothing(format!("`{id}`: nothing {}; `obs-tui ls --all` lists what is", looked_for(&id)))
     };
-    let seed = reader.find(id).await?.ok_or_else(nothing)?;
+    let seed = reader.find(id, now).await?.ok_or_else(nothing)?;
     let rows = reader.cascade(seed).await?;
     if rows.invocations.is_empty() {
         return Err(nothing());

@@ -152,6 +152,7 @@ mod tests {
             total_duration_ms: Some(10),
             status: "completed".into(),
             error_message: None,
+            delivery: Default::default(),
             link_unread: false,
             has_error_stack: false,
         };

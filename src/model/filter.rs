@@ -30,11 +30,12 @@ mod pattern;
 mod tests;
 mod time;
 
-use chrono::{DateTime, FixedOffset, Offset, TimeDelta, Utc};
+use chrono::{DateTime, TimeDelta, Utc};
 use serde_json::Value;
 use uuid::Uuid;
 
 use super::status::Effective;
+use super::zone::Zone;
 
 pub use complete::{Completion, Known, complete};
 pub use field::{FIELDS, Field, FieldInfo, NumberField, TextField};
@@ -180,12 +181,12 @@ impl Filter {
     }
 
     /// The same filter with exact times, so that it means the same later and elsewhere. Hours of the day are those of
-    /// `offset`; a filter that is used without this step reads them as UTC.
+    /// `zone`; a filter that is used without this step reads them as UTC.
     #[must_use]
-    pub fn pinned(&self, now: DateTime<Utc>, offset: FixedOffset) -> Self {
+    pub fn pinned(&self, now: DateTime<Utc>, zone: &Zone) -> Self {
         let pin = |term: &Term| match &term.test {
             Test::At(ranges) => {
-                let ranges = ranges.iter().map(|range| range.pinned(now, offset)).collect();
+                let ranges = ranges.iter().map(|range| range.pinned(now, zone)).collect();
                 Term { test: Test::At(ranges), ..*term }
             }
             _ => term.clone(),
@@ -216,7 +217,7 @@ impl Filter {
     pub fn since(&self, now: DateTime<Utc>) -> Option<DateTime<Utc>> {
         let start = |term: &Term| match &term.test {
             Test::At(ranges) if !term.negated => {
-                let starts = ranges.iter().map(|range| range.resolve(now, Utc.fix()).since);
+                let starts = ranges.iter().map(|range| range.resolve(now, &Zone::UTC).since);
                 // An open start sorts first, and leaves all open.
                 starts.min().flatten()
             }
@@ -230,7 +231,7 @@ impl Filter {
     pub fn until(&self, now: DateTime<Utc>) -> Option<DateTime<Utc>> {
         let end = |term: &Term| match &term.test {
             Test::At(ranges) if !term.negated => {
-                let ends: Option<Vec<_>> = ranges.iter().map(|range| range.resolve(now, Utc.fix()).until).collect();
+                let ends: Option<Vec<_>> = ranges.iter().map(|range| range.resolve(now, &Zone::UTC).until).collect();
                 ends.and_then(|ends| ends.into_iter().max())
             }
             _ => None,
@@ -252,11 +253,17 @@ impl Filter {
         self.terms.iter().any(|term| !term.negated && matches!(term.test, Test::Id(_)))
     }
 
+    /// Whether a term asks for all time.
+    #[must_use]
+    pub fn is_of_all_time(&self) -> bool {
+        self.times().flatten().any(|range| *range == TimeRange::All)
+    }
+
     /// The moment from which on the database is searched when the caller gives none: [`SEARCH_RANGE`] ago for a filter
     /// that looks through rows, unless its times, an id or a correlation id bound it already.
     #[must_use]
     pub fn search_since(&self, now: DateTime<Utc>) -> Option<DateTime<Utc>> {
-        let told = self.since(now).is_some() || self.times().flatten().any(|range| *range == TimeRange::All);
+        let told = self.since(now).is_some() || self.is_of_all_time();
         let unbounded = self.looks_through_rows() && !told;
         unbounded.then(|| now.checked_sub_signed(SEARCH_RANGE).unwrap_or(DateTime::UNIX_EPOCH))
     }
@@ -376,10 +383,13 @@ impl Scalar {
     }
 }
 
+/// Characters of a number: 1e400 as PostgreSQL prints it is one.
+const LONGEST_NUMBER: usize = 1_000;
+
 /// Whether JSON reads it as a number, without an exponent and of a sane length.
 fn is_number(text: &str) -> bool {
     let digits = text.strip_prefix('-').unwrap_or(text);
     let (whole, fraction) = digits.split_once('.').map_or((digits, None), |(whole, part)| (whole, Some(part)));
     let all = |part: &str| !part.is_empty() && part.bytes().all(|b| b.is_ascii_digit());
-    text.len() <= 40 && all(whole) && (whole == "0" || !whole.starts_with('0')) && fraction.is_none_or(all)
+    text.len() <= LONGEST_NUMBER && all(whole) && (whole == "0" || !whole.starts_with('0')) && fraction.is_none_or(all)
 }

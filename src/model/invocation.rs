@@ -1,5 +1,6 @@
 //! The rows a reader meets, as the explorer and the command line need them.
 
+use std::collections::HashMap;
 use std::fmt;
 use std::sync::Arc;
 
@@ -26,6 +27,45 @@ pub struct Parent {
     pub job: Uuid,
     /// How it is known.
     pub link: Link,
+}
+
+/// The event that an invocation was made for. Sources deliver at least once: a second delivery is an invocation of its own.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub struct Delivery {
+    /// `source_event_id`.
+    pub event: Option<Uuid>,
+    /// Other invocations of the same event, among those that were read together.
+    pub others: u16,
+}
+
+impl Delivery {
+    /// In words, where it is one of several.
+    #[must_use]
+    pub fn note(self) -> Option<String> {
+        (self.others > 0).then(|| format!("one of {} deliveries of the same event", u32::from(self.others) + 1))
+    }
+
+    /// A reason, and this beside it.
+    pub(super) fn add_to(self, reason: Option<String>) -> Option<String> {
+        match (reason, self.note()) {
+            (Some(reason), Some(note)) => Some(format!("{reason}; {note}")),
+            (reason, note) => reason.or(note),
+        }
+    }
+}
+
+/// Counts how often each event was delivered.
+pub fn count_deliveries<'r>(rows: impl Iterator<Item = &'r mut Invocation>) {
+    let mut rows: Vec<&mut Invocation> = rows.filter(|row| row.delivery.event.is_some()).collect();
+    let mut counts = HashMap::<Uuid, u16>::with_capacity(rows.len());
+    for event in rows.iter().filter_map(|row| row.delivery.event) {
+        let count = counts.entry(event).or_default();
+        *count = count.saturating_add(1);
+    }
+    for row in &mut rows {
+        let count = row.delivery.event.and_then(|event| counts.get(&event)).copied();
+        row.delivery.others = count.unwrap_or(1).saturating_sub(1);
+    }
 }
 
 /// An invocation without its payload.
@@ -55,6 +95,8 @@ pub struct Invocation {
     pub total_duration_ms: Option<i64>,
     /// The status column.
     pub status: Arc<str>,
+    /// The event that it was made for.
+    pub delivery: Delivery,
     /// Whether its payload is too large to look for the job that caused it, where no column names one.
     pub link_unread: bool,
     /// The error of the invocation itself.
@@ -211,6 +253,7 @@ impl Listed {
         if children.more_events || children.more_jobs {
             verdict.reason.iter_mut().for_each(|reason| reason.push_str(" at least"));
         }
+        verdict.reason = invocation.delivery.add_to(verdict.reason);
         verdict
     }
 
@@ -304,6 +347,8 @@ pub struct Server {
     pub may_create: Vec<String>,
     /// Relations with the name of one of ours that are not read, with their owner, whose code could run.
     pub not_read: Vec<(String, String)>,
+    /// Columns that have another type than ours and are converted, with that type.
+    pub converted: Vec<(String, String)>,
     /// Whether the connection is encrypted; `None` where it does not leave this machine, or that is not known.
     pub tls: Option<bool>,
 }

@@ -2,6 +2,7 @@
 
 use serde_json::Value;
 
+use super::number::is_same_json;
 use super::redact::{MASK, mask};
 
 /// One difference between two values.
@@ -20,7 +21,7 @@ pub struct Change {
 }
 
 /// What changed between two rows, in the order of the keys. Arrays are compared by position, between the items that both
-/// begin and end with.
+/// begin and end with; numbers by value, all their digits: 1.0 is 1, as for PostgreSQL.
 #[must_use]
 pub fn diff(old: &Value, new: &Value) -> Vec<Change> {
     let masked = |value: &Value| {
@@ -65,7 +66,7 @@ pub fn secrets(value: &Value, masked: &Value) -> usize {
 
 fn compare(changes: &mut Vec<Change>, path: String, old: Option<Side<'_>>, new: Option<Side<'_>>) {
     match (old, new) {
-        (Some(old), Some(new)) if old.value == new.value => {}
+        (Some(old), Some(new)) if is_same_json(old.value, new.value) => {}
         (
             Some(old @ Side { value: Value::Object(before), .. }),
             Some(new @ Side { value: Value::Object(after), .. }),
@@ -79,8 +80,8 @@ fn compare(changes: &mut Vec<Change>, path: String, old: Option<Side<'_>>, new: 
         (Some(old @ Side { value: Value::Array(before), .. }), Some(new @ Side { value: Value::Array(after), .. })) => {
             let (before, after) = (&before[..], &after[..]);
             let most = before.len().min(after.len());
-            let first = (0..most).take_while(|&i| before[i] == after[i]).count();
-            let same_end = |i: &usize| before[before.len() - 1 - i] == after[after.len() - 1 - i];
+            let first = (0..most).take_while(|&i| is_same_json(&before[i], &after[i])).count();
+            let same_end = |i: &usize| is_same_json(&before[before.len() - 1 - i], &after[after.len() - 1 - i]);
             let last = (0..most - first).take_while(same_end).count();
             for index in first..before.len().max(after.len()) - last {
                 let within = |side: Side<'_>, len: usize| index < len - last && side.value.get(index).is_some();
@@ -128,6 +129,19 @@ mod tests {
         assert_eq!(paths(json!([1, 2, 3]), json!([2, 3])), ["[0]"], "an item less, not three others");
         assert_eq!(paths(json!([1, 1]), json!([1, 1, 1])), ["[2]"]);
         assert_eq!(paths(json!([1, 2, 9]), json!([1, 3, 4, 9])), ["[1]", "[2]"]);
+        let read = |text: &str| serde_json::from_str::<Value>(text).unwrap();
+        let row = |n: &str| read(&format!(r#"{{"id": {n}, "list": [{n}, 1]}}"#));
+        if cfg!(feature = "tui") {
+            for (a, b) in [
+                ("123456789012345678901", "123456789012345678902"),
+                ("1e400", "2e400"),
+                ("0.1", "0.10000000000000000001"),
+            ] {
+                assert_eq!(paths(row(a), row(b)), ["id", "list[0]"], "{a} {b}");
+                assert_eq!(diff(&row(a), &row(b))[0].new, Some(read(b)), "the number as it was written");
+            }
+        }
+        assert!(["1.0", "1e0", "1.000"].iter().all(|same| paths(row("1"), row(same)).is_empty()));
         let insert = diff(&Value::Null, &new);
         assert_eq!((insert.len(), insert[0].path.as_str()), (1, ""));
     }

@@ -32,6 +32,10 @@ pub struct Listing<'a> {
     pub jobs: JobCounts,
     pub parent_job_id: Option<Uuid>,
     pub link: Option<Link>,
+    pub source_event_id: Option<Uuid>,
+    /// Invocations of that event among the listed ones.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub deliveries: Option<u16>,
     /// The payload is too large to look for the parent job in it.
     #[serde(skip_serializing_if = "std::ops::Not::not")]
     pub link_unread: bool,
@@ -77,6 +81,8 @@ impl<'a> Listing<'a> {
             jobs: row.jobs(),
             parent_job_id: invocation.parent.map(|parent| parent.job),
             link: invocation.parent.map(|parent| parent.link),
+            source_event_id: invocation.delivery.event,
+            deliveries: invocation.delivery.event.map(|_| invocation.delivery.others.saturating_add(1)),
             link_unread: invocation.link_unread,
             truncated: names
                 .into_iter()

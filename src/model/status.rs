@@ -10,18 +10,55 @@ use serde::Serialize;
 
 use super::text::{age, plural};
 
-/// What a `status` column says, by meaning.
+/// Words of other writers, as a list of Rust and as one of SQL.
+macro_rules! words {
+    ($(#[$doc:meta])* $list:ident, $sql:ident: $first:literal $(, $word:literal)* $(,)?) => {
+        $(#[$doc])*
+        const $list: &[&str] = &[$first $(, $word)*];
+        macro_rules! $sql {
+            () => { concat!("'", $first, "'" $(, ", '", $word, "'")*) };
+        }
+    };
+}
+
+words! {
+    /// Ended, and did what it was to do, or had nothing to do.
+    OTHER_COMPLETED, other_completed: "complete", "success", "successful", "succeeded", "ok", "done", "finished",
+    "processed", "passed", "skipped", "ignored",
+}
+words! {
+    /// Ended without having done it. Who cancels work leaves it undone, so that is a failure and no success.
+    OTHER_FAILED, other_failed: "fail", "failure", "error", "errored", "timeout", "timed_out", "timedout", "cancelled",
+    "canceled", "aborted", "crashed", "killed", "terminated", "rejected", "expired", "exception", "dead",
+}
+/// Has not ended, or not begun.
+const OTHER_UNFINISHED: &[&str] = &[
+    "pending",
+    "queued",
+    "waiting",
+    "scheduled",
+    "created",
+    "started",
+    "starting",
+    "processing",
+    "in_progress",
+    "active",
+    "retrying",
+];
+
+/// What a `status` column says, by meaning. Our own words are read as they are, those of other writers whatever their case.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Recorded {
-    /// `running`, `detecting`, `handling`.
+    /// `running`, `detecting`, `handling`, or `pending`, `in_progress` and the like.
     Unfinished,
-    /// `completed`.
+    /// `completed`, or `success`, `skipped` and the like.
     Completed,
-    /// `failed`, `detection_failed`, `handler_failed`.
+    /// `failed`, `detection_failed`, `handler_failed`, or `error`, `timeout`, `cancelled` and the like.
     Failed,
     /// `not_detected`.
     NotDetected,
-    /// Absent, or a word that no known writer uses. Treated like unfinished, since nothing says that it ended.
+    /// Absent, or a word that no known writer uses. Treated like unfinished, since nothing says that it ended; that it is
+    /// unknown is part of the reason.
     Unknown,
 }
 
@@ -34,8 +71,22 @@ impl Recorded {
             "completed" => Self::Completed,
             "failed" | "detection_failed" | "handler_failed" => Self::Failed,
             "not_detected" => Self::NotDetected,
-            _ => Self::Unknown,
+            other => Self::of_another_writer(other),
         }
+    }
+
+    fn of_another_writer(status: &str) -> Self {
+        let is_any = |words: &[&str]| words.iter().any(|word| word.eq_ignore_ascii_case(status));
+        let own: [(Self, &[&str]); 4] = [
+            (Self::Unfinished, &["running", "detecting", "handling"]),
+            (Self::Completed, &["completed"]),
+            (Self::Failed, &["failed", "detection_failed", "handler_failed"]),
+            (Self::NotDetected, &["not_detected"]),
+        ];
+        let others =
+            [(Self::Completed, OTHER_COMPLETED), (Self::Failed, OTHER_FAILED), (Self::Unfinished, OTHER_UNFINISHED)];
+        let meaning = own.into_iter().chain(others).find(|(_, words)| is_any(words));
+        meaning.map_or(Self::Unknown, |(meaning, _)| meaning)
     }
 
     /// Whether the writer says that the work is over.
@@ -111,7 +162,11 @@ pub struct Verdict {
 pub fn judge(facts: &Facts<'_>, now: DateTime<Utc>, stale_after: TimeDelta) -> Verdict {
     let recorded = Recorded::parse(facts.status);
     let verdict = |effective, reason: Option<String>| Verdict { effective, reason };
-    let said = if facts.status.is_empty() { "nothing" } else { facts.status };
+    let said = match (recorded, facts.status) {
+        (_, "") => "no status".to_owned(),
+        (Recorded::Unknown, word) => format!("{word} (unknown status)"),
+        (_, word) => word.to_owned(),
+    };
     if recorded == Recorded::Failed {
         return verdict(Effective::Failed, None);
     }
@@ -142,7 +197,7 @@ pub fn judge(facts: &Facts<'_>, now: DateTime<Utc>, stale_after: TimeDelta) -> V
     if untouched > stale_after {
         return verdict(Effective::Stuck, Some(format!("recorded {said}, untouched for {}", age(untouched))));
     }
-    let reason = (recorded == Recorded::Unknown).then(|| format!("unknown status: {said}"));
+    let reason = (recorded == Recorded::Unknown).then(|| format!("recorded {said}, read as unfinished"));
     verdict(Effective::Running, reason)
 }
 
@@ -151,22 +206,68 @@ pub fn judge(facts: &Facts<'_>, now: DateTime<Utc>, stale_after: TimeDelta) -> V
 pub mod sql {
     use super::Effective;
 
+    /// An alias's status is one of these words of other writers, which have none of ours. An index holds all rows with
+    /// none of our words of an end, so a condition on other words names that first. Only ASCII letters are folded.
+    macro_rules! is_other {
+        ($alias:literal, $words:expr) => {
+            concat!(
+                "(coalesce(",
+                $alias,
+                ".status, '') not in \
+                ('completed', 'failed', 'detection_failed', 'handler_failed', 'not_detected') \
+                and coalesce(lower(",
+                $alias,
+                ".status collate \"C\"), '') in (",
+                $words,
+                "))"
+            )
+        };
+    }
+    /// An alias's status is a word for failure.
+    macro_rules! status_failed {
+        ($alias:literal) => {
+            concat!(
+                "coalesce(",
+                $alias,
+                ".status, '') in ('failed', 'detection_failed', 'handler_failed') or ",
+                is_other!($alias, concat!("'failed', 'detection_failed', 'handler_failed', ", other_failed!()))
+            )
+        };
+    }
+
     /// An invocation's own row tells a failure.
-    pub const INVOCATION_FAILED: &str = "(coalesce(i.status, '') in ('failed', 'detection_failed', 'handler_failed') \
-        or coalesce(i.error_message, '') <> '' or coalesce(i.error_stack, '') <> '')";
-    /// An event's own row tells a failure. An index has the same condition: a change here needs a new one.
-    pub const EVENT_FAILED: &str = "(coalesce(e.status, '') in ('failed', 'detection_failed', 'handler_failed') \
-        or coalesce(e.detection_error, '') <> '' or coalesce(e.handler_error, '') <> '' \
-        or coalesce(e.detection_error_stack, '') <> '' or coalesce(e.handler_error_stack, '') <> '')";
-    /// A job's own row tells a failure. An index has the same condition: a change here needs a new one.
-    pub const JOB_FAILED: &str = "(coalesce(j.status, '') in ('failed', 'detection_failed', 'handler_failed') \
-        or coalesce(j.error_message, '') <> '' or coalesce(j.error_stack, '') <> '')";
+    pub const INVOCATION_FAILED: &str = concat!(
+        "(",
+        status_failed!("i"),
+        " or coalesce(i.error_message, '') <> '' or coalesce(i.error_stack, '') <> '')"
+    );
+    /// An event's own row tells a failure. An index serves it as long as each part of it implies its condition.
+    pub const EVENT_FAILED: &str = concat!(
+        "(",
+        status_failed!("e"),
+        " or coalesce(e.detection_error, '') <> '' or coalesce(e.handler_error, '') <> '' \
+        or coalesce(e.detection_error_stack, '') <> '' or coalesce(e.handler_error_stack, '') <> '')"
+    );
+    /// A job's own row tells a failure. An index serves it as long as each part of it implies its condition.
+    pub const JOB_FAILED: &str = concat!(
+        "(",
+        status_failed!("j"),
+        " or coalesce(j.error_message, '') <> '' or coalesce(j.error_stack, '') <> '')"
+    );
+    /// Words of an end besides ours, whatever their case.
+    const ENDED: &str = concat!(
+        "'completed', 'failed', 'detection_failed', 'handler_failed', 'not_detected', ",
+        other_completed!(),
+        ", ",
+        other_failed!()
+    );
     /// A row has ended.
     #[must_use]
     pub fn finished(alias: char) -> String {
         format!(
-            "coalesce({alias}.status, '') in \
-             ('completed', 'failed', 'detection_failed', 'handler_failed', 'not_detected')"
+            "(coalesce({alias}.status, '') in \
+             ('completed', 'failed', 'detection_failed', 'handler_failed', 'not_detected') \
+             or coalesce(lower({alias}.status collate \"C\"), '') in ({ENDED}))"
         )
     }
     /// An invocation is effectively failed: its own row, or any event or job of it.
@@ -181,11 +282,13 @@ pub mod sql {
     pub fn effectively(status: Effective, stale_before: &str) -> String {
         let (failed, ended) = (effectively_failed(), finished('i'));
         let (event_ended, job_ended) = (finished('e'), finished('j'));
-        let ended_well = |word: &str| {
+        let ended_well = |words: &str| {
             let (event, job) =
                 (format!("({EVENT_FAILED} or not {event_ended})"), format!("({JOB_FAILED} or not {job_ended})"));
             let below = any_below(&event, &job);
-            format!("(coalesce(i.status, '') = '{word}' and not {INVOCATION_FAILED} and not {below})")
+            format!(
+                "(coalesce(lower(i.status collate \"C\"), '') in ({words}) and not {INVOCATION_FAILED} and not {below})"
+            )
         };
         let stale = || {
             let touched = |alias| format!("{alias}.updated_at >= {stale_before}");
@@ -194,8 +297,8 @@ pub mod sql {
         };
         match status {
             Effective::Failed => failed,
-            Effective::Ok => ended_well("completed"),
-            Effective::NotDetected => ended_well("not_detected"),
+            Effective::Ok => ended_well(concat!("'completed', ", other_completed!())),
+            Effective::NotDetected => ended_well("'not_detected'"),
             Effective::Running => format!("(not {ended} and not {} and not {failed})", stale()),
             Effective::Stuck => {
                 let (event, job) = (
@@ -308,8 +411,24 @@ mod tests {
     }
 
     #[test]
+    fn words_of_other_writers_are_read_whatever_their_case() {
+        for status in ["error", "FAILED", "Timeout", "timed_out", "cancelled", "CANCELED", "Handler_Failed"] {
+            assert_eq!(judged(&facts(status), 99), (Effective::Failed, String::new()), "{status}");
+        }
+        for status in ["success", "SUCCEEDED", "Completed", "done", "skipped", "OK"] {
+            assert_eq!(judged(&facts(status), 99), (Effective::Ok, String::new()), "{status}");
+        }
+        assert_eq!(judged(&facts("NOT_DETECTED"), 0).0, Effective::NotDetected);
+        assert_eq!(judged(&facts("Pending"), 3), (Effective::Running, String::new()));
+        assert_eq!(judged(&facts("IN_PROGRESS"), 16).1, "recorded IN_PROGRESS, untouched for 16m");
+    }
+
+    #[test]
     fn an_unknown_status_is_told() {
-        assert_eq!(judged(&facts("paused"), 0), (Effective::Running, "unknown status: paused".to_owned()));
-        assert_eq!(judged(&facts(""), 60).0, Effective::Stuck);
+        let unknown = |minutes| judged(&facts("paused"), minutes);
+        assert_eq!(unknown(0), (Effective::Running, "recorded paused (unknown status), read as unfinished".to_owned()));
+        assert_eq!(unknown(16), (Effective::Stuck, "recorded paused (unknown status), untouched for 16m".to_owned()));
+        assert_eq!(judged(&facts("ſkipped"), 0).0, Effective::Running, "only ASCII is folded");
+        assert_eq!(judged(&facts(""), 60), (Effective::Stuck, "recorded no status, untouched for 1h".to_owned()));
     }
 }

@@ -82,7 +82,11 @@ fn replaced(text: &str, keeps_lines: bool) -> (Cow<'_, str>, usize) {
 /// A duration in at most six characters: `0ms`, `812ms`, `1.80s`, `10.02s`, `3m18s`, `2h05m`, `4d03h`.
 #[must_use]
 pub fn duration(milliseconds: i64) -> String {
-    let ms = milliseconds.max(0);
+    let ms = milliseconds;
+    if ms < 0 {
+        // A writer recorded it so.
+        return format!("-{}", duration(ms.saturating_neg()));
+    }
     let (seconds, minutes, hours) = (ms / 1000, ms / 60_000, ms / 3_600_000);
     match ms {
         0..1_000 => format!("{ms}ms"),
@@ -172,6 +176,7 @@ mod tests {
 
     #[test]
     fn durations_are_short() {
+        assert_eq!([duration(-5), duration(-61_000), duration(i64::MIN)], ["-5ms", "-1m01s", "-106751991167d07h"]);
         let shown: Vec<_> = [0, 812, 1_800, 10_020, 59_999, 198_000, 7_500_000, 356_400_000].map(duration).into();
         assert_eq!(shown, ["0ms", "812ms", "1.80s", "10.02s", "59.99s", "3m18s", "2h05m", "4d03h"]);
         let round: Vec<_> = [500, 2_000, 1_500, 300_000, 7_200_000, 86_400_000].map(round_duration).into();

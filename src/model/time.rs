@@ -8,7 +8,7 @@ use std::fmt;
 
 use chrono::format::{DelayedFormat, StrftimeItems};
 use chrono::{DateTime, Datelike, NaiveDate, NaiveDateTime, NaiveTime, SecondsFormat, TimeDelta, Utc};
-use serde::{Serialize, Serializer};
+use serde::Serializer;
 
 /// `infinity`.
 pub const INFINITY: DateTime<Utc> = first_of(260_100);
@@ -124,15 +124,12 @@ pub fn rfc3339(at: DateTime<Utc>, digits: SecondsFormat) -> String {
     }
 }
 
-/// As `serialize_with` for JSON.
+/// As `serialize_with` for JSON: always six digits, so that texts sort as times do.
 ///
 /// # Errors
 /// Those of the serializer.
 pub fn serialize<S: Serializer>(at: &DateTime<Utc>, serializer: S) -> Result<S::Ok, S::Error> {
-    match word(*at) {
-        Some(_) => serializer.serialize_str(&rfc3339(*at, SecondsFormat::AutoSi)),
-        None => at.serialize(serializer),
-    }
+    serializer.serialize_str(&rfc3339(*at, SecondsFormat::Micros))
 }
 
 /// A moment in a form of `strftime`, or its word.

@@ -1,16 +1,17 @@
 //! What a database holds: an adopted one may lack tables and columns that ours have.
 
-use std::collections::{BTreeMap, BTreeSet};
+use std::collections::BTreeMap;
 
-use sqlx::{PgConnection, Row};
+use sqlx::{AssertSqlSafe, PgConnection, Row};
 
+use super::adopted::{Types, conversion, replaced, selection};
 use super::connect::check_search_path;
 use super::error::StoreError;
 use super::read::session::{BEGIN, fresh};
 use super::sql::{OWNED_BY_RULER, in_schema};
 use super::trust::MAY_CREATE;
 use crate::model::invocation::Server;
-use crate::model::text::clean;
+use crate::model::text::{clean, shell_argument};
 
 /// The tables that a reader looks for.
 const TABLES: [&str; 7] = [
@@ -28,7 +29,11 @@ const TABLES: [&str; 7] = [
 pub struct Capabilities {
     /// What the server was when it was asked.
     pub server: Server,
-    columns: BTreeMap<String, BTreeSet<String>>,
+    /// Whether the database keeps bytes as they come, with the encoding `SQL_ASCII`.
+    pub(super) without_encoding: bool,
+    columns: BTreeMap<String, Types>,
+    /// What is read instead of tables that have columns of other types than ours.
+    selections: BTreeMap<String, String>,
 }
 
 impl Capabilities {
@@ -44,8 +49,11 @@ impl Capabilities {
             "show search_path; {}; set search_path = pg_catalog, pg_temp; \
              select c.relname::text as relation, o.rolname::text as owner, {OWNED_BY_RULER} \
                         and (not me.rolsuper or o.rolsuper or o.rolname = 'observability_admin') as trusted, \
-                    array(select a.attname::text from pg_attribute a \
-                          where a.attrelid = c.oid and a.attnum > 0 and not a.attisdropped) as attributes, \
+                    array(select a.attname::text from pg_attribute a where a.attrelid = c.oid and a.attnum > 0 \
+                          and not a.attisdropped order by a.attnum) as attributes, \
+                    array(select format_type(a.atttypid, null) from pg_attribute a where a.attrelid = c.oid and a.attnum > 0 \
+                          and not a.attisdropped order by a.attnum) as types, \
+                    getdatabaseencoding() = 'SQL_ASCII' as without_encoding, \
                     current_setting('transaction_read_only') = 'on' as read_only, pg_is_in_recovery() as replica, \
                     (select s.ssl from pg_stat_ssl s where s.pid = pg_backend_pid()) as tls, \
                     case when c.relname = 'invocations' and c.reltuples > 0 then c.reltuples::bigint end as rows, \
@@ -58,16 +66,17 @@ impl Capabilities {
              where c.relname = any('{{{}}}') and c.relkind in ('r', 'p', 'v', 'm', 'f') \
                and has_schema_privilege(n.oid, 'usage') and c.relispopulated and has_table_privilege(c.oid, 'select') \
              order by 1; {BEGIN}",
-            fresh(connection),
+            fresh(connection, false),
             TABLES.join(","),
         );
         let mut found = Self::default();
-        for row in sqlx::raw_sql(in_schema(&sql, schema)).fetch_all(connection).await? {
+        for row in sqlx::raw_sql(in_schema(&sql, schema)).fetch_all(&mut *connection).await? {
             if let Ok(path) = row.try_get::<String, _>("search_path") {
                 check_search_path(&path)?;
                 continue;
             }
             let relation: String = row.try_get("relation")?;
+            found.without_encoding = row.try_get("without_encoding")?;
             let server = &mut found.server;
             (server.read_only, server.replica) = (row.try_get("read_only")?, row.try_get("replica")?);
             server.may_create = row.try_get("may_create")?;
@@ -81,7 +90,17 @@ impl Capabilities {
             server.invocations = rows.and_then(|rows| rows.try_into().ok()).or(server.invocations);
             server.may_write |= row.try_get::<bool, _>("may_write")?;
             let attributes: Vec<String> = row.try_get("attributes")?;
-            found.columns.insert(relation, attributes.into_iter().collect());
+            let types: Vec<String> = row.try_get("types")?;
+            let types: Types = attributes.into_iter().zip(types).collect();
+            let converted = types.iter().filter(|(column, of_type)| conversion(column, of_type).is_some());
+            server
+                .converted
+                .extend(converted.map(|(column, of_type)| (format!("{relation}.{column}"), of_type.clone())));
+            found.selections.extend(selection(&relation, &types).map(|selection| (relation.clone(), selection)));
+            found.columns.insert(relation, types);
+        }
+        if found.without_encoding {
+            sqlx::raw_sql("set client_encoding = 'SQL_ASCII'").execute(&mut *connection).await?;
         }
         for table in ["invocations", "event_executions", "job_executions"] {
             if !found.table(table) {
@@ -92,7 +111,11 @@ impl Capabilities {
                          a role with fewer rights, such as observability_readonly",
                         clean(owner)
                     ),
-                    None => format!("there is no table {table} that this role may read"),
+                    None => format!(
+                        "there is no table {table} in schema {} that this role may read{}",
+                        clean(schema),
+                        elsewhere(connection).await?
+                    ),
                 };
                 return Err(StoreError::MissingTable { source: reason.clone().into(), reason });
             }
@@ -108,13 +131,28 @@ impl Capabilities {
 
     /// The columns of a table.
     pub fn columns(&self, table: &str) -> impl Iterator<Item = &str> {
-        self.columns.get(table).into_iter().flatten().map(String::as_str)
+        self.columns.get(table).into_iter().flat_map(|columns| columns.keys()).map(String::as_str)
     }
 
     /// Whether a column can be read.
     #[must_use]
     pub fn column(&self, table: &str, column: &str) -> bool {
-        self.columns.get(table).is_some_and(|columns| columns.contains(column))
+        self.columns.get(table).is_some_and(|columns| columns.contains_key(column))
+    }
+
+    /// The text of a statement as this database needs it, with the name of the schema in it.
+    pub(super) fn statement(&self, sql: &str, schema: &str) -> AssertSqlSafe<String> {
+        if self.selections.is_empty() {
+            in_schema(sql, schema)
+        } else {
+            in_schema(&replaced(sql, &self.selections), schema)
+        }
+    }
+
+    /// A column of the table itself (alias `t`) as ours.
+    pub(super) fn raw(&self, table: &str, column: &str) -> String {
+        let of_type = self.columns.get(table).and_then(|columns| columns.get(column));
+        of_type.and_then(|of_type| conversion(column, of_type)).unwrap_or_else(|| format!("t.{column}"))
     }
 
     /// The column, qualified, or a null of its type where it is missing.
@@ -122,4 +160,17 @@ impl Capabilities {
     pub fn or_null(&self, table: &str, alias: char, column: &str, of_type: &str) -> String {
         if self.column(table, column) { format!("{alias}.{column}") } else { format!("null::{of_type}") }
     }
+}
+
+/// The schemas that hold the three main tables, and how to choose one.
+async fn elsewhere(connection: &mut PgConnection) -> Result<String, StoreError> {
+    let sql = "select n.nspname::text from pg_class c join pg_namespace n on n.oid = c.relnamespace \
+               where c.relname in ('invocations', 'event_executions', 'job_executions') and c.relkind in ('r', 'p', 'v', 'm', 'f') \
+                 and has_schema_privilege(n.oid, 'usage') group by n.nspname having count(*) = 3 order by 1 limit 5";
+    let schemas: Vec<String> = sqlx::query_scalar(sql).fetch_all(connection).await?;
+    Ok(match &schemas[..] {
+        [] => String::new(),
+        [schema] => format!("; the tables stand in schema {0}: add --schema {0}", clean(&shell_argument(schema))),
+        several => format!("; schemas with such tables are {}: choose one with --schema", clean(&several.join(", "))),
+    })
 }

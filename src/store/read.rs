@@ -4,6 +4,7 @@ pub(super) mod bound;
 mod cascade;
 mod failures;
 mod filter;
+mod find;
 mod hourly;
 mod inside;
 mod known;
@@ -29,6 +30,7 @@ use super::config::{Config, Secret};
 use super::connect::connect;
 use super::error::StoreError;
 use super::sql::{identifier, literal};
+use super::text::Text;
 use super::time::Timestamp;
 use crate::clock::Clock;
 use crate::model::flow::Kind;
@@ -37,6 +39,7 @@ use crate::model::text::cut;
 use crate::model::time::plus;
 
 pub use cascade::{MOST_INVOCATIONS, Seed};
+pub use find::looked_for;
 pub use listen::Listener;
 pub use page::PageQuery;
 pub use search::MOST_COUNTED;
@@ -170,16 +173,17 @@ impl Reader {
             .collect();
         // One by one: a value that cannot be read hides no other.
         let sql = format!(
-            "select c.* from @schema.{table} t cross join lateral \
-             (values {}) c (name, text, size, is_text) where t.id = $1",
-            columns.join(", ")
+            "select c.* from @schema.\"{table}\" t cross join lateral \
+             (values {}) c (name, text, size, is_text) where {} = $1",
+            columns.join(", "),
+            session.capabilities.raw(table, "id")
         );
         let mut values = Values::default();
         values.add(id)?;
-        type Column = (String, Option<String>, Option<i32>, bool);
+        type Column = (Text, Option<Text>, Option<i32>, bool);
         let columns: Vec<Column> = session.fetch_all(&sql, values.inner).await?;
         session.done();
-        let column = |(name, text, size, is_text)| (name, bound::value(text, size, is_text));
+        let column = |(name, text, size, is_text): Column| (name.into(), bound::value(text, size, is_text));
         let row: serde_json::Map<String, Value> = columns.into_iter().map(column).collect();
         Ok(Some(row).filter(|row| !row.is_empty()).map(Value::Object))
     }
@@ -194,8 +198,7 @@ impl Reader {
             session.done();
             return Ok((Vec::new(), true));
         }
-        type Row =
-            (Option<Timestamp>, Uuid, Option<String>, Option<String>, Option<String>, Option<i32>, Option<String>);
+        type Row = (Option<Timestamp>, Uuid, Option<Text>, Option<Text>, Option<Text>, Option<i32>, Option<Text>);
         let sql = format!(
             "select created_at, job_execution_id, {} as level, left(message, {}) as message, \
                     case when pg_column_size(data) <= {} then left(data::text, {MOST_LOG_CHARACTERS}) end as data, \
@@ -221,10 +224,10 @@ impl Reader {
                     created_at: created_at.unwrap_or_default().0,
                     job_execution_id,
                     level: bound::cut_name(level.unwrap_or_default()),
-                    message: cut(message.unwrap_or_default(), MOST_LOG_CHARACTERS),
+                    message: cut(message.unwrap_or_default().into(), MOST_LOG_CHARACTERS),
                     data: match data {
                         Some(text) => bound::json_or_text(text, MOST_LOG_CHARACTERS),
-                        None => bound::value(None, size, false),
+                        None => bound::value(None::<Text>, size, false),
                     },
                     source: source.map(bound::cut_name),
                 }

@@ -16,6 +16,8 @@ const LAST: i64 = 9_223_371_331_199_999_999;
 /// The type in `pg_type`, the same in every database.
 const TIMESTAMPTZ: Oid = Oid(1184);
 const TIMESTAMPTZ_ARRAY: Oid = Oid(1185);
+/// A time without a zone, which other writers use: the session's zone is UTC, and it is read as one of that.
+const TIMESTAMP: Oid = Oid(1114);
 
 /// A `timestamptz`. See [`crate::model::time`] for those that have no date.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq, PartialOrd, Ord)]
@@ -65,6 +67,10 @@ pub(super) fn sql_name(info: &PgTypeInfo) -> String {
 impl Type<Postgres> for Timestamp {
     fn type_info() -> PgTypeInfo {
         PgTypeInfo::with_oid(TIMESTAMPTZ)
+    }
+
+    fn compatible(ty: &PgTypeInfo) -> bool {
+        matches!(ty.oid(), Some(TIMESTAMPTZ | TIMESTAMP))
     }
 }
 

@@ -34,6 +34,7 @@ use crate::model::invocation::Server;
 use crate::model::redact::mask_text;
 use crate::model::text::shell_argument;
 use crate::model::time::{self, Shown};
+use crate::model::zone::Zone;
 
 /// From so many rows on, the header has a second line.
 const TALL: u16 = 30;
@@ -47,8 +48,8 @@ pub struct Settings {
     pub stale_after: TimeDelta,
     /// Time between two looks for new rows.
     pub poll_every: TimeDelta,
-    /// How many seconds local time is ahead of UTC.
-    pub local_offset_seconds: i32,
+    /// The zone of local time.
+    pub zone: Zone,
     /// How this program was started, as far as another start needs it: `obs-tui --schema other`.
     pub command: String,
     /// The keys.
@@ -236,8 +237,7 @@ pub struct App {
     pub requests: u64,
 }
 
-/// The largest screen that is drawn: on a larger terminal the rest stays empty. A terminal may claim 65,535 by 65,535
-/// cells, more than there is memory for.
+/// The largest screen that is drawn, the rest stays empty: a terminal may claim 65,535 by 65,535 cells.
 const MOST: (u16, u16) = (1_000, 500);
 
 /// What is drawn of a terminal of this size.
@@ -424,11 +424,15 @@ impl App {
         self.size.1.saturating_sub(header + u16::from(self.has_banner()) + 3)
     }
 
+    /// The time zone that is shown.
+    pub(super) fn time_zone(&self) -> Zone {
+        if self.local_time { self.settings.zone.clone() } else { Zone::UTC }
+    }
+
     /// A moment in the time zone that is shown.
     #[must_use]
     pub fn local(&self, at: DateTime<Utc>) -> NaiveDateTime {
-        let ahead = if self.local_time { self.settings.local_offset_seconds } else { 0 };
-        (at.naive_utc()).checked_add_signed(TimeDelta::seconds(i64::from(ahead))).unwrap_or(at.naive_utc())
+        self.time_zone().local(at)
     }
 
     /// A moment in the time zone that is shown, in a form of `strftime`, or the word for one without a date.

@@ -2,7 +2,7 @@
 
 pub mod server;
 
-use chrono::{DateTime, TimeDelta, Utc};
+use chrono::{DateTime, FixedOffset, TimeDelta, Utc};
 use crossterm::event::KeyEvent;
 use ratatui::buffer::Buffer;
 use ratatui::layout::Rect;
@@ -22,6 +22,7 @@ use crate::model::flow::{Kind, Rows};
 use crate::model::hourly::{Bucket, Hourly, Source, Step};
 use crate::model::invocation::{Children, Event, FailedJob, Invocation, Job, Link, Listed, Parent};
 use crate::model::spread::Spread;
+use crate::model::zone::Zone;
 
 /// Colours and Unicode.
 pub const THEME: Theme = Theme { palette: Palette::Default, depth: Depth::Sixteen, unicode: true };
@@ -53,7 +54,7 @@ pub fn app(size: (u16, u16)) -> App {
         database: "observability_readonly@db:5432/event_detector_observability".to_owned(),
         stale_after: TimeDelta::minutes(15),
         poll_every: TimeDelta::seconds(2),
-        local_offset_seconds: 3600,
+        zone: Zone::fixed(FixedOffset::east_opt(3600).unwrap()),
         command: "obs-tui".to_owned(),
         keys: keymap::Keymap::default(),
         files: Files::default(),
@@ -136,6 +137,7 @@ pub fn invocation(n: u128, milliseconds_ago: i64, function: &str, trigger: (&str
         total_duration_ms: Some(96),
         status: "completed".into(),
         error_message: None,
+        delivery: Default::default(),
         link_unread: false,
         has_error_stack: false,
     }

@@ -29,8 +29,9 @@ pub fn list_line(row: &Listed, now: DateTime<Utc>, stale_after: TimeDelta) -> St
         .map(|(_, (count, mark))| format!("{mark}{count}"))
         .collect();
     let jobs = jobs + more(children.more_jobs);
+    let note = invocation.delivery.note().map(|note| format!("  {note}")).unwrap_or_default();
     format!(
-        "{:24}  {status:<5} {:<25} {:<21} {:<6} {jobs:<9} {:>8}  {}",
+        "{:24}  {status:<5} {:<25} {:<21} {:<6} {jobs:<9} {:>8}  {}{note}",
         time::utc(invocation.created_at, "%Y-%m-%dT%H:%M:%S%.3fZ"),
         clean(&invocation.source_function),
         clean(&invocation.trigger()),

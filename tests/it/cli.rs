@@ -112,7 +112,8 @@ async fn ls_lists_all_rows_with_counts_of_the_tables() {
     assert_eq!(failed, failed_by_sql);
     let keys: Vec<&str> = rows[0].as_object().unwrap().keys().map(String::as_str).collect();
     let expected = "id created_at correlation_id source_function source_system source_operation source_table \
-                    source_user_email status effective_status reason total_duration_ms events jobs parent_job_id link";
+                    source_user_email status effective_status reason total_duration_ms events jobs parent_job_id link \
+                    source_event_id deliveries";
     assert_eq!(keys, expected.split_whitespace().collect::<Vec<_>>());
     let order: Vec<_> =
         rows.iter().map(|row| (row["created_at"].as_str().unwrap(), row["id"].as_str().unwrap())).collect();

@@ -49,6 +49,13 @@ pub(crate) async fn empty_database(name: &str) -> TestDb {
     copy(name, "template0").await
 }
 
+/// A migrated database that keeps bytes as they come.
+pub(crate) async fn ascii_database(name: &str) -> TestDb {
+    let db = copy(name, "template0 ENCODING 'SQL_ASCII' LC_COLLATE 'C' LC_CTYPE 'C'").await;
+    admin::migrate(&db.admin).await.unwrap();
+    db
+}
+
 /// A session of the role, with the explorer's settings for the readonly role and the recorder's for all others, that finds the tables.
 pub(crate) async fn session(config: &Config) -> PgConnection {
     let reader = config.user == "observability_readonly";

@@ -20,7 +20,7 @@ use std::fmt;
 
 use chrono::{DateTime, TimeDelta, Utc};
 use obs_tui::clock::Clock;
-use obs_tui::model::filter::Filter;
+use obs_tui::model::filter::{Filter, SEARCH_RANGE};
 use obs_tui::model::flow::{Flow, Kind};
 use obs_tui::model::hourly::{Source, Step};
 use obs_tui::model::invocation::Key;
@@ -279,10 +279,17 @@ async fn no_query_reads_a_whole_table(filled: &Filled) {
     let most = 6.0 * rows.invocations.len() as f64 * EACH;
     filled.bounded("cascade of a person", most, async |reader| reader.cascade(person.clone()).await).await;
 
-    for text in [leaf.id, leaf.events[5].id, leaf.jobs[2].id, Uuid::nil()].map(|id| id.to_string()) {
-        filled.bounded("find", 5.0, async |reader| reader.find(&text).await).await;
+    for text in [leaf.id, leaf.events[5].id, leaf.jobs[2].id].map(|id| id.to_string()) {
+        filled.bounded("find", 2.5 * EACH, async |reader| reader.find(&text, now()).await).await;
     }
-    filled.bounded("find a person", 5.0, async |reader| reader.find(&words::email(3)).await).await;
+    // The rows of a week, each looked at once, and no older one.
+    let week = (now() - SEARCH_RANGE).timestamp_micros();
+    let in_week = filled.invocations().filter(|row| row.at >= week).count() as f64;
+    let nothing = Uuid::nil().to_string();
+    let (found, _) =
+        filled.bounded("find nothing", 4.0 * in_week, async |reader| reader.find(&nothing, now()).await).await;
+    assert_eq!(found, None);
+    filled.bounded("find a person", 5.0, async |reader| reader.find(&words::email(3), now()).await).await;
     for (kind, id) in [(Kind::Invocation, leaf.id), (Kind::Event, leaf.events[0].id), (Kind::Job, leaf.jobs[0].id)] {
         let (row, _) = filled.bounded("row", 1.0, async |reader| reader.row(kind, id).await).await;
         assert_eq!(row.unwrap()["id"].as_str(), Some(id.to_string().as_str()));

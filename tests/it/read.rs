@@ -208,7 +208,7 @@ async fn a_cascade_is_found_from_every_id_in_it() {
     for text in
         [id(1), id(2), id(3), id(12), id(21), id(22)].map(|id| id.to_string()).iter().map(String::as_str).chain([chain])
     {
-        let seed = reader.find(text).await.unwrap().unwrap();
+        let seed = reader.find(text, now()).await.unwrap().unwrap();
         let flow = Flow::build(reader.cascade(seed).await.unwrap(), now(), STALE_AFTER);
         assert_eq!(flow.counts.invocations, 3, "from {text}");
         assert_eq!(flow.roots.len(), 1, "from {text}");
@@ -216,10 +216,10 @@ async fn a_cascade_is_found_from_every_id_in_it() {
         assert_eq!((third.link, flow.nodes[third.parent.unwrap()].id), (Some(Link::Inferred), id(22)));
         assert_eq!(flow.nodes[flow.find(id(2)).unwrap()].link, Some(Link::Recorded));
     }
-    let person = reader.find("driver@company.com").await.unwrap().unwrap();
+    let person = reader.find("driver@company.com", now()).await.unwrap().unwrap();
     assert_eq!(reader.cascade(person).await.unwrap().invocations.len(), 4);
-    assert_eq!(reader.find("nobody@company.com").await.unwrap(), None);
-    assert_eq!(reader.find(&id(99).to_string()).await.unwrap(), None);
+    assert_eq!(reader.find("nobody@company.com", now()).await.unwrap(), None);
+    assert_eq!(reader.find(&id(99).to_string(), now()).await.unwrap(), None);
 }
 
 #[tokio::test]

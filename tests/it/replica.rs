@@ -101,7 +101,7 @@ async fn a_standby_is_read_and_named() {
     assert_eq!(reader.changes(&query, Some(newest), &[id], now(), STALE_AFTER).await.unwrap().rows.len(), 1);
     assert_eq!(reader.count(&query, now(), STALE_AFTER).await.unwrap().at_least, 1);
     assert_eq!(reader.cascade(Seed::invocation(id)).await.unwrap().jobs.len(), 1);
-    assert!(reader.find("a@b.c").await.unwrap().is_some());
+    assert!(reader.find("a@b.c", now()).await.unwrap().is_some());
     assert!(reader.row(Kind::Invocation, id).await.unwrap().is_some());
     assert_eq!(reader.job_logs(&[id]).await.unwrap(), (Vec::new(), true));
     assert!(reader.known(now() - TimeDelta::days(1)).await.is_ok());

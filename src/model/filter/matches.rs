@@ -2,13 +2,15 @@
 
 use std::sync::Arc;
 
-use chrono::{DateTime, Offset, TimeDelta, Utc};
+use chrono::{DateTime, TimeDelta, Utc};
 use serde_json::Value;
 use uuid::Uuid;
 
 use super::field::{NumberField, TextField};
 use super::{Filter, Scalar, Step, Test, Text};
-use crate::model::invocation::{Event, Invocation, Job, Listed};
+use crate::model::invocation::{Event, Invocation, Job, Link, Listed, Parent};
+use crate::model::number::is_same;
+use crate::model::zone::Zone;
 
 /// A row of the list, and what is known of the rows below it.
 #[derive(Clone, Copy, Debug)]
@@ -78,7 +80,7 @@ impl Test {
                 Some(number.is_some_and(|number| numbers.iter().any(|test| test.holds(number))))
             }
             Self::At(ranges) => {
-                Some(ranges.iter().any(|range| range.resolve(now, Utc.fix()).holds(invocation.created_at)))
+                Some(ranges.iter().any(|range| range.resolve(now, &Zone::UTC).holds(invocation.created_at)))
             }
             Self::Payload(path, values) => {
                 let payload = below.as_ref()?.payload;
@@ -102,7 +104,9 @@ impl Test {
             }
             Self::Id(id) => {
                 let carries = |text: &str| forms(*id).iter().any(|form| fold(text).contains(form));
-                let own = invocation.id == *id || invocation.correlation_id.as_deref().is_some_and(carries);
+                let caused = Some(Parent { job: *id, link: Link::Recorded });
+                let own = invocation.id == *id || invocation.parent == caused || invocation.delivery.event == Some(*id);
+                let own = own || invocation.correlation_id.as_deref().is_some_and(carries);
                 let more = |Below { events, jobs, .. }: &Below<'_>| {
                     events.iter().any(|event| event.id == *id) || jobs.iter().any(|job| job.id == *id)
                 };
@@ -231,16 +235,6 @@ fn is_at(value: &Value, path: &[Step], scalar: &Scalar) -> bool {
         (None, Scalar::Text(text)) => value.as_str() == Some(text),
         (None, Scalar::Bool(wanted)) => value.as_bool() == Some(*wanted),
         (None, Scalar::Null) => value.is_null(),
-        (None, Scalar::Number(number)) => is_number(value, number),
-    }
-}
-
-/// By value: 1.0 is 1.
-fn is_number(value: &Value, number: &str) -> bool {
-    let whole = value.as_i64().map(i128::from).or_else(|| value.as_u64().map(i128::from));
-    match (whole, number.parse::<i128>()) {
-        (Some(a), Ok(b)) => a == b,
-        #[expect(clippy::float_cmp, reason = "both were read from decimals")]
-        _ => value.as_f64().zip(number.parse::<f64>().ok()).is_some_and(|(a, b)| a == b),
+        (None, Scalar::Number(number)) => value.as_number().is_some_and(|value| is_same(&value.to_string(), number)),
     }
 }

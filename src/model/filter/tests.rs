@@ -155,8 +155,7 @@ fn only_patterns_that_both_sides_understand_are_accepted() {
 
 #[test]
 fn times_are_resolved_against_now_and_the_zone() {
-    let berlin = FixedOffset::east_opt(3600).unwrap();
-    let utc = FixedOffset::east_opt(0).unwrap();
+    let (utc, berlin) = (&Zone::UTC, &Zone::fixed(FixedOffset::east_opt(3600).unwrap()));
     let cases = [
         ("15m", utc, "2026-11-20T11:49:33Z", ""),
         ("1h30m..now", utc, "2026-11-20T10:34:33Z", "2026-11-20T12:04:33Z"),
@@ -178,15 +177,15 @@ fn times_are_resolved_against_now_and_the_zone() {
         ("2026-11-20t9:05:07", berlin, "2026-11-20T08:05:07Z", "2026-11-20T08:05:08Z"),
         ("2026-11-19T23:00..01:00", utc, "2026-11-19T23:00:00Z", "2026-11-20T01:00:00Z"),
     ];
-    for (text, offset, since, until) in cases {
+    for (text, zone, since, until) in cases {
         let range = TimeRange::parse(text).unwrap();
         let at = |text: &str| (!text.is_empty()).then(|| text.parse::<DateTime<Utc>>().unwrap());
-        assert_eq!(range.resolve(now(), offset), Period { since: at(since), until: at(until) }, "{text}");
-        let pinned = range.pinned(now(), offset);
+        assert_eq!(range.resolve(now(), zone), Period { since: at(since), until: at(until) }, "{text}");
+        let pinned = range.pinned(now(), zone);
         let read = TimeRange::parse(&pinned.to_string()).unwrap_or_else(|error| panic!("{pinned}: {error}"));
         assert_eq!(read, pinned);
         let later = now() + TimeDelta::days(3);
-        assert_eq!(pinned.resolve(later, berlin), range.resolve(now(), offset), "{text} → {pinned}");
+        assert_eq!(pinned.resolve(later, berlin), range.resolve(now(), zone), "{text} → {pinned}");
     }
     for text in
         ["", "..", "+5m", "..+5m", "25:00", "12:60", "2026-02-30", "2026-13-01", "12", "5x", "999999999999d", "1:2:3:4"]
@@ -212,6 +211,7 @@ fn listed() -> Listed {
         total_duration_ms: Some(1800),
         status: "completed".into(),
         error_message: None,
+        delivery: Default::default(),
         link_unread: false,
         has_error_stack: false,
     };
@@ -452,7 +452,7 @@ fn the_range_of_time_is_exchanged() {
         assert_eq!(other.to_string(), expected, "{text}");
         assert_eq!(other.times().flatten().next(), range.as_ref());
     }
-    assert_eq!(parse("at:all").pinned(now(), Utc.fix()).to_string(), "at:all");
+    assert_eq!(parse("at:all").pinned(now(), &Zone::UTC).to_string(), "at:all");
 }
 
 fn known() -> Known {

@@ -2,12 +2,14 @@
 //!
 //! A time alone means the whole unit that it is written to: a day, a minute, a second. As the end of a range a day is
 //! included, a clock time is not. A clock time without a date is the last one that has passed, or, as the end of a range,
-//! the first one after its start.
+//! the first one after its start. A time that clocks show twice, on a day when they go back, means both of it.
 
 use std::fmt;
 use std::ops::Range;
 
 use chrono::{DateTime, Days, FixedOffset, NaiveDate, NaiveDateTime, NaiveTime, Offset, TimeDelta, Timelike, Utc};
+
+use crate::model::zone::Zone;
 
 /// How to write a time, for error messages.
 const EXAMPLES: &str = "write 15m, 2h, today, yesterday, all, 12:00..12:30, 2026-11-20 or 2026-11-20T12:00Z..+5m";
@@ -106,21 +108,25 @@ impl TimeRange {
         Ok(Self::Span(from, to))
     }
 
-    /// The exact range at `now`, where the hours of the day are those of `offset`.
+    /// The exact range at `now`, where the hours of the day are those of `zone`.
     #[must_use]
-    pub fn resolve(&self, now: DateTime<Utc>, offset: FixedOffset) -> Period {
+    pub fn resolve(&self, now: DateTime<Utc>, zone: &Zone) -> Period {
         match self {
             Self::All => Period { since: None, until: None },
             Self::Of(Moment::Ago(ago)) => Period { since: Some(back(now, *ago)), until: None },
             Self::Of(moment) => {
-                let unit = moment.unit(now, offset, None);
+                let unit = moment.unit(now, zone, None);
                 Period { since: Some(unit.start), until: Some(unit.end) }
             }
             Self::Span(from, to) => {
-                let since = from.as_ref().map(|moment| moment.unit(now, offset, None).start);
+                let since = from.as_ref().map(|moment| moment.unit(now, zone, None).start);
                 let until = to.as_ref().map(|moment| {
-                    let unit = moment.unit(now, offset, since);
-                    if moment.is_day() { unit.end } else { unit.start }
+                    let unit = moment.unit(now, zone, since);
+                    match moment {
+                        Moment::Date(_, Some(clock), _) | Moment::Time(clock, _) => back(unit.end, clock.unit()),
+                        _ if moment.is_day() => unit.end,
+                        _ => unit.start,
+                    }
                 });
                 Period { since, until }
             }
@@ -129,8 +135,8 @@ impl TimeRange {
 
     /// The same range, written so that it means the same at any time and in any zone.
     #[must_use]
-    pub fn pinned(&self, now: DateTime<Utc>, offset: FixedOffset) -> Self {
-        Self::exact(self.resolve(now, offset))
+    pub fn pinned(&self, now: DateTime<Utc>, zone: &Zone) -> Self {
+        Self::exact(self.resolve(now, zone))
     }
 
     /// The range of a period, to the microsecond that a database keeps.
@@ -209,18 +215,12 @@ impl Moment {
         if self.is_day() { start.checked_add_days(Days::new(1)) } else { Some(start) }
     }
 
-    fn unit(&self, now: DateTime<Utc>, offset: FixedOffset, start: Option<DateTime<Utc>>) -> Range<DateTime<Utc>> {
-        let at = |local: NaiveDateTime, zone: FixedOffset| {
-            let shift = TimeDelta::seconds(zone.local_minus_utc().into());
-            local.checked_sub_signed(shift).unwrap_or(local).and_utc()
-        };
-        let local = |at: DateTime<Utc>, zone: FixedOffset| {
-            let shift = TimeDelta::seconds(zone.local_minus_utc().into());
-            at.naive_utc().checked_add_signed(shift).unwrap_or(at.naive_utc())
-        };
-        let day = |date: NaiveDate, zone: FixedOffset| {
-            let start = at(date.and_time(NaiveTime::MIN), zone);
-            start..forth(start, TimeDelta::days(1))
+    fn unit(&self, now: DateTime<Utc>, zone: &Zone, start: Option<DateTime<Utc>>) -> Range<DateTime<Utc>> {
+        let of = |own: Option<FixedOffset>| own.map_or_else(|| zone.clone(), Zone::fixed);
+        let day = |date: NaiveDate, zone: &Zone| zone.midnight(date)..zone.midnight(date.succ_opt().unwrap_or(date));
+        let clock_at = |date: NaiveDate, clock: Clock, zone: &Zone| {
+            let local = date.and_time(clock.time);
+            zone.first(local)..forth(zone.last(local), clock.unit())
         };
         match self {
             Self::Ago(ago) => {
@@ -231,27 +231,23 @@ impl Moment {
                 let at = forth(start.unwrap_or(now), *by);
                 at..at
             }
-            Self::Today => day(local(now, offset).date(), offset),
+            Self::Today => day(zone.local(now).date(), zone),
             Self::Yesterday => {
-                let today = local(now, offset).date();
-                day(today.pred_opt().unwrap_or(today), offset)
+                let today = zone.local(now).date();
+                day(today.pred_opt().unwrap_or(today), zone)
             }
-            Self::Date(date, None, zone) => day(*date, zone.unwrap_or(offset)),
-            Self::Date(date, Some(clock), zone) => {
-                let start = at(date.and_time(clock.time), zone.unwrap_or(offset));
-                start..forth(start, clock.unit())
-            }
-            Self::Time(clock, zone) => {
-                let zone = zone.unwrap_or(offset);
-                let day = TimeDelta::days(1);
-                let near = start.unwrap_or(now);
-                let same = at(local(near, zone).date().and_time(clock.time), zone);
-                let found = match start {
-                    Some(start) if same <= start => forth(same, day),
-                    None if same > now => back(same, day),
-                    _ => same,
+            Self::Date(date, None, own) => day(*date, &of(*own)),
+            Self::Date(date, Some(clock), own) => clock_at(*date, *clock, &of(*own)),
+            Self::Time(clock, own) => {
+                let zone = of(*own);
+                let near = zone.local(start.unwrap_or(now)).date();
+                let same = clock_at(near, *clock, &zone);
+                let other = match start {
+                    Some(start) if same.start <= start => near.succ_opt(),
+                    None if same.start > now => near.pred_opt(),
+                    _ => None,
                 };
-                found..forth(found, clock.unit())
+                other.map_or(same, |date| clock_at(date, *clock, &zone))
             }
         }
     }
@@ -407,5 +403,41 @@ impl fmt::Display for Clock {
         }
         let micros = format!("{:06}", time.nanosecond() / 1000);
         write!(f, ".{}", &micros[..usize::from(digits.min(6))])
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn hours_of_the_day_follow_the_rules_of_the_zone() {
+        let zones = ["America/New_York", "Asia/Kolkata"].map(|name| Zone::named(name).unwrap());
+        let [new_york, india] = &zones;
+        let at = |text: &str| text.parse::<DateTime<Utc>>().unwrap();
+        let cases = [
+            // Other rules on other days than now, and days of 23 and 25 hours.
+            ("2026-07-01T12:00..+1h", new_york, "2026-07-01T16:00:00Z", "2026-07-01T17:00:00Z"),
+            ("2026-03-08", new_york, "2026-03-08T05:00:00Z", "2026-03-09T04:00:00Z"),
+            ("2026-11-01", new_york, "2026-11-01T04:00:00Z", "2026-11-02T05:00:00Z"),
+            // Skipped in spring: an hour later; twice in autumn: both.
+            ("2026-03-08T02:30", new_york, "2026-03-08T07:30:00Z", "2026-03-08T07:31:00Z"),
+            ("2026-03-08T01:30..2026-03-08T03:30", new_york, "2026-03-08T06:30:00Z", "2026-03-08T07:30:00Z"),
+            ("2026-11-01T01:30", new_york, "2026-11-01T05:30:00Z", "2026-11-01T06:31:00Z"),
+            ("2026-11-01T01:30..2026-11-01T01:45", new_york, "2026-11-01T05:30:00Z", "2026-11-01T06:45:00Z"),
+            ("2026-11-01T00:30..01:30", new_york, "2026-11-01T04:30:00Z", "2026-11-01T06:30:00Z"),
+            ("2026-11-01T01:30-05:00", new_york, "2026-11-01T06:30:00Z", "2026-11-01T06:31:00Z"),
+            ("2026-03-29T02:30", india, "2026-03-28T21:00:00Z", "2026-03-28T21:01:00Z"),
+            ("today", india, "2026-11-19T18:30:00Z", "2026-11-20T18:30:00Z"),
+            ("18:00..18:30", india, "2026-11-19T12:30:00Z", "2026-11-19T13:00:00Z"),
+        ];
+        for (text, zone, since, until) in cases {
+            let period = TimeRange::parse(text).unwrap().resolve(at("2026-11-20T12:04:33Z"), zone);
+            assert_eq!(period, Period { since: Some(at(since)), until: Some(at(until)) }, "{text}");
+        }
+        let clock = |text: &str, now: &str| TimeRange::parse(text).unwrap().resolve(at(now), new_york).since.unwrap();
+        // The day before had another length: half past three stood there all the same.
+        assert_eq!(clock("03:30", "2026-03-09T06:00:00Z"), at("2026-03-08T07:30:00Z"));
+        assert_eq!(clock("yesterday", "2026-11-02T12:00:00Z"), at("2026-11-01T04:00:00Z"));
     }
 }

@@ -86,6 +86,7 @@ impl Builder {
                 false,
                 below(&row.id),
             );
+            node.reason = row.delivery.add_to(node.reason);
             node.trigger = row.trigger().into();
             node.correlation_id.clone_from(&row.correlation_id);
             node.duration_ms = row.total_duration_ms;

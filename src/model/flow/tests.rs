@@ -31,6 +31,7 @@ pub(super) fn invocation(n: u128, parent_job: Option<u128>) -> Invocation {
         total_duration_ms: Some(10),
         status: "completed".into(),
         error_message: None,
+        delivery: Default::default(),
         link_unread: false,
         has_error_stack: false,
     }

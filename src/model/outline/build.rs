@@ -116,7 +116,7 @@ fn marked(value: &Value) -> Option<Mark> {
         Value::String(text) if text.starts_with("[Circular") => Some(Mark::Circular),
         Value::Object(map) => {
             let is_true = |key| map.get(key) == Some(&Value::Bool(true));
-            if map.len() == 1 && map.get("_raw_string").is_some_and(Value::is_string) {
+            if raw_text(value).is_some() {
                 Some(Mark::RawText)
             } else if is_true("_truncated") || is_true("__truncated") {
                 Some(Mark::Truncated)
@@ -132,8 +132,13 @@ fn marked(value: &Value) -> Option<Mark> {
     }
 }
 
+/// The text that a writer wrapped because it is no JSON. One writer adds the column that it was meant for.
 fn raw_text(value: &Value) -> Option<&str> {
-    value.get("_raw_string")?.as_str()
+    let map = value.as_object()?;
+    let is_name = |text: &str| text.len() <= 63 && text.bytes().all(|b| b.is_ascii_alphanumeric() || b == b'_');
+    let is_column = |key: &str, value: &Value| key == "_column" && value.as_str().is_some_and(is_name);
+    let is_wrapping = map.iter().all(|(key, value)| key == "_raw_string" || is_column(key, value));
+    map.get("_raw_string").filter(|_| is_wrapping)?.as_str()
 }
 
 fn container(text: &str) -> Option<Value> {

@@ -72,7 +72,7 @@ fn large_containers_are_closed_at_first() {
 fn what_writers_leave_in_the_place_of_values_is_told() {
     let value = json!({
         "raw": {"_raw_string": "not json"},
-        "wrapped": {"_raw_string": "{\"a\": 1}"},
+        "wrapped": {"_raw_string": "{\"a\": 1}", "_column": "result"},
         "cut": {"_truncated": true, "size": 9},
         "cut too": {"__truncated": true},
         "loop": "[Circular]",
@@ -93,6 +93,12 @@ fn what_writers_leave_in_the_place_of_values_is_told() {
 fn wrapped_texts_are_unwrapped() {
     assert_eq!(plain_text("Error: x\n  at y", false), ("Error: x\n  at y".to_owned(), 0));
     assert_eq!(plain_text(r#"{"_raw_string": "Error: x"}"#, false).0, "Error: x");
+    let of_a_column = r#"{"_raw_string": "Error: x", "_column": "error_stack"}"#;
+    assert_eq!(plain_text(of_a_column, false).0, "Error: x");
+    let other = r#"{"_raw_string": "Error: x", "code": 7}"#;
+    assert_eq!(plain_text(other, false).0, other, "what holds more is shown whole");
+    let hiding = r#"{"_raw_string": "", "_column": "what else it says"}"#;
+    assert_eq!(plain_text(hiding, false).0, hiding, "that is no column");
     let secret = r#"{"code": 1, "token": "t0p"}"#;
     assert_eq!(plain_text(secret, false), (r#"{"code": 1, "token": "******"}"#.to_owned(), 1));
     assert_eq!(plain_text(secret, true), (secret.to_owned(), 1));
@@ -111,7 +117,12 @@ fn secrets_are_masked_and_counted() {
 }
 
 fn any_json() -> impl Strategy<Value = Value> {
-    let key = prop_oneof!["[a-z]{0,6}", Just("_raw_string".to_owned()), Just("Auth-Token".to_owned())];
+    let key = prop_oneof![
+        "[a-z]{0,6}",
+        Just("_raw_string".to_owned()),
+        Just("_column".to_owned()),
+        Just("Auth-Token".to_owned())
+    ];
     let leaf = prop_oneof![
         Just(Value::Null),
         any::<bool>().prop_map(Value::from),
@@ -128,10 +139,20 @@ fn any_json() -> impl Strategy<Value = Value> {
     })
 }
 
+fn is_name(value: &Value) -> bool {
+    value.as_str().is_some_and(|text| {
+        text.len() <= 63
+            && text.chars().all(|c| c.is_ascii_lowercase() || c.is_ascii_uppercase() || c.is_ascii_digit() || c == '_')
+    })
+}
+
 /// What a writer wrapped, unwrapped, as the outline does.
 fn unwrapped(value: &Value) -> Value {
     match value {
-        Value::Object(map) if map.len() == 1 && map.get("_raw_string").is_some_and(Value::is_string) => {
+        Value::Object(map)
+            if map.get("_raw_string").is_some_and(Value::is_string)
+                && map.iter().all(|(key, value)| key == "_raw_string" || key == "_column" && is_name(value)) =>
+        {
             let text = map["_raw_string"].as_str().unwrap();
             match serde_json::from_str::<Value>(text) {
                 Ok(inner) if inner.is_object() || inner.is_array() => match &inner {

@@ -43,6 +43,7 @@ impl Invocation {
             status,
             error_message,
             has_error_stack: _,
+            delivery: _,
             link_unread: _,
         } = &mut self;
         [source_function, status].into_iter().for_each(hide_shared);

@@ -52,8 +52,8 @@ pub(in crate::store) fn number(column: &str) -> String {
 }
 
 /// As [`name`], read: at most [`LONGEST_NAME`] characters and a mark.
-pub(in crate::store) fn cut_name(text: String) -> String {
-    cut(text, LONGEST_NAME)
+pub(in crate::store) fn cut_name(text: impl Into<String>) -> String {
+    cut(text.into(), LONGEST_NAME)
 }
 
 /// One column (alias `t`) of a raw row as text, for [`value`]: its JSON, the full length where it is too long, and
@@ -71,9 +71,9 @@ pub(in crate::store) fn column(name: &str) -> String {
 }
 
 /// What [`column`] gave: JSON as it is, and what is no JSON or too long as an object that says so.
-pub(in crate::store) fn value(text: Option<String>, size: Option<i32>, is_text: bool) -> Value {
+pub(in crate::store) fn value(text: Option<impl Into<String>>, size: Option<i32>, is_text: bool) -> Value {
     let size = size.map_or(0, |size| usize::try_from(size).unwrap_or(0));
-    match text {
+    match text.map(Into::into) {
         Some(text) if is_text && size <= MOST_CHARACTERS => Value::String(text),
         Some(text) if is_text => json!({"_truncated": true, "_bytes": size, "_beginning": text}),
         Some(text) => json_or_text(text, MOST_CHARACTERS),
@@ -83,7 +83,8 @@ pub(in crate::store) fn value(text: Option<String>, size: Option<i32>, is_text: 
 }
 
 /// The value of a text of JSON; or the text, and why it is not shown as JSON. `most` characters of it were read.
-pub(in crate::store) fn json_or_text(text: String, most: usize) -> Value {
+pub(in crate::store) fn json_or_text(text: impl Into<String>, most: usize) -> Value {
+    let text = text.into();
     let reason = match serde_json::from_str(&text) {
         Ok(value) => return value,
         Err(_) if text.len() >= most && text.chars().count() >= most => "longer than is read".to_owned(),
@@ -115,10 +116,13 @@ mod tests {
 
     #[test]
     fn a_long_value_says_how_long_it_is() {
-        assert_eq!(value(None, None, true), Value::Null);
-        assert_eq!(value(Some("x".into()), Some(1), true), json!("x"));
-        let long = value(Some("x".into()), Some(20_000_000), true);
+        assert_eq!(value(None::<String>, None, true), Value::Null);
+        assert_eq!(value(Some("x"), Some(1), true), json!("x"));
+        let long = value(Some("x"), Some(20_000_000), true);
         assert_eq!(long, json!({"_truncated": true, "_bytes": 20_000_000, "_beginning": "x"}));
-        assert_eq!(value(None, Some(9_000_000), false), json!({"_truncated": true, "_bytes_stored": 9_000_000}));
+        assert_eq!(
+            value(None::<String>, Some(9_000_000), false),
+            json!({"_truncated": true, "_bytes_stored": 9_000_000})
+        );
     }
 }

@@ -15,11 +15,12 @@ use super::page::{InvocationRow, invocation_columns};
 use super::{Reader, Session, Values, bound};
 use crate::model::correlation;
 use crate::model::flow::Rows;
-use crate::model::invocation::{Event, Invocation, Job, Link};
+use crate::model::invocation::{Event, Invocation, Job, Link, count_deliveries};
 use crate::model::shared::Texts;
 use crate::model::status::sql::{EVENT_FAILED, JOB_FAILED, finished};
 use crate::model::text::cut;
 use crate::store::error::StoreError;
+use crate::store::text::Text;
 use crate::store::time::Timestamp;
 
 /// Invocations that are loaded at the most for one cascade.
@@ -61,29 +62,6 @@ impl Seed {
 }
 
 impl Reader {
-    /// What a text names: the id of an invocation, an event or a job, or a correlation id, whatever its form; `None`
-    /// when nothing carries it.
-    ///
-    /// # Errors
-    /// When the database does not answer in time.
-    pub async fn find(&self, text: &str) -> Result<Option<Seed>, StoreError> {
-        let mut session = self.session().await?;
-        if let Ok(id) = Uuid::try_parse(text) {
-            let sql = "select id from @schema.invocations where id = $1 \
-                 union all select invocation_id from @schema.job_executions where id = $1 \
-                 union all select invocation_id from @schema.event_executions where id = $1 limit 1";
-            let found: Option<(Uuid,)> = session.fetch_first(sql, values(id)?).await?;
-            if let Some((invocation,)) = found {
-                session.done();
-                return Ok(Some(Seed::invocation(invocation)));
-            }
-        }
-        let sql = "select 1 from @schema.invocations where correlation_id = $1 limit 1";
-        let carried: Option<(i32,)> = session.fetch_first(sql, values(text)?).await?;
-        session.done();
-        Ok(carried.map(|_| Seed { correlations: vec![text.to_owned()], ..Seed::default() }))
-    }
-
     /// The rows of the cascade; none when the seed names nothing that is still there.
     ///
     /// # Errors
@@ -119,6 +97,7 @@ impl Reader {
             }
             truncated |= invocations.len() > MOST_INVOCATIONS;
         }
+        count_deliveries(invocations.values_mut());
         let ids: Vec<Uuid> = invocations.keys().copied().collect();
         let (events, all_events) = events(&mut session, &ids).await?;
         let (jobs, all_jobs) = jobs(&mut session, &ids).await?;
@@ -196,8 +175,8 @@ pub(super) fn with_errors(columns: &str, select: &str, before: i64) -> String {
 }
 
 /// What was read of an error, with a mark where there is more.
-fn cut_error(error: String, errors: i64) -> Arc<str> {
-    cut(error, if errors <= LONG_ERRORS { ERROR_CHARACTERS } else { FEW_CHARACTERS }).into()
+fn cut_error(error: Text, errors: i64) -> Arc<str> {
+    cut(error.into(), if errors <= LONG_ERRORS { ERROR_CHARACTERS } else { FEW_CHARACTERS }).into()
 }
 
 /// The rows of a table below these invocations that pass this condition, and at the most one more than wanted.
@@ -235,13 +214,13 @@ pub(super) struct EventRow {
     invocation_id: Uuid,
     created_at: Option<Timestamp>,
     updated_at: Option<Timestamp>,
-    event_name: Option<String>,
+    event_name: Option<Text>,
     detected: Option<bool>,
     detection_duration_ms: Option<i64>,
     handler_duration_ms: Option<i64>,
-    status: Option<String>,
+    status: Option<Text>,
     errors: i64,
-    error: Option<String>,
+    error: Option<Text>,
 }
 
 impl EventRow {
@@ -296,14 +275,14 @@ pub(super) const JOB_FIELDS: &str =
 pub(super) struct JobRow {
     id: Uuid,
     invocation_id: Uuid,
-    event_execution_id: Uuid,
+    event_execution_id: Option<Uuid>,
     created_at: Option<Timestamp>,
     updated_at: Option<Timestamp>,
-    job_name: Option<String>,
+    job_name: Option<Text>,
     duration_ms: Option<i64>,
-    status: Option<String>,
+    status: Option<Text>,
     errors: i64,
-    error: Option<String>,
+    error: Option<Text>,
 }
 
 impl JobRow {
@@ -313,7 +292,8 @@ impl JobRow {
         Job {
             id: self.id,
             invocation_id: self.invocation_id,
-            event_execution_id: self.event_execution_id,
+            // A job of no event hangs below its invocation.
+            event_execution_id: self.event_execution_id.unwrap_or_default(),
             created_at,
             updated_at: self.updated_at.map_or(created_at, |at| at.0),
             name: texts.share(bound::cut_name(self.job_name.unwrap_or_default())),

@@ -19,6 +19,7 @@ use crate::model::outline::plain_text;
 use crate::model::status::sql::{EVENT_FAILED, INVOCATION_FAILED, JOB_FAILED};
 use crate::model::text::{LONGEST_NAME, cut};
 use crate::store::error::StoreError;
+use crate::store::text::Text;
 use crate::store::time::Timestamp;
 
 /// Invocations that are looked below at the most.
@@ -162,14 +163,14 @@ struct FailedRow {
     id: Uuid,
     invocation_id: Uuid,
     event_id: Option<Uuid>,
-    name: Option<String>,
+    name: Option<Text>,
     created_at: Option<Timestamp>,
-    error: Option<String>,
+    error: Option<Text>,
 }
 
 impl From<FailedRow> for Failed {
     fn from(row: FailedRow) -> Self {
-        let error = cut(row.error.unwrap_or_default(), ERROR_CHARACTERS);
+        let error = cut(row.error.unwrap_or_default().into(), ERROR_CHARACTERS);
         let error = plain_text(&error, false).0;
         Self {
             kind: match row.kind {
@@ -191,7 +192,7 @@ impl From<FailedRow> for Failed {
 /// The jobs of one name in one step.
 #[derive(FromRow)]
 struct StatRow {
-    name: Option<String>,
+    name: Option<Text>,
     runs: i64,
     failed: i64,
     durations: Option<Vec<i64>>,

@@ -3,15 +3,18 @@
 //! Rows below an invocation are looked at through the index on `invocation_id`, one invocation after another
 //! ([`sql::PROBE`]), so that the range of time bounds what is read. Says the same as `Filter::matches`.
 
-use chrono::{DateTime, Offset, Utc};
+use chrono::{DateTime, Utc};
 use uuid::Uuid;
 
 use super::bound;
+use super::find;
 use super::page::Values;
 use crate::model::filter::{
     Filter, Number, NumberField, Pattern, Test, Text, TextField, TimeRange, payload_text, table_name,
 };
 use crate::model::status::sql;
+use crate::model::zone::Zone;
+use crate::store::capabilities::Capabilities;
 use crate::store::error::StoreError;
 use crate::store::time::Timestamp;
 
@@ -29,7 +32,8 @@ const TABLE: &str = "(case when left(i.source_table, 7) = 'public.' then substr(
 pub(super) enum Ids {
     /// The rows that indexes find.
     Known,
-    /// These too, and where there are none, rows whose correlation id holds the id somewhere: each is looked at.
+    /// These too, and where there are none, rows whose correlation id holds the id somewhere, or whose source event it is:
+    /// each is looked at.
     Any,
 }
 
@@ -38,13 +42,14 @@ pub(super) enum Ids {
 pub(super) fn conditions(
     filter: &Filter,
     ids: Ids,
+    capabilities: &Capabilities,
     values: &mut Values,
     now: DateTime<Utc>,
 ) -> Result<Vec<String>, StoreError> {
     let mut conditions = Vec::new();
     for term in filter.terms() {
         let ids = if term.negated() { Ids::Any } else { ids };
-        let mut sql = Sql { values: &mut *values, now, ids };
+        let mut sql = Sql { values: &mut *values, now, ids, capabilities };
         let condition = sql.test(term.test())?;
         // Absent is not equal, so it passes where equal is refused.
         conditions.push(if term.negated() { format!("({condition}) is not true") } else { condition });
@@ -61,6 +66,7 @@ struct Sql<'v> {
     values: &'v mut Values,
     now: DateTime<Utc>,
     ids: Ids,
+    capabilities: &'v Capabilities,
 }
 
 type Condition = Result<String, StoreError>;
@@ -198,18 +204,13 @@ impl Sql<'_> {
         let forms = vec![id.hyphenated().to_string(), id.simple().to_string()];
         let patterns: Vec<_> = forms.iter().map(|form| format!("%{form}%")).collect();
         let (id, forms) = (self.values.add(id)?, self.values.add(forms)?);
-        let known = format!(
-            "select c.id from @schema.invocations c where c.id = {id} \
-             union all select e.invocation_id from @schema.event_executions e where e.id = {id} \
-             union all select j.invocation_id from @schema.job_executions j where j.id = {id} \
-             union all select c.id from @schema.invocations c where c.correlation_id = any({forms})"
-        );
+        let known = find::known(self.capabilities, &id, &forms);
         Ok(match self.ids {
             Ids::Known => format!("i.id in ({known})"),
-            Ids::Any => format!(
-                "(i.id in ({known}) or i.correlation_id ilike any({}) and not exists ({known}))",
-                self.values.add(patterns)?
-            ),
+            Ids::Any => {
+                let held = find::held(self.capabilities, &id, &self.values.add(patterns)?);
+                format!("(i.id in ({known}) or {held} and not exists ({known}))")
+            }
         })
     }
 
@@ -240,7 +241,7 @@ impl Sql<'_> {
     }
 
     fn range(&mut self, range: &TimeRange) -> Condition {
-        let period = range.resolve(self.now, Utc.fix());
+        let period = range.resolve(self.now, &Zone::UTC);
         let mut parts = Vec::new();
         for (sign, end) in [(">=", period.since), ("<", period.until)] {
             if let Some(end) = end {

@@ -14,6 +14,7 @@ use crate::model::hourly::{Bucket, Hourly, Source, Step};
 use crate::model::spread::Spread;
 use crate::store::count;
 use crate::store::error::StoreError;
+use crate::store::text::Text;
 use crate::store::time::Timestamp;
 
 /// Counting tells how far it has come at every such part of the range.
@@ -176,8 +177,8 @@ async fn aggregated(session: &mut Session<'_>, range: &Hourly) -> Result<Option<
 #[derive(FromRow)]
 struct PieceRow {
     at: Timestamp,
-    function: Option<String>,
-    name: Option<String>,
+    function: Option<Text>,
+    name: Option<Text>,
     total: i64,
     ok: i64,
     failed: i64,
@@ -207,7 +208,7 @@ impl From<PieceRow> for Piece {
 #[derive(FromRow)]
 struct BucketRow {
     at: Timestamp,
-    function: Option<String>,
+    function: Option<Text>,
     total: i64,
     ok: i64,
     failed: i64,
@@ -218,7 +219,7 @@ struct BucketRow {
     p50_ms: Option<f64>,
     p95_ms: Option<f64>,
     spread: Option<Vec<i32>>,
-    failed_jobs: Option<String>,
+    failed_jobs: Option<Text>,
     counted_at: Option<Timestamp>,
 }
 

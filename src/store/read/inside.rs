@@ -8,6 +8,7 @@ use super::cascade::{
 use super::{Reader, Values, bound};
 use crate::model::invocation::Inside;
 use crate::store::error::StoreError;
+use crate::store::text::Text;
 
 /// Events and jobs that are read at the most, each.
 const MOST: i64 = 100;
@@ -44,7 +45,7 @@ impl Reader {
         let mut values = Values::default();
         values.add(invocation)?;
         values.add(bound::MOST_PAYLOAD)?;
-        let payload: Option<(Option<String>,)> = session.fetch_first(sql, values.inner).await?;
+        let payload: Option<(Option<Text>,)> = session.fetch_first(sql, values.inner).await?;
         session.done();
         Ok(Inside {
             events,

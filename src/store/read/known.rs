@@ -9,6 +9,7 @@ use super::Reader;
 use super::steps::Steps;
 use crate::model::filter::{Known, table_name};
 use crate::store::error::StoreError;
+use crate::store::text::Text;
 
 /// Newest invocations that are looked at.
 const INVOCATIONS: i64 = 2_000;
@@ -42,11 +43,11 @@ impl Reader {
                    union all select 'job', j.job_name from newest n cross join lateral \
                      (select left(job_name, $3) as job_name from @schema.job_executions where invocation_id = n.id offset 0) j) \
                  select kind, name, count(*) from named where length(name) between 1 and $3 - 1 group by kind, name";
-            let rows: Vec<(String, String, i64)> = part.session.fetch_all(sql, arguments).await?;
+            let rows: Vec<(Text, Text, i64)> = part.session.fetch_all(sql, arguments).await?;
             part.session.done();
             for (kind, name, count) in rows {
-                let name = if kind == "table" { table_name(&name).to_owned() } else { name };
-                *counts.entry(kind).or_default().entry(name).or_default() += count;
+                let name = if &*kind == "table" { table_name(&name).to_owned() } else { name.into() };
+                *counts.entry(kind.into()).or_default().entry(name).or_default() += count;
             }
         }
         let mut names = |kind: &str| {

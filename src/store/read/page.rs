@@ -9,14 +9,17 @@ use super::bound;
 use super::filter::Ids;
 use super::{Reader, Session, filter, stale_before};
 use crate::model::filter::Filter;
-use crate::model::invocation::{Children, FailedJob, Invocation, Key, Link, Listed, Page, Parent};
+use crate::model::invocation::{
+    Children, Delivery, FailedJob, Invocation, Key, Link, Listed, Page, Parent, count_deliveries,
+};
 use crate::model::payload;
 use crate::model::shared::Texts;
 use crate::model::status::sql;
 use crate::model::text::LONGEST_NAME;
-use crate::model::time::plus;
+use crate::model::time::{MINUS_INFINITY, plus};
 use crate::store::capabilities::Capabilities;
 use crate::store::error::StoreError;
+use crate::store::text::Text;
 use crate::store::time::Timestamp;
 
 /// How far before the newest known row a look for changes goes back: rows arrive out of order, since each writer
@@ -46,8 +49,14 @@ impl PageQuery {
     }
 
     /// Everything that is asked of a row but its place in the list.
-    fn conditions(&self, ids: Ids, values: &mut Values, now: DateTime<Utc>) -> Result<Vec<String>, StoreError> {
-        let mut conditions = filter::conditions(&self.filter, ids, values, now)?;
+    fn conditions(
+        &self,
+        ids: Ids,
+        capabilities: &Capabilities,
+        values: &mut Values,
+        now: DateTime<Utc>,
+    ) -> Result<Vec<String>, StoreError> {
+        let mut conditions = filter::conditions(&self.filter, ids, capabilities, values, now)?;
         if let Some(since) = self.searched_since(now) {
             conditions.push(format!("i.created_at >= {}", values.add(Timestamp(since))?));
         }
@@ -73,8 +82,9 @@ impl Reader {
         now: DateTime<Utc>,
         stale_after: TimeDelta,
     ) -> Result<Page, StoreError> {
+        let session = self.session().await?;
         let mut values = Values::new(stale_before(now, stale_after));
-        let condition = all(&query.conditions(Ids::Any, &mut values, now)?);
+        let condition = all(&query.conditions(Ids::Any, &session.capabilities, &mut values, now)?);
         let newer = match known {
             None => "true".to_owned(),
             Some(key) => format!("i.created_at >= {}", values.add(Timestamp(plus(key.created_at, -LOOK_BACK)))?),
@@ -86,7 +96,7 @@ impl Reader {
              order by i.created_at desc, i.id desc limit {most}) newest \
              union all select i.id from @schema.invocations i where i.id = any({ids}) and {condition})"
         );
-        self.listed(self.session().await?, &[condition], values, query.limit + unfinished.len()).await
+        self.listed(session, &[condition], values, query.limit + unfinished.len()).await
     }
 
     pub(super) async fn listed(
@@ -103,6 +113,7 @@ impl Reader {
         session.done();
         let more = rows.len() > limit;
         rows.truncate(limit);
+        count_deliveries(rows.iter_mut().map(|row| &mut row.invocation));
         Ok(Page { rows, more })
     }
 }
@@ -110,11 +121,12 @@ impl Reader {
 pub(super) fn page_conditions(
     query: &PageQuery,
     ids: Ids,
+    capabilities: &Capabilities,
     now: DateTime<Utc>,
     stale_after: TimeDelta,
 ) -> Result<(Vec<String>, Values), StoreError> {
     let mut values = Values::new(stale_before(now, stale_after));
-    let mut conditions = query.conditions(ids, &mut values, now)?;
+    let mut conditions = query.conditions(ids, capabilities, &mut values, now)?;
     if let Some(key) = query.older_than {
         let at = values.add(Timestamp(key.created_at))?;
         // The server cannot tell how few rows lie between a moment and a pair of values.
@@ -164,6 +176,7 @@ impl Values {
 /// The columns of an invocation (alias `i`) that [`InvocationRow`] reads; a payload up to this size is looked into.
 pub(super) fn invocation_columns(capabilities: &Capabilities, most_payload: i32) -> String {
     let source_job = capabilities.or_null("invocations", 'i', "source_job_id", "uuid");
+    let source_event = capabilities.or_null("invocations", 'i', "source_event_id", "uuid");
     let names: String = [
         "correlation_id",
         "source_function",
@@ -180,7 +193,7 @@ pub(super) fn invocation_columns(capabilities: &Capabilities, most_payload: i32)
     format!(
         "i.id, i.created_at, i.updated_at, {names}{duration} as total_duration_ms, \
          left(i.error_message, 65536) as error_message, coalesce(i.error_stack, '') <> '' as has_error_stack, \
-         {source_job} as source_job_id, \
+         {source_job} as source_job_id, {source_event} as source_event_id, \
          {source_job} is null and pg_column_size(i.source_event_payload) > {most_payload} as link_unread, \
          case when {looked_into} then left(i.source_event_payload ->> '__sourceJobId', {LONGEST_NAME}) end as own_hint, \
          case when {looked_into} then left(i.source_event_payload #>> '{{event,data,new,updated_by}}', {LONGEST_NAME}) end as row_hint"
@@ -263,22 +276,23 @@ fn list_sql(capabilities: &Capabilities, conditions: &[String], limit: &str) -> 
 #[derive(FromRow)]
 pub(super) struct InvocationRow {
     id: Uuid,
-    created_at: Timestamp,
+    created_at: Option<Timestamp>,
     updated_at: Option<Timestamp>,
-    correlation_id: Option<String>,
-    source_function: Option<String>,
-    source_table: Option<String>,
-    source_operation: Option<String>,
-    source_system: Option<String>,
-    source_user_email: Option<String>,
+    correlation_id: Option<Text>,
+    source_function: Option<Text>,
+    source_table: Option<Text>,
+    source_operation: Option<Text>,
+    source_system: Option<Text>,
+    source_user_email: Option<Text>,
     total_duration_ms: Option<i64>,
-    status: Option<String>,
-    error_message: Option<String>,
+    status: Option<Text>,
+    error_message: Option<Text>,
     has_error_stack: bool,
     link_unread: Option<bool>,
     source_job_id: Option<Uuid>,
-    own_hint: Option<String>,
-    row_hint: Option<String>,
+    source_event_id: Option<Uuid>,
+    own_hint: Option<Text>,
+    row_hint: Option<Text>,
 }
 
 impl InvocationRow {
@@ -290,11 +304,13 @@ impl InvocationRow {
                 .map(|job| Parent { job, link: Link::Inferred })
         };
         let parent = recorded.or_else(inferred);
-        let mut share = |text: Option<String>| text.map(|text| texts.share(bound::cut_name(text)));
+        // A row that does not know when it was recorded is older than all that do.
+        let created_at = self.created_at.map_or(MINUS_INFINITY, |at| at.0);
+        let mut share = |text: Option<Text>| text.map(|text| texts.share(bound::cut_name(text)));
         Invocation {
             id: self.id,
-            created_at: self.created_at.0,
-            updated_at: self.updated_at.unwrap_or(self.created_at).0,
+            created_at,
+            updated_at: self.updated_at.map_or(created_at, |at| at.0),
             parent,
             correlation_id: share(self.correlation_id.filter(|text| !text.is_empty())),
             source_table: share(self.source_table),
@@ -306,6 +322,7 @@ impl InvocationRow {
             status: share(self.status).unwrap_or_default(),
             error_message: self.error_message.map(Into::into),
             has_error_stack: self.has_error_stack,
+            delivery: Delivery { event: self.source_event_id, others: 0 },
             link_unread: self.link_unread.unwrap_or(false),
         }
         .hide_secrets()
@@ -329,8 +346,8 @@ struct ListRow {
     jobs_stuck_themselves: i64,
     jobs_touched_at: Option<Timestamp>,
     more_jobs: bool,
-    failed_job: Option<String>,
-    failed_error: Option<String>,
+    failed_job: Option<Text>,
+    failed_error: Option<Text>,
 }
 
 impl ListRow {

@@ -42,8 +42,9 @@ impl Reader {
         mut told: impl FnMut(Found),
     ) -> Result<Page, StoreError> {
         if !query.filter.looks_through_rows() {
-            let (conditions, values) = page_conditions(query, Ids::Known, now, stale_after)?;
-            let page = self.listed(self.session().await?, &conditions, values, query.limit).await?;
+            let session = self.session().await?;
+            let (conditions, values) = page_conditions(query, Ids::Known, &session.capabilities, now, stale_after)?;
+            let page = self.listed(session, &conditions, values, query.limit).await?;
             if !page.rows.is_empty() || !query.filter.has_ids() {
                 return Ok(page);
             }
@@ -52,7 +53,7 @@ impl Reader {
         let mut steps = self.steps_of(query, now, i64::MAX);
         while let Some(Part { since, older_than, session }) = steps.next().await? {
             let part = PageQuery { since, older_than, limit: query.limit - rows.len(), ..query.clone() };
-            let (conditions, values) = page_conditions(&part, Ids::Any, now, stale_after)?;
+            let (conditions, values) = page_conditions(&part, Ids::Any, &session.capabilities, now, stale_after)?;
             let page = self.listed(session, &conditions, values, part.limit).await?;
             let more = page.more || rows.len() + page.rows.len() >= query.limit && !steps.ended;
             rows.extend(page.rows.iter().cloned());
@@ -100,9 +101,10 @@ impl Reader {
         let until = query.filter.until(now).map(|created_at| Key { created_at, id: Uuid::nil() });
         let older_than = query.older_than.into_iter().chain(until).min();
         let since = query.searched_since(now).max(query.filter.since(now));
-        // Ids need no range where indexes know them. These do not.
+        // Ids need no range where indexes know them. Where they do not, it is as with any other search.
         let far = || now.checked_sub_signed(SEARCH_RANGE).unwrap_or(DateTime::UNIX_EPOCH);
-        let since = if query.filter.looks_through_rows() { since } else { since.or_else(|| Some(far())) };
+        let is_told = query.filter.looks_through_rows() || query.filter.is_of_all_time();
+        let since = if is_told { since } else { since.or_else(|| Some(far())) };
         Steps::new(self, since, older_than, most)
     }
 }
@@ -115,7 +117,7 @@ async fn counted(
     now: DateTime<Utc>,
     stale_after: TimeDelta,
 ) -> Result<i64, StoreError> {
-    let (conditions, mut values) = page_conditions(query, ids, now, stale_after)?;
+    let (conditions, mut values) = page_conditions(query, ids, &session.capabilities, now, stale_after)?;
     let sql = format!(
         "select count(*) from (select 1 from @schema.invocations i where {} limit {}) counted",
         all(&conditions),

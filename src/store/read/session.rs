@@ -22,18 +22,20 @@ use crate::store::answer::within;
 use crate::store::capabilities::Capabilities;
 use crate::store::config::Config;
 use crate::store::error::StoreError;
-use crate::store::sql::in_schema;
 
 /// How long an answer may take: longer than the server works on a statement, so that a way that is cut without a word,
 /// as by a sleeping laptop or a lost tunnel, is noticed.
 const ANSWER_TIME: Duration = Duration::from_secs(10);
 
-/// Sets back what a session can change, and has the server notice when nobody waits for a query any more.
-pub(crate) fn fresh(connection: &PgConnection) -> &'static str {
-    match connection.server_version_num() {
-        Some(140_000..) => "set session authorization default; reset all; set client_connection_check_interval = '1s'",
-        _ => "set session authorization default; reset all",
-    }
+/// Sets back what a session can change, and has the server notice when nobody waits for a query any more. A database
+/// `without_encoding` sends its bytes as they are, see `store::text`: it would refuse those that are no UTF-8.
+pub(crate) fn fresh(connection: &PgConnection, without_encoding: bool) -> String {
+    let check = match connection.server_version_num() {
+        Some(140_000..) => "; set client_connection_check_interval = '1s'",
+        _ => "",
+    };
+    let encoding = if without_encoding { "; set client_encoding = 'SQL_ASCII'" } else { "" };
+    format!("set session authorization default; reset all{check}{encoding}")
 }
 
 /// Nothing that runs in it can make it write.
@@ -87,7 +89,7 @@ impl<'a> Session<'a> {
     pub(super) async fn begin(&mut self) -> Result<(), StoreError> {
         let sql = match self.state {
             State::Fresh => BEGIN.to_owned(),
-            State::Used => format!("{}; {BEGIN}", fresh(&self.connection)),
+            State::Used => format!("{}; {BEGIN}", fresh(&self.connection, self.capabilities.without_encoding)),
             State::Transaction => return Ok(()),
         };
         in_time(&self.inner.config, sqlx::raw_sql(AssertSqlSafe(sql)).execute(&mut self.connection)).await?;
@@ -96,7 +98,7 @@ impl<'a> Session<'a> {
     }
 
     /// All rows. The text is made of constants of this program and of names of known columns; it names tables as
-    /// [`in_schema`] has it.
+    /// [`in_schema`](crate::store::sql::in_schema) has it.
     pub(super) async fn fetch_all<Row>(&mut self, sql: &str, arguments: PgArguments) -> Result<Vec<Row>, StoreError>
     where
         Row: for<'r> FromRow<'r, PgRow> + Send + Unpin,
@@ -114,7 +116,7 @@ impl<'a> Session<'a> {
     where
         Row: for<'r> FromRow<'r, PgRow> + Send + Unpin,
     {
-        let sql = in_schema(sql, &self.inner.config.schema);
+        let sql = self.capabilities.statement(sql, &self.inner.config.schema);
         let config = &self.inner.config;
         let connection = self.ready().await?;
         let kept = async {
@@ -176,7 +178,7 @@ impl<'a> Session<'a> {
 
     /// Gives the connection back.
     pub(super) fn done(mut self) {
-        if !self.goes_on && !set_back(&mut self.connection, self.state) {
+        if !self.goes_on && !set_back(&mut self.connection, self.state, &self.capabilities) {
             return;
         }
         let state = if self.goes_on { self.state } else { State::Fresh };
@@ -195,8 +197,8 @@ pub(super) struct Several<'a>(pub(super) &'a Inner);
 
 impl Drop for Several<'_> {
     fn drop(&mut self) {
-        self.0.idle().retain_mut(|(connection, state, _)| {
-            let settled = set_back(connection, *state);
+        self.0.idle().retain_mut(|(connection, state, capabilities)| {
+            let settled = set_back(connection, *state, capabilities);
             *state = State::Fresh;
             settled
         });
@@ -204,13 +206,13 @@ impl Drop for Several<'_> {
 }
 
 /// Ends what is open and sets back what may have been changed; false when the connection is broken.
-fn set_back(connection: &mut PgConnection, state: State) -> bool {
+fn set_back(connection: &mut PgConnection, state: State, capabilities: &Capabilities) -> bool {
     let end = match state {
         State::Fresh => return true,
         State::Used => "",
         State::Transaction => "rollback; ",
     };
-    let sql = format!("{end}{}", fresh(connection));
+    let sql = format!("{end}{}", fresh(connection, capabilities.without_encoding));
     // Polled once it is sent; whoever uses the connection next takes the answer first. Unconstrained, as it must be sent
     // now even where this task has had its share.
     let sent = sqlx::raw_sql(AssertSqlSafe(sql)).execute(connection);

@@ -3,10 +3,12 @@
 use uuid::Uuid;
 
 use super::{Reader, Values, bound};
+use crate::model::text::cut;
 use crate::store::error::StoreError;
+use crate::store::text::Text;
 
-/// Characters of a value that are read.
-const MOST_CHARACTERS: i32 = 200;
+/// Characters of a value that are read, such as the digits of 1e400; a mark stands for more.
+const MOST_CHARACTERS: usize = 500;
 
 const VALUES: &str = "select id, case when pg_column_size(source_event_payload) > $4 then '(large)' \
      else left(case jsonb_typeof(value) when 'object' then '{…}' when 'array' then '[…]' else value #>> '{}' end, $5) end \
@@ -31,9 +33,9 @@ impl Reader {
         values.add(path)?;
         values.add(below_event)?;
         values.add(bound::MOST_PAYLOAD)?;
-        values.add(MOST_CHARACTERS)?;
-        let values = session.fetch_all(VALUES, values.inner).await?;
+        values.add(i32::try_from(MOST_CHARACTERS + 1).unwrap_or(i32::MAX))?;
+        let values: Vec<(Uuid, Option<Text>)> = session.fetch_all(VALUES, values.inner).await?;
         session.done();
-        Ok(values)
+        Ok(values.into_iter().map(|(id, value)| (id, value.map(|value| cut(value.into(), MOST_CHARACTERS)))).collect())
     }
 }

@@ -12,7 +12,8 @@ use crossterm::event::{KeyCode, KeyEvent};
 use super::cursor::Cursor;
 use super::overlay::Overlay;
 use super::{App, invocations};
-use crate::model::invocation::Listed;
+use crate::model::invocation::{Listed, count_deliveries};
+use crate::model::number::Decimal;
 use crate::model::status::Effective;
 use crate::tui::msg::{Action, Cmd};
 
@@ -217,6 +218,9 @@ pub fn place(app: &App) -> usize {
 
 /// Puts the rows in order, after they changed.
 pub(super) fn arrange(app: &mut App) {
+    if let Some(rows) = &mut app.invocations.rows.value {
+        count_deliveries(rows.iter_mut().map(|row| &mut row.invocation));
+    }
     app.columns.order.clear();
     let Some(sort) = app.columns.sort else { return };
     let keys = sort_keys(app, sort.column);
@@ -241,6 +245,8 @@ pub(super) fn arrange(app: &mut App) {
 #[derive(Clone, Debug, PartialEq, Eq, PartialOrd, Ord)]
 enum SortKey<'a> {
     Number(Reverse<i64>),
+    /// A number of a payload, whatever its length; these stand before texts.
+    Decimal(Decimal),
     Text(std::borrow::Cow<'a, str>),
     Nothing,
 }
@@ -263,7 +269,10 @@ fn sort_keys(app: &App, column: Column) -> Vec<SortKey<'_>> {
         Column::Jobs => count(row.jobs().run),
         Column::Duration => row.duration_ms(now).map_or(SortKey::Nothing, number),
         Column::Correlation => text(row.invocation.correlation_id.as_deref()),
-        Column::Payload => text(app.columns.payload.value(row.invocation.id).filter(|value| *value != "-")),
+        Column::Payload => {
+            let value = app.columns.payload.value(row.invocation.id).filter(|value| *value != "-");
+            value.and_then(Decimal::parse).map_or_else(|| text(value), SortKey::Decimal)
+        }
     };
     rows.iter().map(key).collect()
 }

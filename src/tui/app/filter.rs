@@ -4,12 +4,13 @@ mod prompt;
 mod range;
 mod values;
 
-use chrono::{DateTime, FixedOffset, NaiveTime, Offset, TimeDelta, Utc};
+use chrono::{DateTime, TimeDelta, Utc};
 
 use super::{App, Load, invocations};
 use crate::model::filter::{Filter, Known, Period, SEARCH_RANGE, TimeRange};
 use crate::model::invocation::Count;
 use crate::model::text::age;
+use crate::model::zone::Zone;
 use crate::tui::msg::{Action, Cmd, Failure, View};
 
 pub use prompt::{Prompt, named, paste, typed};
@@ -21,8 +22,8 @@ pub use values::{Menu as ValueMenu, act_in_menu};
 #[derive(Clone, Debug, Default)]
 pub struct State {
     applied: Filter,
-    /// How many seconds the time whose hours of the day it means is ahead of UTC.
-    ahead: i32,
+    /// The zone whose hours of the day it means.
+    zone: Zone,
     /// How many rows pass, where that is not seen from the rows themselves.
     pub count: Load<Count>,
     /// The prompt, while it is open.
@@ -32,7 +33,7 @@ pub struct State {
     /// Names that can be completed.
     pub known: Load<Known>,
     /// What was applied before another screen opened the list with a filter of its own, and the zone of its hours.
-    drilled: Vec<(Filter, i32)>,
+    drilled: Vec<(Filter, Zone)>,
 }
 
 impl State {
@@ -42,8 +43,8 @@ impl State {
         &self.applied
     }
 
-    fn offset(&self) -> FixedOffset {
-        FixedOffset::east_opt(self.ahead).unwrap_or_else(|| Utc.fix())
+    fn zone(&self) -> &Zone {
+        &self.zone
     }
 }
 
@@ -87,7 +88,7 @@ pub fn clear(app: &mut App) -> Vec<Cmd> {
 
 /// Shows the list with another filter, on top of this screen. Going back takes it away again.
 pub(super) fn drill(app: &mut App, filter: Filter) -> Vec<Cmd> {
-    app.filter.drilled.push((app.filter.applied.clone(), app.filter.ahead));
+    app.filter.drilled.push((app.filter.applied.clone(), app.filter.zone.clone()));
     app.back.push(app.view);
     app.previous = Some(app.view);
     app.view = View::Invocations;
@@ -99,9 +100,9 @@ fn undrill(app: &mut App) -> bool {
     if app.back.is_empty() {
         app.filter.drilled.clear();
     }
-    let Some((filter, ahead)) = app.filter.drilled.pop() else { return false };
+    let Some((filter, zone)) = app.filter.drilled.pop() else { return false };
     if filter != app.filter.applied {
-        (app.filter.applied, app.filter.ahead) = (filter, ahead);
+        (app.filter.applied, app.filter.zone) = (filter, zone);
         // They are read when the list is shown again; what is on its way is given up when it is left.
         match app.has_banner() {
             true => invocations::keep(app),
@@ -132,7 +133,7 @@ pub(super) fn apply(app: &mut App, filter: Filter) -> Vec<Cmd> {
         return Vec::new();
     }
     app.filter.applied = filter;
-    app.filter.ahead = if app.local_time { app.settings.local_offset_seconds } else { 0 };
+    app.filter.zone = app.time_zone();
     app.filter.count = Load::default();
     invocations::restart(app)
 }
@@ -140,7 +141,7 @@ pub(super) fn apply(app: &mut App, filter: Filter) -> Vec<Cmd> {
 /// The filter with exact times, for a request.
 #[must_use]
 pub fn query(app: &App) -> Filter {
-    app.filter.applied.pinned(app.now, app.filter.offset())
+    app.filter.applied.pinned(app.now, app.filter.zone())
 }
 
 /// Asks how many rows pass, unless that was asked already, or the rows tell it.
@@ -199,13 +200,13 @@ fn words(app: &App, range: &TimeRange) -> String {
     if text.chars().all(char::is_alphanumeric) {
         return if text.starts_with(|c: char| c.is_ascii_digit()) { format!("last {text}") } else { text };
     }
-    let period = range.resolve(app.now, app.filter.offset());
+    let period = range.resolve(app.now, app.filter.zone());
     let day = |at: DateTime<Utc>| app.shown(at, "%d %b").to_string();
     let time = |at: DateTime<Utc>| {
         let second = if at.timestamp() % 60 == 0 { "" } else { ":%S" };
         app.shown(at, &format!("%H:%M{second}")).to_string()
     };
-    let midnight = |at: DateTime<Utc>| app.local(at).time() == NaiveTime::MIN;
+    let midnight = |at: DateTime<Utc>| app.time_zone().is_midnight(at);
     let end = |at: DateTime<Utc>| {
         if app.local(at).date() == app.local(app.now).date() { time(at) } else { format!("{} {}", day(at), time(at)) }
     };

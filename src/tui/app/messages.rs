@@ -124,6 +124,9 @@ pub fn rights(app: &mut App, server: &Server) {
             "{relation} is not read: that could run code of its owner {owner}, whom this session does not trust"
         ));
     }
+    for (column, of_type) in server.converted.iter().filter(|other| !before.converted.contains(other)) {
+        add(&format!("{column} is of type {of_type}: it is converted, so that no index leads to its values"));
+    }
 }
 
 /// Tells what frames cost, as the newest message.

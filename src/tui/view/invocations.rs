@@ -17,8 +17,9 @@ use ratatui::style::Style;
 
 use super::filter;
 use super::frame::{columns as width_of, fit, put};
+use crate::model::filter::SEARCH_RANGE;
 use crate::model::invocation::Listed;
-use crate::model::text::clean;
+use crate::model::text::{age, clean};
 use crate::tui::app::charts::words;
 use crate::tui::app::columns::{self as order, Column};
 use crate::tui::app::invocations::{ABOVE, State, has_preview, preview_columns, preview_rows, progress, table_rows};
@@ -154,6 +155,11 @@ fn nothing_found(app: &App) -> Vec<String> {
     let filter = app.filter.applied();
     let mut lines = vec!["no invocation matches".to_owned(), clean(&filter.to_string()).into_owned(), String::new()];
     lines.push(format!("looked for: {}{}", filter_state::range(app), wider(app)));
+    if filter.has_ids() && filter.times().next().is_none() {
+        // What no index knows was searched no further.
+        let range = age(SEARCH_RANGE);
+        lines.push(format!("as a source event or within a correlation id: last {range}; add at:all for all time"));
+    }
     lines.push("/ changes the filter, Esc takes it away".to_owned());
     if app.live {
         lines.push("new rows that match appear here by themselves".to_owned());

@@ -2,6 +2,7 @@
 
 use obs_tui::model::invocation::JobLog;
 use obs_tui::model::status::STALE_AFTER;
+use obs_tui::model::zone::Zone;
 use obs_tui::store::error::StoreError;
 use obs_tui::store::read::{PageQuery, Reader, Seed};
 use obs_tui::tui::app::{App, Connection, Files, Settings, flow};
@@ -56,14 +57,41 @@ async fn answer(reader: &Reader, cmd: Cmd) -> Option<Msg> {
     })
 }
 
-struct Explorer<'r> {
+pub(crate) struct Explorer<'r> {
     reader: &'r Reader,
     app: App,
     theme: Theme,
     frame: Buffer,
 }
 
-impl Explorer<'_> {
+impl<'r> Explorer<'r> {
+    /// An explorer that shows the list.
+    pub(crate) async fn start(reader: &'r Reader) -> Self {
+        let settings = Settings {
+            database: "db".to_owned(),
+            stale_after: STALE_AFTER,
+            poll_every: chrono::TimeDelta::seconds(2),
+            zone: Zone::named("America/New_York").unwrap(),
+            command: "obs-tui".to_owned(),
+            keys: Keymap::default(),
+            files: Files::default(),
+            warnings: Vec::new(),
+        };
+        let theme = Theme { palette: Palette::Default, depth: Depth::True, unicode: true };
+        let app = App { connection: Connection::Online, ..App::new(settings, now(), SIZE) };
+        let frame = Buffer::empty(Rect::new(0, 0, SIZE.0, SIZE.1));
+        let mut explorer = Self { reader, app, theme, frame };
+        let commands = start(&mut explorer.app);
+        explorer.execute(commands).await;
+        explorer
+    }
+
+    /// Shows the cascade of an invocation.
+    pub(crate) async fn open(&mut self, id: Uuid) {
+        let commands = flow::open(&mut self.app, id);
+        self.execute(commands).await;
+    }
+
     async fn execute(&mut self, commands: Vec<Cmd>) {
         let mut commands = commands;
         while let Some(command) = commands.pop() {
@@ -75,36 +103,21 @@ impl Explorer<'_> {
         view::draw(&self.app, &self.theme, &mut self.frame);
     }
 
-    async fn press(&mut self, keys: &str) {
+    pub(crate) async fn press(&mut self, keys: &str) {
         for press in parse(keys) {
             let commands = update(&mut self.app, Msg::Key(press.event()));
             self.execute(commands).await;
         }
     }
 
-    fn text(&self) -> String {
+    pub(crate) fn text(&self) -> String {
         self.frame.content.iter().map(|cell| cell.symbol()).collect()
     }
 }
 
 /// Draws the list with all rows, and the cascade, the details and the log lines of each.
 pub(super) async fn draw_all(reader: &Reader, rows: &[(&str, Uuid)]) {
-    let settings = Settings {
-        database: "db".to_owned(),
-        stale_after: STALE_AFTER,
-        poll_every: chrono::TimeDelta::seconds(2),
-        local_offset_seconds: 3600,
-        command: "obs-tui".to_owned(),
-        keys: Keymap::default(),
-        files: Files::default(),
-        warnings: Vec::new(),
-    };
-    let theme = Theme { palette: Palette::Default, depth: Depth::True, unicode: true };
-    let app = App { connection: Connection::Online, ..App::new(settings, now(), SIZE) };
-    let frame = Buffer::empty(Rect::new(0, 0, SIZE.0, SIZE.1));
-    let mut explorer = Explorer { reader, app, theme, frame };
-    let commands = start(&mut explorer.app);
-    explorer.execute(commands).await;
+    let mut explorer = Explorer::start(reader).await;
     assert!(explorer.text().contains("infinity"), "{}", explorer.text());
     explorer.press("<Space>").await;
     // Page after page, in the three forms of time.
@@ -119,8 +132,7 @@ pub(super) async fn draw_all(reader: &Reader, rows: &[(&str, Uuid)]) {
         explorer.press(screen).await;
     }
     for (what, id) in rows {
-        let commands = flow::open(&mut explorer.app, *id);
-        explorer.execute(commands).await;
+        explorer.open(*id).await;
         assert!(!explorer.text().contains("not read"), "{what}: {}", explorer.text());
         explorer.press("zRuC}R,.<Esc>").await;
         for node in ["0", "j", "j"] {

@@ -34,7 +34,7 @@ const NAMES: [&str; 20] = [
     "~x",
     "driver@company.com",
 ];
-const STATUSES: [Option<&str>; 10] = [
+const STATUSES: [Option<&str>; 19] = [
     Some("completed"),
     Some("completed"),
     Some("completed"),
@@ -43,6 +43,15 @@ const STATUSES: [Option<&str>; 10] = [
     Some("not_detected"),
     Some("handling"),
     Some("postponed"),
+    Some("Completed"),
+    Some("success"),
+    Some("skipped"),
+    Some("ERROR"),
+    Some("timeout"),
+    Some("Cancelled"),
+    Some("canceled"),
+    Some("NOT_DETECTED"),
+    Some("Pending"),
     Some(""),
     None,
 ];
@@ -64,7 +73,10 @@ fn status(rng: &mut Rng, odd: bool) -> Option<&'static str> {
 }
 
 fn payload(rng: &mut Rng) -> Value {
-    let leaf = |rng: &mut Rng| match rng.u8(..8) {
+    let number = |text: &str| serde_json::from_str(text).unwrap();
+    let leaf = |rng: &mut Rng| match rng.u8(..10) {
+        8 => number(["123456789012345678901", "123456789012345678902", "1e400", "-1e400"][rng.usize(..4)]),
+        9 => number(["1.0", "1e0", "10e-1", "1.00"][rng.usize(..4)]),
         0 => Value::Null,
         1 => json!(rng.bool()),
         2 => json!(rng.i32(-3..4)),
@@ -306,7 +318,11 @@ fn payload_term(rng: &mut Rng) -> String {
         0 => "null".to_owned(),
         1 => rng.bool().to_string(),
         2 => rng.i32(-3..4).to_string(),
-        3 => ["0.5", "1.0", "-1.50", "UPDATE", "x"][rng.usize(..5)].to_owned(),
+        3 => match rng.u8(..7) {
+            0 => "123456789012345678901".to_owned(),
+            1 => format!("1{}", "0".repeat(400)),
+            _ => ["0.5", "1.0", "-1.50", "UPDATE", "x"][rng.usize(..5)].to_owned(),
+        },
         4 => quoted(&rng.i32(0..3).to_string()),
         _ => quoted(name(rng)),
     };

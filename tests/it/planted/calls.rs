@@ -182,7 +182,7 @@ async fn read(config: &Config) {
     reader.page(&older, now(), STALE_AFTER).await.unwrap();
     for text in [id(100), id(200), id(300), id(7)].map(|id| id.to_string()).iter().map(String::as_str).chain(["chain"])
     {
-        let Some(seed) = reader.find(text).await.unwrap() else { continue };
+        let Some(seed) = reader.find(text, now()).await.unwrap() else { continue };
         assert!(!reader.cascade(seed).await.unwrap().invocations.is_empty());
     }
     reader.cascade(Seed { jobs: vec![id(300)], ..Seed::default() }).await.unwrap();

@@ -67,7 +67,7 @@ async fn a_session_of_the_reader_cannot_be_made_to_write() {
             assert_eq!(reader.page(&query, now, STALE_AFTER).await.unwrap().rows.len(), 1);
             assert!(reader.row(Kind::Job, job).await.unwrap().is_some());
             assert_eq!(reader.inside(invocation).await.unwrap().jobs.len(), 1);
-            assert_eq!(reader.find(&job.to_string()).await.unwrap(), Some(Seed::invocation(invocation)));
+            assert_eq!(reader.find(&job.to_string(), now).await.unwrap(), Some(Seed::invocation(invocation)));
             assert_eq!(reader.cascade(Seed::invocation(invocation)).await.unwrap().jobs.len(), 1);
             assert_eq!(reader.failures(day, now).await.unwrap().rows.len(), 1);
             assert_eq!(reader.job_stats(day, now).await.unwrap().jobs.len(), 1);

@@ -40,9 +40,9 @@ proptest! {
         let filter = Filter::parse(&text).map_err(|error| TestCaseError::fail(format!("{text}: {error}")))?;
         let again = Filter::parse(&filter.to_string());
         prop_assert_eq!(again.as_ref(), Ok(&filter), "{} → {}", text, filter);
-        let pinned = filter.pinned(now(), FixedOffset::east_opt(hours * 3600).unwrap());
+        let pinned = filter.pinned(now(), &Zone::fixed(FixedOffset::east_opt(hours * 3600).unwrap()));
         prop_assert_eq!(Filter::parse(&pinned.to_string()), Ok(pinned.clone()));
-        prop_assert_eq!(pinned.pinned(now() + TimeDelta::days(9), FixedOffset::east_opt(0).unwrap()), pinned);
+        prop_assert_eq!(pinned.pinned(now() + TimeDelta::days(9), &Zone::UTC), pinned);
     }
 
     #[test]

@@ -6,6 +6,7 @@ use std::io;
 use chrono::{DateTime, NaiveDateTime};
 use serde_json::{Map, Value};
 
+use crate::model::number::is_same_json;
 use crate::model::payload::{self, Change};
 use crate::model::redact::{mask, mask_text};
 use crate::model::text::{clean, duration};
@@ -102,7 +103,11 @@ impl Diff {
         let rows = payload::diff(old, new).into_iter().map(|change| row(change, false)).collect();
         let mut masked = new.clone();
         mask(&mut masked);
-        let unchanged = columns.iter().filter(|column| old.get(*column) == new.get(*column)).map(|column| {
+        let unchanged = columns.iter().filter(|column| match (old.get(*column), new.get(*column)) {
+            (Some(old), Some(new)) => is_same_json(old, new),
+            (old, new) => old == new,
+        });
+        let unchanged = unchanged.map(|column| {
             let (value, masked) = (new.get(column).cloned(), masked.get(column).or(Some(&Value::Null)).cloned());
             let [old_masked, new_masked] = [masked.clone(), masked];
             row(Change { path: column.clone(), old: value.clone(), new: value, old_masked, new_masked }, true)

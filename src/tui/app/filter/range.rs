@@ -1,6 +1,6 @@
 //! The range of time: a choice of lengths, a line for any other, and shifting it.
 
-use chrono::{DateTime, NaiveTime, TimeDelta, Utc};
+use chrono::{DateTime, Days, TimeDelta, Utc};
 use crossterm::event::{KeyCode, KeyEvent, KeyModifiers};
 
 use super::{apply, query};
@@ -92,7 +92,7 @@ pub(super) fn shift(app: &mut App, later: bool) -> Vec<Cmd> {
     let times: Vec<&TimeRange> = filter.times().flatten().collect();
     let period = match times[..] {
         [] => Period { since: filter.search_since(now), until: None },
-        [range] => range.resolve(now, app.filter.offset()),
+        [range] => range.resolve(now, app.filter.zone()),
         _ => Period { since: None, until: None },
     };
     let Some(since) = period.since else {
@@ -105,11 +105,20 @@ pub(super) fn shift(app: &mut App, later: bool) -> Vec<Cmd> {
         app.say("the range already ends now");
         return Vec::new();
     }
-    let by = if later { length } else { -length };
-    let ends = since.checked_add_signed(by).zip(until.checked_add_signed(by));
-    let Some((since, until)) = ends else { return Vec::new() };
-    let midnight = |at: DateTime<Utc>| at.with_timezone(&app.filter.offset()).time() == NaiveTime::MIN;
-    let range = if length == TimeDelta::days(1) && midnight(since) && since <= now && now < until {
+    let zone = app.filter.zone();
+    let day = |at: DateTime<Utc>| zone.is_midnight(at).then(|| zone.local(at).date());
+    // Whole days stay so, however many hours a day has.
+    let days = day(since).zip(day(until)).and_then(|(since, until)| u64::try_from((until - since).num_days()).ok());
+    let shifted = |at: DateTime<Utc>| match days.filter(|days| *days > 0) {
+        Some(days) => {
+            let (date, by) = (zone.local(at).date(), Days::new(days));
+            let other = if later { date.checked_add_days(by) } else { date.checked_sub_days(by) };
+            other.map(|date| zone.midnight(date))
+        }
+        None => at.checked_add_signed(if later { length } else { -length }),
+    };
+    let Some((since, until)) = shifted(since).zip(shifted(until)) else { return Vec::new() };
+    let range = if days == Some(1) && since <= now && now < until {
         TimeRange::Of(Moment::Today)
     } else if ends_now(until, length, now) {
         TimeRange::Of(Moment::Ago(length))

@@ -7,6 +7,7 @@ use chrono::TimeDelta;
 use super::*;
 use crate::model::filter::Candidate;
 use crate::model::invocation::{Found, Listed, Page};
+use crate::model::zone::Zone;
 use crate::tui::app::invocations::PAGE;
 use crate::tui::fixture::{self, assert_screen, assert_screen_at, press};
 use crate::tui::msg::{Msg, View};
@@ -406,4 +407,26 @@ fn screens_of_the_choices() {
     press(&mut app, "noon<Enter>");
     assert_screen_at("filter__range_wrong", &app, &fixture::THEME, (80, 24));
     assert_screen_at("filter__range_wrong", &app, &fixture::PLAIN, (40, 12));
+}
+
+#[test]
+fn local_times_and_days_follow_the_rules_of_the_zone() {
+    let mut app = loaded((80, 24));
+    app.local_time = true;
+    app.settings.zone = Zone::named("America/New_York").unwrap();
+    let of = |app: &App, text: &str| app.shown(text.parse().unwrap(), "%Y-%m-%d %H:%M").to_string();
+    assert_eq!(of(&app, "2026-03-08T06:59:00Z"), "2026-03-08 01:59");
+    assert_eq!(of(&app, "2026-03-08T07:00:00Z"), "2026-03-08 03:00", "though now is in winter time");
+    set(&mut app, "at:2026-11-01");
+    assert_eq!(query(&app).to_string(), "at:2026-11-01T04:00:00Z..2026-11-02T05:00:00Z");
+    assert_eq!(super::range(&app), "01 Nov", "a day of 25 hours is a day");
+    press(&mut app, "<Lt>");
+    assert_eq!(query(&app).to_string(), "at:2026-10-31T04:00:00Z..2026-11-01T04:00:00Z", "and the one before has 24");
+    assert_eq!(super::range(&app), "31 Oct");
+    set(&mut app, "at:2026-03-08T02:30");
+    assert_eq!(super::range(&app), "08 Mar 03:30-03:31", "clocks skip half past two");
+    app.settings.zone = Zone::named("Asia/Kolkata").unwrap();
+    set(&mut app, "at:2026-03-29T02:30");
+    assert_eq!(query(&app).to_string(), "at:2026-03-28T21:00:00Z..2026-03-28T21:01:00Z");
+    assert_eq!(of(&app, "2026-03-28T21:00:00Z"), "2026-03-29 02:30");
 }

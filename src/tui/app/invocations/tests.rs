@@ -226,7 +226,7 @@ fn keys_copy_what_is_selected() {
     assert_eq!(json["reason"], "recorded completed, but 1 job failed");
     assert_eq!(json["jobs"], serde_json::json!({"run": 3, "ok": 2, "failed": 1, "running": 0, "stuck": 0}));
     assert_eq!(json["events"], serde_json::json!({"checked": 14, "detected": 2, "failed": 1}));
-    assert_eq!(json["created_at"], "2026-11-20T12:04:29.440Z");
+    assert_eq!(json["created_at"], "2026-11-20T12:04:29.440000Z");
 }
 
 #[test]

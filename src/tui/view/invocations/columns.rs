@@ -137,7 +137,14 @@ pub(super) fn text<'a>(column: Column, app: &'a App, theme: &Theme, listed: &'a 
             status(theme, effective).into()
         }
         Column::Function => function(&invocation.source_function, width),
-        Column::Trigger => clean(&invocation.trigger()).into_owned().into(),
+        Column::Trigger => {
+            let trigger = invocation.trigger();
+            let trigger = clean(&trigger);
+            match invocation.delivery.others {
+                0 => trigger.into_owned().into(),
+                others => format!("{}x {trigger}", u32::from(others) + 1).into(),
+            }
+        }
         Column::User => clean(invocation.source_user_email.as_deref().unwrap_or_default()),
         Column::Events => match &listed.children {
             children if children.events_checked == 0 => "-".into(),
