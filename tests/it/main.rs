@@ -2,6 +2,7 @@
 //! database of its own. Needs the feature `tui`, which brings the server.
 #![cfg(feature = "tui")]
 #![expect(clippy::unwrap_used, clippy::panic, reason = "a test fails by panicking, and helpers of tests too")]
+mod beside;
 mod cli;
 mod cluster;
 mod common;
