@@ -129,13 +129,23 @@ pub async fn prune(
     only_count: bool,
     mut progress: impl FnMut(&str),
 ) -> Result<String, StoreError> {
-    let total = prune::count(config, before).await?;
+    let planned = prune::count(config, before).await?;
     let day = before.format("%Y-%m-%d %H:%MZ");
+    let kept = |kept: u64| match kept {
+        0 => String::new(),
+        kept => format!(
+            "{} from before {day} kept: an invocation that each of them caused is kept.\n",
+            plural(kept, "invocation")
+        ),
+    };
     if only_count {
-        return Ok(format!("{} from before {day} would be deleted.\n", plural(total, "invocation")));
+        let all = plural(planned.deleted, "invocation");
+        return Ok(format!("{all} from before {day} would be deleted.\n{}", kept(planned.kept)));
     }
-    let deleted = prune::prune(config, before, |deleted| progress(&format!("{deleted} of {total} deleted"))).await?;
-    Ok(format!("{} from before {day} deleted, with their events, jobs and log lines.\n", plural(deleted, "invocation")))
+    let total = planned.deleted;
+    let done = prune::prune(config, before, |deleted| progress(&format!("{deleted} of {total} deleted"))).await?;
+    let all = plural(done.deleted, "invocation");
+    Ok(format!("{all} from before {day} deleted, with their events, jobs and log lines.\n{}", kept(done.kept)))
 }
 
 /// Who else may create in the schema, and the statement that ends it; nothing where nobody may.

@@ -20,6 +20,7 @@ mod loki_server;
 mod plans;
 mod planted;
 mod private;
+mod prune;
 mod pty;
 mod push_server;
 mod read;

@@ -70,7 +70,7 @@ pub(super) async fn everything(admin: &Config, app: &Config, readonly: &Config) 
         read(config).await;
     }
     prune::count(admin, now()).await.unwrap();
-    assert!(prune::prune(admin, now() - TimeDelta::days(10), |_| ()).await.unwrap() >= 1);
+    assert!(prune::prune(admin, now() - TimeDelta::days(10), |_| ()).await.unwrap().deleted >= 1);
 }
 
 async fn write_rows(app: &Config) {
