@@ -8,6 +8,7 @@ mod hourly;
 mod inside;
 mod known;
 mod listen;
+mod losses;
 mod page;
 mod search;
 pub(super) mod session;
@@ -38,6 +39,7 @@ use crate::model::time::plus;
 
 pub use cascade::{MOST_INVOCATIONS, Seed};
 pub use listen::Listener;
+pub use losses::{Loss, Losses};
 pub use page::PageQuery;
 pub use search::MOST_COUNTED;
 

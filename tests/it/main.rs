@@ -17,6 +17,7 @@ mod live;
 mod login;
 mod logs;
 mod loki_server;
+mod losses;
 mod plans;
 mod planted;
 mod private;
