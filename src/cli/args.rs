@@ -223,6 +223,27 @@ pub enum DbCommand {
     Refresh(Refresh),
     /// Delete old invocations with everything below them; hourly numbers stay (connect as owner or as observability_app)
     Prune(Prune),
+    /// List the rows that the database refused to a recorder, or write them again (--replay; connect as observability_app)
+    Quarantine(Quarantine),
+}
+
+/// Arguments of `db quarantine`.
+#[derive(Clone, Debug, clap::Args)]
+#[command(after_help = "Examples:\n  \
+    obs-tui db quarantine /var/spool/app                    which rows, and why\n  \
+    obs-tui db quarantine quarantine.jsonl --json | jq -r '.[].reason'\n  \
+    obs-tui db quarantine /var/spool/app --replay           as the user of the recorder\n\n\
+    --replay writes as the recorder does, so a row that is there already does not become two. What the database refuses\n\
+    again stays in the file. Exit codes: 0 done, 2 failure, or rows stayed, 3 no rows, 4 database unreachable")]
+pub struct Quarantine {
+    /// The file, or the folder of the spool that holds quarantine.jsonl
+    pub path: PathBuf,
+    /// Print a JSON array
+    #[arg(long, conflicts_with = "replay")]
+    pub json: bool,
+    /// Write the rows again, and keep those that are refused
+    #[arg(long)]
+    pub replay: bool,
 }
 
 /// Arguments of `db refresh`.

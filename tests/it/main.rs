@@ -24,6 +24,7 @@ mod private;
 mod prune;
 mod pty;
 mod push_server;
+mod quarantine;
 mod read;
 mod recorder;
 mod replica;
