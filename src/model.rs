@@ -12,6 +12,7 @@
 //! - [`outline`]: stored JSON as lines that fold.
 //! - [`host`]: whether a host is this machine.
 //! - [`hourly`]: invocations per hour, and where the numbers come from.
+//! - [`losses`]: what recorders reported as lost.
 //! - [`payload`]: difference of two rows.
 //! - [`redact`]: masking of secrets in texts and JSON.
 //! - [`report`]: the JSON of the command line.
@@ -32,6 +33,7 @@ pub mod flow;
 pub mod host;
 pub mod hourly;
 pub mod invocation;
+pub mod losses;
 pub mod outline;
 pub mod payload;
 pub mod redact;

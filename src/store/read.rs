@@ -39,7 +39,6 @@ use crate::model::time::plus;
 
 pub use cascade::{MOST_INVOCATIONS, Seed};
 pub use listen::Listener;
-pub use losses::{Loss, Losses};
 pub use page::PageQuery;
 pub use search::MOST_COUNTED;
 

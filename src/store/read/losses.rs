@@ -3,8 +3,7 @@
 use chrono::{DateTime, Utc};
 
 use super::{Reader, Values};
-use crate::model::text::{clean, plural};
-use crate::model::time;
+use crate::model::losses::{Loss, Losses};
 use crate::store::error::StoreError;
 use crate::store::sql::OWNED_BY_RULER;
 use crate::store::time::Timestamp;
@@ -15,72 +14,6 @@ const REPORTS: i64 = 10_000;
 const LONGEST: i32 = 100;
 /// Kinds of losses at the most.
 const KINDS: i64 = 50;
-
-/// What is known about losses in a range of time.
-#[derive(Clone, Debug, PartialEq, Eq)]
-pub enum Losses {
-    /// There is no table `recorder_losses`: whether records were lost is not known.
-    NoTable,
-    /// This role may not read the table, or it belongs to a role that is not trusted: not known either.
-    NotReadable,
-    /// What was reported; empty when nothing was.
-    Reported {
-        /// By class and reason, most records first.
-        kinds: Vec<Loss>,
-        /// Whether there are more reports or kinds than were read.
-        truncated: bool,
-    },
-}
-
-/// Records of one class that were lost for one reason.
-#[derive(Clone, Debug, PartialEq, Eq)]
-pub struct Loss {
-    /// What was lost, as the recorder named it.
-    pub class: String,
-    /// Why.
-    pub reason: String,
-    /// How many records.
-    pub records: u64,
-    /// How many recorders reported it.
-    pub recorders: u64,
-    /// The last report.
-    pub last: DateTime<Utc>,
-}
-
-impl Losses {
-    /// The lines that say so, without control characters; the first one alone says what there is.
-    #[must_use]
-    pub fn lines(&self, range: &str) -> Vec<String> {
-        match self {
-            Self::NoTable => {
-                vec![
-                    "Recorder losses: not known: there is no table recorder_losses. `obs-tui db migrate` creates it"
-                        .into(),
-                ]
-            }
-            Self::NotReadable => vec!["Recorder losses: not known: this role may not read recorder_losses".into()],
-            Self::Reported { kinds, .. } if kinds.is_empty() => {
-                vec![format!("Recorder losses: none reported in {range}")]
-            }
-            Self::Reported { kinds, truncated } => {
-                let sum = kinds.iter().fold(0_u64, |sum, kind| sum.saturating_add(kind.records));
-                let least = if *truncated { "at least " } else { "" };
-                let total = plural(sum, "record");
-                let mut lines = vec![format!("Recorder losses: {least}{total} lost in {range}: gaps in the data")];
-                lines.extend(kinds.iter().map(|kind| {
-                    let (class, reason) = (clean(&kind.class), clean(&kind.reason));
-                    let last = time::utc(kind.last, "%Y-%m-%d %H:%M:%SZ");
-                    let recorders = plural(kind.recorders, "recorder");
-                    format!("  {class:<12} {reason:<14} {:>10}  {recorders}, last reported {last}", kind.records)
-                }));
-                if *truncated {
-                    lines.push("  there are more reports than were read".into());
-                }
-                lines
-            }
-        }
-    }
-}
 
 impl Reader {
     /// The losses that recorders reported from then until before.
