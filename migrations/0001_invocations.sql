@@ -42,7 +42,7 @@ COMMENT ON COLUMN @schema.invocations.source_table IS 'Table whose change starte
 COMMENT ON COLUMN @schema.invocations.source_operation IS 'INSERT, UPDATE, DELETE, MANUAL or any other word of the source; not checked.';
 COMMENT ON COLUMN @schema.invocations.source_system IS 'System that sent the event.';
 COMMENT ON COLUMN @schema.invocations.source_type IS 'Kind of source: database, webhook, cron, action, application, queue, manual.';
-COMMENT ON COLUMN @schema.invocations.source_job_id IS 'The job whose write caused this call; NULL for a root. No foreign key: a child may be written before its parent.';
+COMMENT ON COLUMN @schema.invocations.source_job_id IS 'The job whose write caused this call; NULL for a root.';
 COMMENT ON COLUMN @schema.invocations.source_event_id IS 'Identity of the event at its source.';
 COMMENT ON COLUMN @schema.invocations.source_event_payload IS 'The whole event as it came in; {} when capturing is off.';
 COMMENT ON COLUMN @schema.invocations.source_event_time IS 'When the source made the event.';

@@ -10,6 +10,7 @@ pub mod logs;
 pub mod ls;
 mod output;
 pub mod plain;
+pub mod quarantine;
 pub mod show;
 pub mod tail;
 
@@ -192,6 +193,17 @@ async fn command(args: Args) -> Result<Exit, CliError> {
             out.flush()?;
             Ok(Exit::Ok)
         }
+        Some(Command::Db { command: DbCommand::Quarantine(ref rows) }) => {
+            // The list needs no database.
+            let (text, all) = match rows.replay {
+                true => quarantine::replay(&database(&args)?, &rows.path).await?,
+                false => (quarantine::list(&rows.path, rows.json)?, true),
+            };
+            let mut out = Output::stdout(&args, Look { ascii: args.ascii.then_some(true), ..Look::default() });
+            out.write_all(text.as_bytes())?;
+            out.flush()?;
+            Ok(if all { Exit::Ok } else { Exit::Usage })
+        }
         Some(Command::Db { ref command }) => {
             let config = database(&args)?;
             let mut out = Output::stdout(&args, Look { ascii: args.ascii.then_some(true), ..Look::default() });
@@ -200,6 +212,8 @@ async fn command(args: Args) -> Result<Exit, CliError> {
                 DbCommand::Status => db::status(&config).await?,
                 DbCommand::Create(create) => db::create(&config, &create.name, &passwords()).await?,
                 DbCommand::Refresh(refresh) => refreshed(&config, refresh, &mut out).await?,
+                // Above.
+                DbCommand::Quarantine(_) => String::new(),
                 DbCommand::Prune(prune) => {
                     let before = plus(Clock::system().now(), -prune.older_than);
                     db::prune(&config, before, prune.dry_run, complain).await?

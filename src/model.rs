@@ -12,6 +12,7 @@
 //! - [`outline`]: stored JSON as lines that fold.
 //! - [`host`]: whether a host is this machine.
 //! - [`hourly`]: invocations per hour, and where the numbers come from.
+//! - [`losses`]: what recorders reported as lost.
 //! - [`number`]: numbers of JSON by their digits.
 //! - [`payload`]: difference of two rows.
 //! - [`redact`]: masking of secrets in texts and JSON.
@@ -34,6 +35,7 @@ pub mod flow;
 pub mod host;
 pub mod hourly;
 pub mod invocation;
+pub mod losses;
 pub mod number;
 pub mod outline;
 pub mod payload;

@@ -24,6 +24,8 @@ mod migrations;
 #[cfg(feature = "tui")]
 pub mod prune;
 #[cfg(feature = "tui")]
+pub mod quarantine;
+#[cfg(feature = "tui")]
 pub mod read;
 #[cfg(feature = "tui")]
 pub mod refresh;

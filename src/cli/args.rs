@@ -215,20 +215,44 @@ pub struct Logs {
 /// Commands on a database.
 #[derive(Clone, Debug, Subcommand)]
 pub enum DbCommand {
-    /// Bring the tables up to date; an existing database of another writer is adopted (connect as its owner)
+    /// Bring the tables up to date beside running writers; an existing database of another writer is adopted (connect as
+    /// its owner)
     Migrate,
-    /// Show which migrations the database has, and who else may create in its schema
+    /// Show which migrations the database has, what recorders lost in 7 days, and who else may create in its schema
     #[command(visible_alias = "doctor")]
     Status,
     /// Create the database and the three roles (connect as a superuser) and print their URLs once
     ///
     /// Passwords are generated, or taken from OBSERVABILITY_ADMIN_PASSWORD, OBSERVABILITY_APP_PASSWORD and
-    /// OBSERVABILITY_READONLY_PASSWORD. Roles that exist keep theirs unless one is given.
+    /// OBSERVABILITY_READONLY_PASSWORD. Roles that exist keep theirs unless one is given. PostgreSQL lets each role set
+    /// its own password and its settings (ALTER ROLE), so give one that people share to people you trust, or each person a
+    /// role of their own that is a member of observability_readonly.
     Create(Create),
     /// Count the last hours into metrics_hourly, which the charts read (connect as owner or as observability_app)
     Refresh(Refresh),
-    /// Delete old invocations with everything below them; hourly numbers stay (connect as the owner)
+    /// Delete old invocations with everything below them; hourly numbers stay (connect as owner or as observability_app)
     Prune(Prune),
+    /// List the rows that the database refused to a recorder, or write them again (--replay; connect as observability_app)
+    Quarantine(Quarantine),
+}
+
+/// Arguments of `db quarantine`.
+#[derive(Clone, Debug, clap::Args)]
+#[command(after_help = "Examples:\n  \
+    obs-tui db quarantine /var/spool/app                    which rows, and why\n  \
+    obs-tui db quarantine quarantine.jsonl --json | jq -r '.[].reason'\n  \
+    obs-tui db quarantine /var/spool/app --replay           as the user of the recorder\n\n\
+    --replay writes as the recorder does, so a row that is there already does not become two. What the database refuses\n\
+    again stays in the file. Exit codes: 0 done, 2 failure, or rows stayed, 3 no rows, 4 database unreachable")]
+pub struct Quarantine {
+    /// The file, or the folder of the spool that holds quarantine.jsonl
+    pub path: PathBuf,
+    /// Print a JSON array
+    #[arg(long, conflicts_with = "replay")]
+    pub json: bool,
+    /// Write the rows again, and keep those that are refused
+    #[arg(long)]
+    pub replay: bool,
 }
 
 /// Arguments of `db refresh`.
@@ -256,7 +280,8 @@ pub struct Refresh {
 #[command(after_help = "Examples:\n  \
     obs-tui db prune --older-than 30d --dry-run     how many would be deleted\n  \
     obs-tui db refresh && obs-tui db prune --older-than 30d\n\n\
-    Deletes in small steps; when it is interrupted, the next run goes on. What was not counted by `db refresh` before\n\
+    Deletes in small steps, the newest first; when it is interrupted, the next run goes on. An invocation stays as long\n\
+    as one stays that a job of it caused: nothing that stays is changed. What was not counted by `db refresh` before\n\
     is lost for the charts. Exit codes: 0 done, 2 failure, 4 database unreachable")]
 pub struct Prune {
     /// Delete what was created longer ago than this: 30d, 12w

@@ -1,16 +1,23 @@
 //! `obs-tui db`: what each command says. Nothing is printed here.
 use std::fmt::Write as _;
 
-use chrono::{DateTime, Utc};
+use chrono::{DateTime, TimeDelta, Utc};
 
+use crate::clock::Clock;
 use crate::model::text::{clean, plural};
 use crate::model::time;
 use crate::store::admin::{self, Passwords};
 use crate::store::config::Config;
 use crate::store::error::StoreError;
 use crate::store::prune;
+use crate::store::read::Reader;
 use crate::store::refresh::{self, Since, View};
 use crate::store::sql::revocation;
+
+/// How far back losses are listed.
+const LOSSES: TimeDelta = TimeDelta::days(7);
+/// The clock of the server may be ahead of ours.
+const AHEAD: TimeDelta = TimeDelta::days(1);
 
 /// Applies the migrations; tells which.
 ///
@@ -64,6 +71,18 @@ pub async fn status(config: &Config) -> Result<String, StoreError> {
             (Some(at), true) => format!("applied {} with another text", time::utc(at, "%Y-%m-%d %H:%M:%SZ")),
         };
         let _ = writeln!(text, "  {:>4}  {:<24} {state}", migration.version, migration.description);
+    }
+    if status.has_tables {
+        // An error, such as of a main table that is missing, must not hide the migrations.
+        let now = Clock::system().now();
+        match Reader::new(config.clone()).losses(time::plus(now, -LOSSES), time::plus(now, AHEAD)).await {
+            Ok(losses) => losses.lines("the last 7 days").iter().for_each(|line| {
+                let _ = writeln!(text, "{line}");
+            }),
+            Err(error) => {
+                let _ = writeln!(text, "Recorder losses: not read: {}", clean(&error.to_string()));
+            }
+        }
     }
     text.push_str(&creators(config, &status.may_create));
     for code in &status.code_of_others {
@@ -132,13 +151,23 @@ pub async fn prune(
     only_count: bool,
     mut progress: impl FnMut(&str),
 ) -> Result<String, StoreError> {
-    let total = prune::count(config, before).await?;
+    let planned = prune::count(config, before).await?;
     let day = before.format("%Y-%m-%d %H:%MZ");
+    let kept = |kept: u64| match kept {
+        0 => String::new(),
+        kept => format!(
+            "{} from before {day} kept: an invocation that each of them caused is kept.\n",
+            plural(kept, "invocation")
+        ),
+    };
     if only_count {
-        return Ok(format!("{} from before {day} would be deleted.\n", plural(total, "invocation")));
+        let all = plural(planned.deleted, "invocation");
+        return Ok(format!("{all} from before {day} would be deleted.\n{}", kept(planned.kept)));
     }
-    let deleted = prune::prune(config, before, |deleted| progress(&format!("{deleted} of {total} deleted"))).await?;
-    Ok(format!("{} from before {day} deleted, with their events, jobs and log lines.\n", plural(deleted, "invocation")))
+    let total = planned.deleted;
+    let done = prune::prune(config, before, |deleted| progress(&format!("{deleted} of {total} deleted"))).await?;
+    let all = plural(done.deleted, "invocation");
+    Ok(format!("{all} from before {day} deleted, with their events, jobs and log lines.\n{}", kept(done.kept)))
 }
 
 /// Who else may create in the schema, and the statement that ends it; nothing where nobody may.

@@ -12,6 +12,7 @@ use super::CliError;
 use crate::clock::Clock;
 use crate::model::flow::{Flow, Fold, Kind, Line};
 use crate::model::invocation::{Key, Listed};
+use crate::model::losses::Losses;
 use crate::model::status::Effective;
 use crate::model::text::{at_least, clean, duration, plural};
 use crate::model::time;
@@ -23,6 +24,8 @@ use told::{Told, Topic};
 
 /// Rows that are read out at once.
 const PAGE: usize = 20;
+/// How far back losses of recorders are listed above the rows.
+const LOSSES: TimeDelta = TimeDelta::hours(24);
 
 const HELP: &str = "In the list: a number opens its cascade; n older rows, r the newest rows again.
 In a cascade: a number tells all that is shown of its line, d all that is recorded of it; f the next failure,
@@ -40,8 +43,16 @@ pub async fn run(
     input: impl BufRead,
     out: &mut impl Write,
 ) -> Result<(), CliError> {
-    let mut plain =
-        Plain { reader, stale_after, clock: Clock::system(), rows: Vec::new(), more: false, told: None, open: None };
+    let mut plain = Plain {
+        reader,
+        stale_after,
+        clock: Clock::system(),
+        rows: Vec::new(),
+        more: false,
+        losses: None,
+        told: None,
+        open: None,
+    };
     plain.read(None).await?;
     plain.list(out)?;
     writeln!(out, "? tells what can be typed.")?;
@@ -74,6 +85,8 @@ struct Plain<'a> {
     clock: Clock,
     rows: Vec<Listed>,
     more: bool,
+    /// What recorders lost lately; `None` if that could not be read.
+    losses: Option<Losses>,
     /// What was told last of a range of time, while it is shown or waits behind the cascade.
     told: Option<(Topic, Told)>,
     open: Option<Open>,
@@ -155,11 +168,18 @@ impl Plain<'_> {
         let query = PageQuery { older_than, limit: PAGE, ..PageQuery::default() };
         let page = self.reader.page(&query, self.clock.now(), self.stale_after).await?;
         (self.rows, self.more) = (page.rows, page.more);
+        let now = self.clock.now();
+        self.losses = self.reader.losses(time::plus(now, -LOSSES), time::plus(now, TimeDelta::days(1))).await.ok();
         Ok(())
     }
 
     fn list(&self, out: &mut impl Write) -> Result<(), CliError> {
         let now = self.clock.now();
+        if let Some(losses @ Losses::Reported { kinds, .. }) = &self.losses
+            && !kinds.is_empty()
+        {
+            write_lines(&losses.lines("the last 24 hours"), out)?;
+        }
         if self.rows.is_empty() {
             return Ok(writeln!(out, "No invocation was recorded.")?);
         }

@@ -1,4 +1,5 @@
 //! What an administrator does: migrations, a new database, the rights of its roles.
+mod apply;
 mod create;
 
 use std::collections::BTreeMap;
@@ -24,7 +25,7 @@ const ADMIN: &str = "observability_admin";
 const APP: &str = "observability_app";
 const READONLY: &str = "observability_readonly";
 const CONNECT_LIMIT: Duration = Duration::from_secs(10);
-/// Longest wait for a table or for another migration, in words of PostgreSQL.
+/// Longest wait for a table, in words of PostgreSQL.
 const LOCK_LIMIT: &str = "5s";
 
 /// What the table of applied migrations says of the others in its schema.
@@ -76,17 +77,17 @@ pub struct DatabaseStatus {
     pub code_of_others: Vec<String>,
 }
 
-/// Brings the tables in the configured schema to the state that this program needs. Each migration is applied whole or
-/// not at all. Tables of another program are completed, not replaced. The three roles get their rights if they exist.
+/// Brings the tables in the configured schema to the state that this program needs, beside running writers: see
+/// `admin/apply.rs`. Tables of another program are completed, not replaced; its comments and rights stay. The three roles
+/// get their rights if they exist.
 ///
 /// # Errors
 /// When the database cannot be reached, the role does not own the tables, another session holds a lock for longer than
-/// five seconds, or the database was migrated by a newer version of this program.
+/// it waits, or the database was migrated by a newer version of this program.
 pub async fn migrate(config: &Config) -> Result<MigrationReport, StoreError> {
     let mut connection = connect(config, config.writer_options("obs-tui migrate")).await?;
-    // Another migration that is on its way is waited for, however long it takes: the limit is for the locks of tables.
     connection.execute("SET lock_timeout = 0; SET statement_timeout = 0").await?;
-    connection.lock().await.map_err(|error| explain(config, error))?;
+    apply::exclude_others(&mut connection, &config.schema).await?;
     let session = format!(
         "SET lock_timeout = '{LOCK_LIMIT}'; SET statement_timeout = 0; SET client_min_messages = warning; \
          SET idle_in_transaction_session_timeout = 0"
@@ -105,7 +106,10 @@ pub async fn migrate(config: &Config) -> Result<MigrationReport, StoreError> {
     // From here on nobody else can put something in its place.
     trust::check_tables(&mut connection, schema, Purpose::Migrate).await?;
     let before = read_status(&mut connection, schema).await?;
-    migrator.run(&mut connection).await.map_err(|error| explain(config, error))?;
+    let applying = apply::apply(&mut connection, migrator, schema, &before.migrations).await;
+    applying.map_err(|error| explain(config, error))?;
+    // Rights take no lock of a table, comments hardly any.
+    connection.execute(AssertSqlSafe(format!("SET lock_timeout = '{LOCK_LIMIT}'"))).await?;
     if before.migrations.iter().all(|migration| migration.applied_at.is_none()) {
         let comment =
             format!("COMMENT ON TABLE @schema.{TABLE} IS '{}'", if before.has_tables { ADOPTED } else { MADE });
@@ -245,7 +249,12 @@ fn explain(config: &Config, error: MigrateError) -> StoreError {
             StoreError::Locked { reason, source }
         }
         (Some(version), StoreError::Locked { reason, source }) => {
-            let reason = format!("migration {version} waited {LOCK_LIMIT} for a table and was not applied ({reason})");
+            // Most of those with several transactions build indexes, which wait longer, and in no one's way.
+            let several =
+                migrator(&config.schema).iter().any(|migration| migration.version == version && migration.no_tx);
+            let (limit, applied) =
+                if several { (apply::INDEX_LIMIT, "fully applied") } else { (LOCK_LIMIT, "applied") };
+            let reason = format!("migration {version} waited {limit} for a table and was not {applied} ({reason})");
             StoreError::Locked { reason, source }
         }
         (Some(version), StoreError::Denied { reason, source }) => {

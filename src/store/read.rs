@@ -9,6 +9,7 @@ mod hourly;
 mod inside;
 mod known;
 mod listen;
+mod losses;
 mod page;
 mod search;
 pub(super) mod session;

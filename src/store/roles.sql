@@ -1,5 +1,6 @@
 -- Grants the rights of the three roles on our tables in the schema; a role that does not exist is left out.
 -- Touches only what the current role owns and only our roles. Applying it again changes nothing.
+-- Rights that another program gave on its dashboard_stats stay.
 DO $$
 DECLARE
     schema_name text := @'schema';
@@ -45,13 +46,13 @@ BEGIN
             EXECUTE format('GRANT SELECT ON %I.%I TO observability_app', schema_name, relation.name);
             IF relation.writable THEN
                 EXECUTE format('GRANT INSERT, UPDATE, DELETE ON %I.%I TO observability_app', schema_name, relation.name);
-            ELSE
+            ELSIF relation.name = 'obs_tui_migrations' THEN
                 EXECUTE format('REVOKE INSERT, UPDATE, DELETE ON %I.%I FROM observability_app', schema_name, relation.name);
             END IF;
         END IF;
     END LOOP;
 
-    -- Tables that the admin role makes later.
+    -- Tables and sequences that the admin role makes later.
     IF pg_has_role(admin, 'USAGE') THEN
         IF has_readonly THEN
             EXECUTE format('ALTER DEFAULT PRIVILEGES FOR ROLE observability_admin IN SCHEMA %I '
@@ -60,6 +61,8 @@ BEGIN
         IF has_app THEN
             EXECUTE format('ALTER DEFAULT PRIVILEGES FOR ROLE observability_admin IN SCHEMA %I '
                 'GRANT SELECT, INSERT, UPDATE, DELETE ON TABLES TO observability_app', schema_name);
+            EXECUTE format('ALTER DEFAULT PRIVILEGES FOR ROLE observability_admin IN SCHEMA %I '
+                'GRANT SELECT, USAGE ON SEQUENCES TO observability_app', schema_name);
         END IF;
     END IF;
 END

@@ -9,7 +9,7 @@ use std::sync::Arc;
 use std::sync::atomic::{AtomicU32, Ordering};
 use std::time::Duration;
 
-use chrono::TimeDelta;
+use chrono::{DateTime, TimeDelta, Utc};
 use tokio::sync::mpsc::UnboundedSender;
 use tokio::task::{AbortHandle, JoinSet};
 
@@ -51,6 +51,7 @@ enum Class {
     Values,
     Count,
     Known,
+    Losses,
     Cascade,
     Row,
     Hourly,
@@ -88,6 +89,7 @@ impl Class {
             Self::Values => "values of payloads",
             Self::Count => "counting",
             Self::Known => "names for the filter",
+            Self::Losses => "losses of recorders",
             Self::Cascade => "the cascade",
             Self::Row => "the row",
             Self::Hourly => "the charts",
@@ -149,6 +151,9 @@ impl Effects {
             Cmd::Page { request, filter, older_than, limit } => {
                 let class = if older_than.is_some() { Class::Older } else { Class::Page };
                 let query = PageQuery { older_than, filter, limit, since: None };
+                if class == Class::Page {
+                    self.look_for_losses(query.searched_since(now), now);
+                }
                 self.ask(class, async move {
                     // The loop that receives it may have ended.
                     let found = |found| drop(answers.send(Msg::Found(request, found)));
@@ -292,6 +297,16 @@ impl Effects {
             // Its connection is closed with it, which ends the query on the server.
             task.abort();
         }
+    }
+
+    /// Reads what recorders lost since then; where the list has no bound, in the last day.
+    fn look_for_losses(&mut self, since: Option<DateTime<Utc>>, now: DateTime<Utc>) {
+        let reader = self.reader.clone();
+        let from = since.unwrap_or_else(|| time::plus(now, -TimeDelta::days(1)));
+        // The clock of the server may be ahead of ours.
+        let to = time::plus(now, TimeDelta::days(1));
+        let range = format!("the time since {}", time::utc(from, "%Y-%m-%d %H:%MZ"));
+        self.ask(Class::Losses, async move { Msg::Losses(range, answer(reader.losses(from, to)).await) });
     }
 
     fn ask(&mut self, class: Class, work: impl Future<Output = Msg> + Send + 'static) {

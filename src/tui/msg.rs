@@ -21,6 +21,7 @@ use crate::model::filter::{Filter, Known};
 use crate::model::flow::{Kind, Rows};
 use crate::model::hourly::{Hourly, Step};
 use crate::model::invocation::{Count, Found, Inside, Key, Page, Server};
+use crate::model::losses::Losses;
 use crate::tui::app::login::Password;
 
 pub use copied::{Copied, Form};
@@ -227,6 +228,8 @@ pub enum Msg {
     Values(u64, Result<Vec<(Uuid, Option<String>)>, Failure>),
     /// Names that can be completed in a filter.
     Known(u64, Result<Known, Failure>),
+    /// What recorders lost in the range of the list, and that range.
+    Losses(String, Result<Losses, Failure>),
     /// How many rows pass the filter.
     Count(u64, Result<Count, Failure>),
     /// What the server is, before each page and each look for changes.

@@ -76,6 +76,10 @@ fn answer(app: &mut App, msg: Msg) -> Vec<Cmd> {
         Msg::Paste(text) => pasted(app, &text),
         Msg::Values(request, answer) => columns::payload::loaded(app, request, answer),
         Msg::Known(request, answer) => filter::named(app, request, answer),
+        Msg::Losses(range, answer) => {
+            messages::losses(app, &range, answer);
+            Vec::new()
+        }
         Msg::Count(request, answer) => filter::counted(app, request, answer),
         Msg::Found(request, found) => {
             invocations::found(app, request, found);

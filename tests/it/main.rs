@@ -2,6 +2,7 @@
 //! database of its own. Needs the feature `tui`, which brings the server.
 #![cfg(feature = "tui")]
 #![expect(clippy::unwrap_used, clippy::panic, reason = "a test fails by panicking, and helpers of tests too")]
+mod beside;
 mod cli;
 mod cluster;
 mod common;
@@ -17,12 +18,15 @@ mod live;
 mod login;
 mod logs;
 mod loki_server;
+mod losses;
 mod odd;
 mod plans;
 mod planted;
 mod private;
+mod prune;
 mod pty;
 mod push_server;
+mod quarantine;
 mod read;
 mod recorder;
 mod replica;

@@ -8,7 +8,7 @@ use obs_tui::model::hourly::{Source, Step, start_of_hour};
 use obs_tui::model::spread::Spread;
 use obs_tui::model::status::{Effective, STALE_AFTER};
 use obs_tui::store::error::StoreError;
-use obs_tui::store::prune;
+use obs_tui::store::prune::{self, Pruned};
 use obs_tui::store::read::{PageQuery, Reader};
 use obs_tui::store::refresh::{Report, Since, View, refresh};
 use obs_tui::store::time::Timestamp;
@@ -298,21 +298,27 @@ async fn old_rows_are_deleted_with_all_below_them() {
             .fetch_one(&mut session)
             .await
             .unwrap();
-    let old = "select count(*) from invocations where created_at < $1";
+    // A parent stays while a child does: the children of those that stay, upwards.
+    let old = "with recursive kept as (select id, source_job_id from invocations where created_at >= $1 \
+               union select p.id, p.source_job_id from kept k join job_executions j on j.id = k.source_job_id \
+                     join invocations p on p.id = j.invocation_id) \
+               select count(*) from invocations where id not in (select id from kept)";
     let kept =
         "select count(*) from job_executions j join invocations i on i.id = j.invocation_id where i.created_at >= $1";
     let (doomed, jobs) = (count(old, before).await, count(kept, before).await);
-    assert_eq!(prune::count(&db.admin, before).await.unwrap(), doomed);
+    let planned = prune::count(&db.admin, before).await.unwrap();
+    let all_old = count("select count(*) from invocations where created_at < $1", before).await;
+    assert_eq!(planned, Pruned { deleted: doomed, kept: all_old - doomed });
     assert!(matches!(prune::prune(&db.readonly, before, |_| ()).await, Err(StoreError::Denied { .. })));
 
     // A row that another session holds is passed over.
     let mut held = common::session(&db.app).await;
     held.execute("begin; select from invocations order by created_at limit 1 for update").await.unwrap();
     let mut told = Vec::new();
-    let deleted = prune::prune(&db.admin, before, |deleted| told.push(deleted)).await.unwrap();
+    let deleted = prune::prune(&db.admin, before, |deleted| told.push(deleted)).await.unwrap().deleted;
     assert_eq!((deleted, told.last().copied(), told.len()), (doomed - 1, Some(doomed - 1), 2));
     held.execute("rollback").await.unwrap();
-    assert_eq!(prune::prune(&db.admin, before, |_| ()).await.unwrap(), 1, "the next run goes on");
+    assert_eq!(prune::prune(&db.admin, before, |_| ()).await.unwrap().deleted, 1, "the next run goes on");
     assert_eq!((count(old, before).await, count(kept, before).await), (0, jobs));
     let orphans = "select count(*) from job_executions where $1 is not null \
                    and invocation_id not in (select id from invocations)";

@@ -8,9 +8,10 @@ use chrono::{DateTime, Utc};
 use super::App;
 use super::overlay::Overlay;
 use crate::model::invocation::Server;
+use crate::model::losses::Losses;
 use crate::model::text::{bytes, duration, plural};
 use crate::tui::app::cursor::Cursor;
-use crate::tui::msg::{Action, Cmd, Copied, Form};
+use crate::tui::msg::{Action, Cmd, Copied, Failure, Form};
 
 /// Messages that are kept.
 pub const MOST: usize = 500;
@@ -39,6 +40,8 @@ pub struct Messages {
     pub kept: VecDeque<Message>,
     /// Older ones that are not.
     pub dropped: usize,
+    /// What recorders lost, as it was read last; `None` if it was not read yet.
+    pub losses: Option<Losses>,
 }
 
 impl Messages {
@@ -127,6 +130,24 @@ pub fn rights(app: &mut App, server: &Server) {
     for (column, of_type) in server.converted.iter().filter(|other| !before.converted.contains(other)) {
         add(&format!("{column} is of type {of_type}: it is converted, so that no index leads to its values"));
     }
+}
+
+/// Lists what recorders lost, when that is other than before.
+pub fn losses(app: &mut App, range: &str, answer: Result<Losses, Failure>) {
+    // Where it cannot be read now, what was read before stays.
+    let Ok(losses) = answer else { return };
+    let first = app.messages.losses.is_none();
+    if app.messages.losses.as_ref() == Some(&losses) {
+        return;
+    }
+    // That nothing was lost is no news, nor is it at the start.
+    if losses.records() != Some(0) || !first {
+        let now = app.now;
+        for line in losses.lines(range) {
+            app.messages.add(&line, false, now);
+        }
+    }
+    app.messages.losses = Some(losses);
 }
 
 /// Tells what frames cost, as the newest message.

@@ -4,6 +4,7 @@ use chrono::TimeDelta;
 
 use super::*;
 use crate::model::invocation::{Page, Server};
+use crate::model::losses::{Loss, Losses};
 use crate::tui::app::{Files, overlay::Overlay};
 use crate::tui::fixture::{self, assert_screen, assert_screen_at, press};
 use crate::tui::keymap;
@@ -436,4 +437,41 @@ fn edited_keys_are_in_force_where_they_can_be_used() {
     update(&mut app, Msg::Keys(Keymap::of_file("[keys]\nnext_failure = [\"j\"]")));
     assert!(app.note.as_ref().is_some_and(|note| note.is_error), "{:?}", app.note);
     assert_eq!(app.settings.keys.key_of(View::Invocations, Action::NextFailure), "Q");
+}
+
+#[test]
+fn losses_are_marked_in_the_header_and_listed_in_the_messages() {
+    let mut app = loaded();
+    let answer = |losses| Msg::Losses("the last day".to_owned(), Ok(losses));
+    let loss = |class: &str, records| Loss {
+        class: class.to_owned(),
+        reason: "full".to_owned(),
+        records,
+        recorders: 1,
+        last: fixture::now(),
+    };
+    let reported = |kinds| Losses::Reported { kinds, truncated: false };
+    let header = |app: &App, width: u16| {
+        fixture::screen(app, &fixture::PLAIN, (width, 24)).lines().next().unwrap_or_default().to_owned()
+    };
+    let texts = |app: &App| app.messages.kept.iter().map(|message| message.text.clone()).collect::<Vec<_>>();
+    let before = header(&app, 120);
+    // None at the start is no news; not to know is.
+    update(&mut app, answer(reported(Vec::new())));
+    assert_eq!((texts(&app).len(), header(&app, 120)), (0, before.clone()));
+    update(&mut app, answer(Losses::NotReadable));
+    assert!(texts(&app)[0].contains("may not read recorder_losses") && header(&app, 120) == before);
+    let some = reported(vec![loss("job", 12), loss("log\u{1b}[2J", 1)]);
+    update(&mut app, answer(some.clone()));
+    update(&mut app, answer(some));
+    let told = texts(&app);
+    assert_eq!(told.len(), 4, "{told:#?}");
+    assert!(told[1].contains("13 records lost in the last day") && told[2].contains("job") && told[3].contains("log"));
+    assert!(!told[3].contains('\u{1b}'));
+    assert!(header(&app, 120).contains("  13 lost "), "{}", header(&app, 120));
+    // What cannot be read now is as it was; when nothing is lost any more, the mark goes.
+    update(&mut app, Msg::Losses("the last day".to_owned(), Err(Failure::refused("no".to_owned()))));
+    assert!(header(&app, 120).contains("  13 lost "));
+    update(&mut app, answer(reported(Vec::new())));
+    assert_eq!((texts(&app).len(), header(&app, 120)), (5, before));
 }

@@ -80,6 +80,7 @@ pub fn header(app: &App, theme: &Theme, area: Rect, buf: &mut Buffer) {
     if !server.is_empty() {
         right = right.saturating_sub(columns(&server) + 2);
         let style = match &app.server {
+            _ if lost(app).is_some() => theme.status(Effective::Failed),
             Server { may_write: true, .. } => theme.status(Effective::Stuck),
             Server { replica: true, .. } | Server { tls: Some(false), .. } => theme.title(),
             Server { .. } => theme.dim(),
@@ -185,6 +186,9 @@ fn server(app: &App) -> String {
     if !matches!(app.connection, Connection::Online | Connection::Connecting) {
         return text;
     }
+    if let Some(lost) = lost(app) {
+        text.push_str(&format!("{lost} lost "));
+    }
     if app.server.replica {
         text.push_str("replica ");
         text.push_str(&app.server.lag.map_or_else(|| "?".to_owned(), age));
@@ -198,6 +202,11 @@ fn server(app: &App) -> String {
     }
     text.push_str(app.server.tls.map_or("", |tls| if tls { "tls" } else { "no tls" }));
     text.trim_end().to_owned()
+}
+
+/// How many records are missing in the range of the list: the messages say which.
+fn lost(app: &App) -> Option<u64> {
+    app.messages.losses.as_ref()?.records().filter(|&records| records > 0)
 }
 
 /// Says that the database cannot be reached, since when, how old what is shown is, and what happens next.
