@@ -2,11 +2,13 @@
 //! interrupted, and no lock is held for long. Hourly numbers stay.
 
 use chrono::{DateTime, Utc};
-use sqlx::{AssertSqlSafe, Connection, Executor};
+use sqlx::{Connection, Executor};
+use uuid::Uuid;
 
 use super::admin::connect;
 use super::config::Config;
 use super::error::StoreError;
+use super::refresh::keep_pruned;
 use super::sql::in_schema;
 use super::time::Timestamp;
 use super::trust::{self, Purpose};
@@ -40,19 +42,25 @@ pub async fn count(config: &Config, before: DateTime<Utc>) -> Result<u64, StoreE
 pub async fn prune(config: &Config, before: DateTime<Utc>, mut progress: impl FnMut(u64)) -> Result<u64, StoreError> {
     let mut connection = connect(config, config.writer_options("obs-tui prune")).await?;
     trust::check_tables(&mut connection, &config.schema, Purpose::Write).await?;
-    let statement = in_schema(
-        "delete from @schema.invocations where id = any(array(\
-             select id from @schema.invocations where created_at < $1 order by created_at limit $2 for update skip locked))",
-        &config.schema,
-    );
+    let schema = config.schema.as_str();
     let mut deleted = 0;
     loop {
-        let batch = sqlx::query(AssertSqlSafe(statement.0.clone()))
-            .bind(Timestamp(before))
-            .bind(BATCH)
-            .execute(&mut connection)
+        let mut transaction = connection.begin().await?;
+        let ids: Vec<Uuid> = sqlx::query_scalar(in_schema(
+            "select id from @schema.invocations where created_at < $1 order by created_at limit $2 for update skip locked",
+            schema,
+        ))
+        .bind(Timestamp(before))
+        .bind(BATCH)
+        .fetch_all(&mut *transaction)
+        .await?;
+        keep_pruned(&mut transaction, schema, &ids).await?;
+        let batch = sqlx::query(in_schema("delete from @schema.invocations where id = any($1)", schema))
+            .bind(ids)
+            .execute(&mut *transaction)
             .await?
             .rows_affected();
+        transaction.commit().await?;
         if batch == 0 {
             connection.close().await?;
             return Ok(deleted);

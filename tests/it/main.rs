@@ -11,6 +11,7 @@ mod extremes;
 mod filter;
 mod hostile;
 mod hostile_server;
+mod hours;
 mod kept;
 mod live;
 mod login;
