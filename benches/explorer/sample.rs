@@ -222,8 +222,8 @@ pub(crate) fn charts() -> App {
     let buckets = (0..720).flat_map(|n| FUNCTIONS.iter().map(move |function| bucket(n, function.name))).collect();
     for command in press(&mut app, "4") {
         if let Cmd::Hourly { request, from, to, step } = command {
-            let (source, as_of, rows_since) = (Source::MetricsHourly, now(), None);
-            let hourly = Hourly { source, as_of, rows_since, back_to: None, step, from, to, buckets };
+            let (source, as_of, from_rows) = (Source::MetricsHourly, now(), Vec::new());
+            let hourly = Hourly { source, as_of, from_rows, back_to: None, step, from, to, buckets };
             update(&mut app, Msg::Hourly(request, Ok(hourly)));
             break;
         }

@@ -258,10 +258,11 @@ pub struct Quarantine {
 /// Arguments of `db refresh`.
 #[derive(Clone, Debug, clap::Args)]
 #[command(after_help = "Examples:\n  \
-    obs-tui db refresh                  from a little before the last counted hour, the first time everything\n  \
+    obs-tui db refresh                  the hours of rows that changed, and those never counted, newest first\n  \
     obs-tui db refresh --since 7d       the last seven days again\n  \
     obs-tui db refresh --every 5m       again and again, until stopped\n\n\
-    Numbers are by effective status. Doing it twice, or two at once, is safe. The owner also refreshes dashboard_stats.\n\
+    Numbers are by effective status, percentiles by nearest rank. An hour of more than ten minutes of counting is left\n\
+    out and named. Doing it twice, or two at once, is safe. The owner also refreshes dashboard_stats.\n\
     Exit codes: 0 done, or another session is at it, 2 failure, 4 database unreachable")]
 pub struct Refresh {
     /// Count again what was created within this time
@@ -281,8 +282,8 @@ pub struct Refresh {
     obs-tui db prune --older-than 30d --dry-run     how many would be deleted\n  \
     obs-tui db refresh && obs-tui db prune --older-than 30d\n\n\
     Deletes in small steps, the newest first; when it is interrupted, the next run goes on. An invocation stays as long\n\
-    as one stays that a job of it caused: nothing that stays is changed. What was not counted by `db refresh` before\n\
-    is lost for the charts. Exit codes: 0 done, 2 failure, 4 database unreachable")]
+     as one stays that a job of it caused: nothing that stays is changed. The numbers of what is deleted are kept for\n\
+     `db refresh`; metrics_hourly and recorder_losses are never deleted. Exit codes: 0 done, 2 failure, 4 database unreachable")]
 pub struct Prune {
     /// Delete what was created longer ago than this: 30d, 12w
     #[arg(long, value_name = "TIME", value_parser = span)]

@@ -121,7 +121,7 @@ pub async fn refresh(
     let done = refresh::refresh(config, since, now, |hour| {
         hours += 1;
         if hours.is_multiple_of(24) {
-            progress(&format!("{hours} hours counted, up to {}", time::utc(hour, "%Y-%m-%d %H:%MZ")));
+            progress(&format!("{hours} hours counted, back to {}", time::utc(hour, "%Y-%m-%d %H:%MZ")));
         }
     })
     .await?;
@@ -137,7 +137,15 @@ pub async fn refresh(
         report.first.map_or_else(String::new, |first| format!(" from {} on", time::utc(first, "%Y-%m-%d %H:%MZ")));
     let (hours, rows) = (plural(report.hours, "hour"), plural(report.rows, "row"));
     let creators = creators(config, &report.may_create);
-    Ok(format!("metrics_hourly: {hours} counted{since}, {rows} written; {view}.\n{creators}"))
+    let too_long = match report.too_long.as_slice() {
+        [] => String::new(),
+        [hour, ..] => format!(
+            "{} took longer than ten minutes and will be tried again, among them that of {}: charts count it from rows.\n",
+            plural(report.too_long.len() as u64, "hour"),
+            time::utc(*hour, "%Y-%m-%d %H:%MZ")
+        ),
+    };
+    Ok(format!("metrics_hourly: {hours} counted{since}, {rows} written; {view}.\n{too_long}{creators}"))
 }
 
 /// Deletes invocations that are older than a moment, or counts them only; tells how many. `progress` is told a line now

@@ -1,22 +1,24 @@
 //! Invocations per hour, or per shorter step of time, and where the numbers come from.
 
+pub mod coverage;
 pub mod pieces;
 
+use std::cmp::Ordering;
 use std::collections::BTreeMap;
+use std::ops::Range;
 
 use chrono::{DateTime, TimeDelta, Timelike, Utc};
 
 use super::spread::Spread;
+use super::text::percent;
 use super::time::plus;
 
-/// Where hourly numbers were read. Each later one is read only where the earlier ones hold nothing for the range.
+/// Where hourly numbers were read.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Source {
-    /// Table `metrics_hourly`: the status as its writer counted it; `obs-tui db refresh` counts the effective one.
+    /// Table `metrics_hourly`, as `obs-tui db refresh` fills it, for the hours that it covers; the others from rows.
     MetricsHourly,
-    /// Materialized view `dashboard_stats`: the status as the view counts it, as of its last refresh.
-    DashboardStats,
-    /// Counted from the invocations themselves, by effective status.
+    /// Counted from the invocations themselves.
     Rows,
 }
 
@@ -26,7 +28,6 @@ impl Source {
     pub fn name(self) -> &'static str {
         match self {
             Self::MetricsHourly => "metrics_hourly",
-            Self::DashboardStats => "dashboard_stats",
             Self::Rows => "rows",
         }
     }
@@ -113,11 +114,10 @@ pub struct Bucket {
 pub struct Hourly {
     /// Where they were read.
     pub source: Source,
-    /// The newest moment that the source covers: the time of the query for rows, else of the last aggregation as far as
-    /// it is known.
+    /// The time of the query for rows; of a table, that up to which the rows of its oldest part were counted.
     pub as_of: DateTime<Utc>,
-    /// From here on they were counted from rows, up to the time of the query, because the source did not reach so far.
-    pub rows_since: Option<DateTime<Utc>>,
+    /// What was counted from rows, the newest first: everything, or what the source does not cover.
+    pub from_rows: Vec<Range<DateTime<Utc>>>,
     /// Counting goes on: of the steps that are counted from rows, those before this one are still missing.
     pub back_to: Option<DateTime<Utc>>,
     /// How much time is counted together.
@@ -133,7 +133,7 @@ pub struct Hourly {
 /// How well a percentile is known.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Known {
-    /// As the server computed it.
+    /// One of the durations: see [`nearest_rank`](super::spread::nearest_rank).
     Exactly,
     /// From counts of durations by length.
     About,
@@ -229,23 +229,29 @@ impl Sum {
         self.total.saturating_sub(self.ok.saturating_add(self.failed))
     }
 
-    /// Share of failed invocations, percent.
+    /// Share of failed invocations in percent, as shown.
     #[must_use]
-    #[expect(clippy::cast_precision_loss, reason = "a percentage")]
-    pub fn failed_percent(&self) -> f64 {
-        if self.total == 0 { 0.0 } else { self.failed as f64 * 100.0 / self.total as f64 }
+    pub fn failed_percent(&self) -> String {
+        percent(self.failed, self.total)
+    }
+
+    /// The order of two sums by their shares of failed invocations.
+    #[must_use]
+    pub fn by_failures(&self, other: &Self) -> Ordering {
+        let share = |a: &Self, b: &Self| u128::from(a.failed) * u128::from(b.total.max(1));
+        share(self, other).cmp(&share(other, self))
     }
 
     /// The median in milliseconds; of several buckets only where these told their durations by length.
     #[must_use]
     pub fn p50(&self) -> Option<(f64, Known)> {
-        self.percentile(0.5, self.p50_ms).filter(|(_, known)| *known != Known::AtMost)
+        self.percentile(50, self.p50_ms).filter(|(_, known)| *known != Known::AtMost)
     }
 
     /// The 95th percentile in milliseconds.
     #[must_use]
     pub fn p95(&self) -> Option<(f64, Known)> {
-        self.percentile(0.95, self.p95_ms)
+        self.percentile(95, self.p95_ms)
     }
 
     /// Whether all durations are known by length.
@@ -255,10 +261,10 @@ impl Sum {
     }
 
     #[expect(clippy::cast_precision_loss, reason = "milliseconds")]
-    fn percentile(&self, share: f64, largest: Option<f64>) -> Option<(f64, Known)> {
+    fn percentile(&self, percent: usize, largest: Option<f64>) -> Option<(f64, Known)> {
         if self.told > 1 && self.unspread == 0 {
             let most = self.max_ms.map_or(f64::INFINITY, |ms| ms as f64);
-            return self.spread.percentile(share).map(|ms| (ms.min(most), Known::About));
+            return self.spread.percentile(percent).map(|ms| (ms.min(most), Known::About));
         }
         largest.map(|ms| (ms, if self.told > 1 { Known::AtMost } else { Known::Exactly }))
     }
@@ -317,18 +323,21 @@ impl Hourly {
         jobs
     }
 
-    /// Whether a step has not been aggregated or counted yet: that it holds nothing does not say that nothing happened.
+    /// Whether a step has not been counted yet: that it holds nothing does not say that nothing happened.
     #[must_use]
     pub fn is_missing(&self, at: DateTime<Utc>) -> bool {
-        let is_counted = self.source == Source::Rows || self.rows_since.is_some_and(|since| at >= since);
-        self.source != Source::Rows && self.rows_since.is_none() && at > self.as_of
-            || is_counted && self.back_to.is_some_and(|back_to| at < back_to)
+        self.back_to.is_some_and(|back_to| at < back_to) && self.from_rows.iter().any(|range| range.contains(&at))
     }
 
-    /// Whether the aggregation reaches to the end of the range.
+    /// How much of the time up to a moment was counted.
     #[must_use]
-    pub fn is_aggregated(&self) -> bool {
-        self.source == Source::Rows || self.rows_since.is_some() || self.step.start(self.to) <= self.as_of
+    pub fn counted(&self, until: DateTime<Utc>) -> TimeDelta {
+        let end = (self.to + self.step.length()).min(until);
+        let missing = |range: &Range<DateTime<Utc>>| match self.back_to {
+            Some(back_to) => (range.end.min(back_to).min(end) - range.start).max(TimeDelta::zero()),
+            None => TimeDelta::zero(),
+        };
+        (end - self.from - self.from_rows.iter().map(missing).sum::<TimeDelta>()).max(TimeDelta::zero())
     }
 
     /// The sum over everything.

@@ -147,6 +147,24 @@ pub fn bytes(count: usize) -> String {
     }
 }
 
+/// A share in percent, rounded half up to one digit: `0.0%`, `33.3%`. Of nothing, nothing.
+#[must_use]
+pub fn percent(part: u64, whole: u64) -> String {
+    let tenths = share(part, whole, 1_000);
+    format!("{}.{}%", tenths / 10, tenths % 10)
+}
+
+/// A share in percent, rounded half up: `33%`.
+#[must_use]
+pub fn whole_percent(part: u64, whole: u64) -> String {
+    format!("{}%", share(part, whole, 100))
+}
+
+fn share(part: u64, whole: u64, of: u128) -> u128 {
+    let whole = u128::from(whole.max(1));
+    (u128::from(part) * of * 2 + whole) / (whole * 2)
+}
+
 /// Stands before a count where there may be more.
 #[must_use]
 pub fn at_least(more: bool) -> &'static str {
@@ -172,6 +190,16 @@ mod tests {
         assert_eq!(cut("日本語x".to_owned(), 3), "日本語…");
         let long = cut("é".repeat(LONGEST_NAME + 1), LONGEST_NAME);
         assert!(is_cut_name(&long) && !is_cut_name(&"é".repeat(LONGEST_NAME)));
+    }
+
+    #[test]
+    fn percentages_are_rounded_half_up() {
+        let shown = [(1, 3), (2, 3), (1, 2_000), (1, 2_001), (0, 0), (u64::MAX, u64::MAX)];
+        assert_eq!(
+            shown.map(|(part, whole)| percent(part, whole)),
+            ["33.3%", "66.7%", "0.1%", "0.0%", "0.0%", "100.0%"]
+        );
+        assert_eq!([(2, 3), (1, 200), (99, 200)].map(|(part, whole)| whole_percent(part, whole)), ["67%", "1%", "50%"]);
     }
 
     #[test]

@@ -179,7 +179,7 @@ async fn close_schema(connection: &mut PgConnection, schema: &str) -> Result<boo
             AND EXISTS (SELECT FROM aclexplode(n.nspacl) WHERE grantee = 0 AND privilege_type = 'CREATE') \
             AND NOT EXISTS (SELECT FROM pg_class o WHERE o.relnamespace = n.oid AND o.relkind IN ('r', 'p', 'v', 'm', 'f') \
                 AND o.relname NOT IN ('invocations', 'event_executions', 'job_executions', 'job_logs', 'metrics_hourly', \
-                    'dashboard_stats', 'recorder_losses', '{TABLE}')) \
+                    'metrics_coverage', 'metrics_pruned', 'metrics_late', 'dashboard_stats', 'recorder_losses', '{TABLE}')) \
          FROM pg_namespace n JOIN pg_class c ON c.relnamespace = n.oid \
          WHERE n.nspname = @'schema' AND c.relname = '{TABLE}'"
     );

@@ -14,13 +14,16 @@ use crate::model::invocation::Server;
 use crate::model::text::{clean, shell_argument};
 
 /// The tables that a reader looks for.
-const TABLES: [&str; 7] = [
+const TABLES: [&str; 9] = [
+    // Read by nobody here, but one that is somebody else's is worth a warning.
     "dashboard_stats",
     "event_executions",
     "invocations",
     "job_executions",
     "job_logs",
+    "metrics_coverage",
     "metrics_hourly",
+    "metrics_pruned",
     "recorder_losses",
 ];
 

@@ -96,7 +96,7 @@ mod tests {
                 assert!(!statement.contains("CREATE INDEX ") || statement.contains("CREATE INDEX CONCURRENTLY "));
             }
         }
-        assert_eq!(statements_seen, 12 + 2 + 2 + 5);
+        assert_eq!(statements_seen, 13 + 2 + 2 + 5 + 3);
         for migration in migrator.iter().filter(|migration| !migration.no_tx) {
             assert!(!migration.sql.as_str().contains("CREATE TRIGGER"), "{}", migration.description);
         }

@@ -15,6 +15,7 @@ use uuid::Uuid;
 use super::admin::connect;
 use super::config::Config;
 use super::error::StoreError;
+use super::refresh::keep_pruned;
 use super::sql::in_schema;
 use super::time::Timestamp;
 use super::trust::{self, Purpose};
@@ -189,6 +190,7 @@ impl<'a> Walk<'a> {
         if go.is_empty() {
             return Ok((0, left));
         }
+        keep_pruned(&mut *connection, self.schema, &go).await?;
         let sql = in_schema("delete from @schema.invocations where id = any($1)", self.schema);
         Ok((sqlx::query(sql).bind(&go).execute(connection).await?.rows_affected(), left))
     }

@@ -1,30 +1,35 @@
-//! Fills `metrics_hourly`, an hour at a time: what was done stays done when it is interrupted, and doing it again gives the
-//! same numbers.
+//! Fills `metrics_hourly`, an hour at a time, the newest first: what was done stays done when it is interrupted, and doing
+//! it again gives the same numbers. `metrics_coverage` holds what was counted and when, so that the next time only the hours
+//! of rows that changed since are counted again, and those that never were.
+
+mod coverage;
+mod hour;
+
+use std::ops::Range;
 
 use chrono::{DateTime, TimeDelta, Utc};
 use sqlx::{Connection, Executor, PgConnection};
 
 use super::admin::connect;
 use super::config::Config;
-use super::count;
 use super::error::StoreError;
 use super::sql::in_schema;
-use super::time::Timestamp;
 use super::trust::{self, Purpose};
-use crate::model::hourly::{Step, start_of_hour};
-use crate::model::time::plus;
+pub(super) use hour::keep_pruned;
 
-/// Hours before the last filled one that are counted again: rows come late, and what ran then has ended since.
-const MARGIN: TimeDelta = TimeDelta::hours(3);
-/// Names that are kept for an hour of a function.
-const MOST_NAMES: usize = 20;
+use crate::model::hourly::coverage::{Coverage, Covered};
+use crate::model::hourly::start_of_hour;
+use crate::model::time::{MINUS_INFINITY, plus};
+
+/// How long counting one hour may take. A refresh locks nothing that others wait for.
+const HOUR_LIMIT: &str = "set statement_timeout = '10min'";
 /// Marks our lock among those of other programs; the second half of the key is the table.
 const LOCK: i32 = 0x6f62_7374;
 
 /// From where on hours are counted.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Since {
-    /// From a little before the last hour that was filled, or from the first row.
+    /// The hours of rows that changed since the last time, and those that were never counted.
     LastTime,
     /// From this moment.
     Moment(DateTime<Utc>),
@@ -50,8 +55,10 @@ pub struct Report {
     pub hours: u64,
     /// Rows that were written: one for each function of an hour.
     pub rows: u64,
-    /// The first hour that was counted, if there was any.
+    /// The earliest hour that was counted, if there was any.
     pub first: Option<DateTime<Utc>>,
+    /// Hours that took longer than the time limit: they are not covered.
+    pub too_long: Vec<DateTime<Utc>>,
     /// What became of the view.
     pub view: View,
     /// Who may create in the schema: see [`MigrationReport::may_create`](super::admin::MigrationReport::may_create).
@@ -59,11 +66,11 @@ pub struct Report {
 }
 
 /// Counts the hours up to the one of `now`; `progress` is told each hour that is done. `None` when another session is at
-/// it. An hour of which rows were deleted since it was counted keeps its numbers.
+/// it. Rows that `prune` deleted stay in the numbers of their hour. An hour that takes too long is left out.
 ///
 /// # Errors
-/// When the database cannot be reached, the role may not write the table, the table lacks columns that a migration adds,
-/// or an hour takes longer than the time limit of a statement. Hours that were done stay done.
+/// When the database cannot be reached, the role may not write the tables, or they lack what a migration adds. Hours that
+/// were done stay done.
 pub async fn refresh(
     config: &Config,
     since: Since,
@@ -90,101 +97,127 @@ pub async fn refresh(
     }
     trust::check_tables(&mut connection, schema, Purpose::Write).await?;
     connection.execute("set plan_cache_mode = force_custom_plan; set jit = off").await?;
+    connection.execute(HOUR_LIMIT).await?;
+    let coverage = coverage::read(&mut connection, schema).await?;
+    let (counted_at, server_now) = coverage::seen_until(&mut connection).await?;
+    let report =
+        Report { hours: 0, rows: 0, first: None, too_long: Vec::new(), view: View::Absent, may_create: Vec::new() };
+    let mut run = Run { connection, schema, coverage, counted_at, report, progress: &mut progress };
+    // The hour of now goes on: it is counted, but not covered. Nor is what only our clock holds to be over.
+    let this_hour = start_of_hour(now.min(server_now));
     let from = match since {
-        Since::Moment(at) => Some(at),
-        Since::FirstRow => None,
         Since::LastTime => {
-            let last: Option<Timestamp> = sqlx::query_scalar(in_schema(
-                // An hour that has not come yet, as `infinity`, would leave nothing to be counted.
-                "select max(hour_bucket) from @schema.metrics_hourly \
-                 where duration_counts is not null and hour_bucket <= $1",
-                schema,
-            ))
-            .bind(Timestamp(now))
-            .fetch_one(&mut connection)
-            .await?;
-            last.map(|last| plus(last.0, -MARGIN))
+            run.changed_hours().await?;
+            run.recount(this_hour..plus(now, TimeDelta::microseconds(1))).await?;
+            for gap in run.coverage.gaps(MINUS_INFINITY, this_hour) {
+                run.recount(gap).await?;
+            }
+            None
         }
+        Since::Moment(at) => Some(start_of_hour(at)),
+        Since::FirstRow => Some(MINUS_INFINITY),
     };
-    let mut report = Report { hours: 0, rows: 0, first: None, view: View::Absent, may_create: Vec::new() };
-    let mut next = from.map_or(DateTime::<Utc>::MIN_UTC, start_of_hour);
-    // Hours without rows are passed over.
-    while let Some(hour) = first_hour(&mut connection, schema, next, now).await? {
-        report.rows += fill(&mut connection, schema, hour).await?;
-        report.hours += 1;
-        report.first.get_or_insert(hour);
-        progress(hour);
-        next = plus(hour, TimeDelta::hours(1));
+    if let Some(from) = from {
+        run.recount(this_hour.max(from)..plus(now, TimeDelta::microseconds(1))).await?;
+        run.recount(from..this_hour).await?;
     }
+    let Run { mut connection, mut report, .. } = run;
     report.view = refresh_view(&mut connection, schema).await?;
     report.may_create = trust::may_create(&mut connection, schema).await?;
     connection.close().await?;
     Ok(Some(report))
 }
 
-/// The hour of the first row from `from` to `now`.
-async fn first_hour(
-    connection: &mut PgConnection,
-    schema: &str,
-    from: DateTime<Utc>,
-    now: DateTime<Utc>,
-) -> Result<Option<DateTime<Utc>>, StoreError> {
-    // Moments that PostgreSQL cannot hold are left out of the question.
-    let from = (from != DateTime::<Utc>::MIN_UTC).then_some(from);
-    let first: Option<Timestamp> = sqlx::query_scalar(in_schema(
-        "select created_at from @schema.invocations where created_at <= $2 and created_at >= coalesce($1, '-infinity') and created_at > '-infinity' \
-         order by created_at limit 1",
-        schema,
-    ))
-    .bind(from.map(Timestamp))
-    .bind(Timestamp(now))
-    .fetch_optional(connection)
-    .await?;
-    Ok(first.map(|first| start_of_hour(first.0)))
+/// One refresh.
+struct Run<'a, F> {
+    connection: PgConnection,
+    schema: &'a str,
+    coverage: Coverage,
+    /// Every change up to this moment is seen.
+    counted_at: DateTime<Utc>,
+    report: Report,
+    progress: &'a mut F,
 }
 
-/// Counts one hour; gives how many rows were written.
-async fn fill(connection: &mut PgConnection, schema: &str, hour: DateTime<Utc>) -> Result<u64, StoreError> {
-    let names = |select: &str| {
-        format!(
-            "(select function, jsonb_agg(jsonb_build_object('name', name, 'count', count) order by count desc, name) as names \
-              from (select *, row_number() over (partition by function order by count desc, name) as place from ({select}) all_names) ranked \
-              where place <= {MOST_NAMES} group by function)"
-        )
-    };
-    // The columns hold eight digits before the point.
-    let number = |column: &str| format!("least(c.{column}, 99999999)::numeric(10, 2)");
-    let statement = format!(
-        "insert into @schema.metrics_hourly (hour_bucket, source_function, total_invocations, successful_invocations, \
-             failed_invocations, total_events_detected, total_jobs_run, avg_duration_ms, min_duration_ms, \
-             max_duration_ms, p50_duration_ms, p95_duration_ms, duration_counts, top_detected_events, \
-             most_failed_jobs, created_at) \
-         select c.at, c.function, c.total, c.ok, c.failed, c.events_detected, c.jobs_run, {}, c.min_ms, c.max_ms, \
-                {}, {}, c.spread, coalesce(e.names, '[]'), coalesce(j.names, '[]'), now() \
-         from ({}) c left join {} e on e.function = c.function left join {} j on j.function = c.function \
-         on conflict (hour_bucket, source_function) do update set \
-             total_invocations = excluded.total_invocations, successful_invocations = excluded.successful_invocations, \
-             failed_invocations = excluded.failed_invocations, total_events_detected = excluded.total_events_detected, \
-             total_jobs_run = excluded.total_jobs_run, avg_duration_ms = excluded.avg_duration_ms, \
-             min_duration_ms = excluded.min_duration_ms, max_duration_ms = excluded.max_duration_ms, \
-             p50_duration_ms = excluded.p50_duration_ms, p95_duration_ms = excluded.p95_duration_ms, \
-             duration_counts = excluded.duration_counts, top_detected_events = excluded.top_detected_events, \
-             most_failed_jobs = excluded.most_failed_jobs, created_at = excluded.created_at \
-         where metrics_hourly.total_invocations is null \
-             or excluded.total_invocations >= metrics_hourly.total_invocations",
-        number("avg_ms"),
-        number("p50_ms"),
-        number("p95_ms"),
-        count::invocations(Step::Hour),
-        names(&count::detected_events(Step::Hour)),
-        names(&count::failed_jobs(Step::Hour)),
-    );
-    let done = sqlx::query(in_schema(&statement, schema))
-        .bind(Timestamp(hour))
-        .bind(Timestamp(plus(hour, TimeDelta::hours(1))))
-        .execute(connection)
-        .await?;
-    Ok(done.rows_affected())
+impl<F: FnMut(DateTime<Utc>)> Run<'_, F> {
+    /// Counts the covered hours again of which rows changed.
+    async fn changed_hours(&mut self) -> Result<(), StoreError> {
+        let mut coverage = self.coverage.clone();
+        for hour in coverage::changed(&mut self.connection, self.schema, &coverage).await? {
+            if !self.count(hour, None).await? {
+                coverage.uncover(hour, plus(hour, TimeDelta::hours(1)));
+            }
+        }
+        coverage.renew(self.counted_at);
+        self.coverage = coverage;
+        let mut transaction = self.connection.begin().await?;
+        coverage::write(&mut transaction, self.schema, &self.coverage).await?;
+        coverage::forget_late(&mut transaction, self.schema, &self.coverage).await?;
+        Ok(transaction.commit().await?)
+    }
+
+    /// Counts the hours of a range, the newest first. Those that are over are covered then, with those between them that
+    /// hold no rows.
+    async fn recount(&mut self, range: Range<DateTime<Utc>>) -> Result<(), StoreError> {
+        let mut end = range.end;
+        loop {
+            let hour = coverage::hour_before(&mut self.connection, self.schema, range.start, end).await?;
+            let from = hour.unwrap_or(range.start);
+            // The last of all is the hour of now.
+            let whole = start_of_hour(range.end) == range.end;
+            let covered = whole.then_some(Covered { from, to: end, counted_at: self.counted_at });
+            let Some(hour) = hour else {
+                return match covered {
+                    Some(covered) if from < end => self.cover(covered).await,
+                    _ => Ok(()),
+                };
+            };
+            if !self.count(hour, covered).await? && whole {
+                // What lies above it is known to be empty.
+                self.coverage.uncover(hour, end);
+                let above = plus(hour, TimeDelta::hours(1));
+                self.cover(Covered { from: above, to: end, counted_at: self.counted_at }).await?;
+            }
+            end = hour;
+            if end <= range.start {
+                return Ok(());
+            }
+        }
+    }
+
+    /// Counts one hour, and stores with its numbers what is covered then. False when it takes too long.
+    async fn count(&mut self, hour: DateTime<Utc>, covered: Option<Covered>) -> Result<bool, StoreError> {
+        let mut coverage = self.coverage.clone();
+        let is_covered = coverage.contains(hour);
+        let mut transaction = self.connection.begin().await?;
+        let rows = match hour::fill(&mut transaction, self.schema, hour, is_covered).await {
+            Ok(rows) => rows,
+            Err(StoreError::Timeout { .. }) => {
+                transaction.rollback().await?;
+                self.report.too_long.push(hour);
+                return Ok(false);
+            }
+            Err(error) => return Err(error),
+        };
+        if let Some(covered) = covered {
+            coverage.cover(covered);
+            coverage::write(&mut transaction, self.schema, &coverage).await?;
+        }
+        transaction.commit().await?;
+        self.coverage = coverage;
+        self.report.rows += rows;
+        self.report.hours += 1;
+        self.report.first = Some(self.report.first.map_or(hour, |first| first.min(hour)));
+        (self.progress)(hour);
+        Ok(true)
+    }
+
+    async fn cover(&mut self, covered: Covered) -> Result<(), StoreError> {
+        self.coverage.cover(covered);
+        let mut transaction = self.connection.begin().await?;
+        coverage::write(&mut transaction, self.schema, &self.coverage).await?;
+        Ok(transaction.commit().await?)
+    }
 }
 
 /// Not by a function of the database: it may be anybody's, and would run as the owner of the view. The view's own query
@@ -207,7 +240,6 @@ async fn refresh_view(connection: &mut PgConnection, schema: &str) -> Result<Vie
     if !owned {
         return Ok(View::NotOwned);
     }
-    connection.execute("set statement_timeout = '10min'").await?;
     let how = if without_blocking { "concurrently " } else { "" };
     let statement = format!("refresh materialized view {how}@schema.dashboard_stats");
     connection.execute(in_schema(&statement, schema)).await?;

@@ -37,7 +37,7 @@ BEGIN
         JOIN pg_namespace n ON n.oid = c.relnamespace
         WHERE n.nspname = schema_name AND c.relkind IN ('r', 'p', 'v', 'm') AND pg_has_role(c.relowner, 'USAGE')
             AND c.relname IN ('invocations', 'event_executions', 'job_executions', 'job_logs', 'metrics_hourly',
-                'dashboard_stats', 'recorder_losses', 'obs_tui_migrations')
+                'metrics_coverage', 'metrics_pruned', 'metrics_late',                 'dashboard_stats', 'recorder_losses', 'obs_tui_migrations')
     LOOP
         IF has_readonly THEN
             EXECUTE format('GRANT SELECT ON %I.%I TO observability_readonly', schema_name, relation.name);

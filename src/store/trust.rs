@@ -10,12 +10,15 @@ use super::sql::{OWNED_BY_RULER, in_schema};
 use crate::model::text::clean;
 
 /// The tables that statements of ours change, or read as somebody who may write.
-const TABLES: [&str; 7] = [
+const TABLES: [&str; 10] = [
     "event_executions",
     "invocations",
     "job_executions",
     "job_logs",
+    "metrics_coverage",
     "metrics_hourly",
+    "metrics_late",
+    "metrics_pruned",
     "obs_tui_migrations",
     "recorder_losses",
 ];

@@ -13,6 +13,7 @@ use sqlx::postgres::{PgArguments, PgBindIterExt as _, PgConnection};
 use sqlx::{Arguments as _, AssertSqlSafe, Connection as _, Executor as _, Row as _};
 
 use crate::store::sql::{OWNED_BY_RULER, identifier};
+use crate::store::time::Timestamp;
 use columns::{Column, Columns, Rule};
 use text::Charset;
 
@@ -184,8 +185,26 @@ fn statement(target: &Target, batch: &Batch<'_>) -> Result<(String, PgArguments,
     if target.has_logs() && !batch.logs.is_empty() {
         table("job_logs", &|columns| columns.logs(&batch.logs))?;
     }
+    late(&mut sql, target, batch, &mut arguments)?;
     sql.push_str(" SELECT 1");
     Ok((sql, arguments, altered))
+}
+
+/// A batch that is written long after its rows changed is noted, for who counts the hours of rows that changed since.
+fn late(sql: &mut String, target: &Target, batch: &Batch<'_>, arguments: &mut PgArguments) -> Result<(), BoxDynError> {
+    if !target.has("metrics_late", "updated_since") {
+        return Ok(());
+    }
+    let times = (batch.invocations.iter().map(|row| row.updated_at))
+        .chain(batch.events.iter().map(|row| row.updated_at))
+        .chain(batch.jobs.iter().map(|row| row.updated_at));
+    arguments.add(times.min().map(Timestamp))?;
+    let (into, at) = (target.table("metrics_late"), arguments.len());
+    let _ = write!(
+        sql,
+        ", noted AS (INSERT INTO {into} (updated_since) SELECT ${at} WHERE ${at} < now() - interval '30 minutes')"
+    );
+    Ok(())
 }
 
 fn upsert(sql: &mut String, target: &Target, table: &str, columns: &[Column], parameters: usize) {

@@ -308,7 +308,8 @@ pub fn hourly() -> Hourly {
         }
     }
     let (source, as_of) = (Source::MetricsHourly, ago(240_000));
-    Hourly { source, as_of, rows_since: Some(last), back_to: None, step: Step::Hour, from: first, to: last, buckets }
+    let from_rows = vec![last..last + Step::Hour.length()];
+    Hourly { source, as_of, from_rows, back_to: None, step: Step::Hour, from: first, to: last, buckets }
 }
 
 /// What failed in a day: 15 rows of 4 kinds.

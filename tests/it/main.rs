@@ -12,6 +12,7 @@ mod extremes;
 mod filter;
 mod hostile;
 mod hostile_server;
+mod hours;
 mod ids;
 mod kept;
 mod live;

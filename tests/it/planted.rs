@@ -29,12 +29,15 @@ const SCHEMA: &str = "events";
 /// Where a name could be looked up: the usual place, that of the tables, and one for each role that connects.
 const PLACES: [&str; 6] =
     ["public", SCHEMA, "observability_admin", "observability_app", "observability_readonly", "postgres"];
-const OURS: [&str; 8] = [
+const OURS: [&str; 11] = [
     "invocations",
     "event_executions",
     "job_executions",
     "job_logs",
     "metrics_hourly",
+    "metrics_coverage",
+    "metrics_pruned",
+    "metrics_late",
     "dashboard_stats",
     "recorder_losses",
     "obs_tui_migrations",

@@ -287,17 +287,11 @@ async fn hourly_numbers_come_from_the_best_source() {
     assert_eq!(rows.source, Source::Rows);
     let sum = rows.total();
     assert_eq!((sum.total, sum.failed, sum.ok, sum.avg_ms, sum.max_ms), (2, 1, 1, Some(200.0), Some(300)));
-    assert_eq!((sum.p50(), rows.failed_jobs(None)), (Some((200.0, Known::Exactly)), vec![("j3", 1)]));
+    assert_eq!((sum.p50(), rows.failed_jobs(None)), (Some((100.0, Known::Exactly)), vec![("j3", 1)]));
 
+    // Rows of the table that nothing says to be covered are not read, nor is the view.
     let mut admin = common::session(&db.admin).await;
     admin.execute("select refresh_dashboard_stats()").await.unwrap();
-    // The view covers the last seven days of the server's clock, whatever day that is.
-    let stats: Vec<(i64,)> =
-        sqlx::query_as("select total_invocations from dashboard_stats").fetch_all(&mut admin).await.unwrap();
-    let view = read().await.unwrap();
-    assert_eq!(view.source == Source::DashboardStats, !stats.is_empty());
-
-    // Aggregated at eleven: the hours from then on are counted from rows.
     write(
         &db,
         &["insert into metrics_hourly (hour_bucket, source_function, total_invocations, successful_invocations, \
@@ -306,19 +300,25 @@ async fn hourly_numbers_come_from_the_best_source() {
             .to_owned()],
     )
     .await;
+    assert_eq!(read().await.unwrap(), rows);
+
+    // Ten is covered: eleven, twelve, and nine before it are counted from rows.
+    let covers = "insert into metrics_coverage values ('2026-11-20T10:00Z', '2026-11-20T11:00Z', '2026-11-20T11:00Z')";
+    write(&db, &[covers.to_owned()]).await;
+    let hour = |hour: u32| format!("2026-11-20T{hour:02}:00:00Z").parse::<DateTime<Utc>>().unwrap();
     let metrics = read().await.unwrap();
     let sum = metrics.total();
     assert_eq!((metrics.source, sum.total, sum.failed, sum.ok, sum.open()), (Source::MetricsHourly, 9, 3, 5, 1));
-    assert_eq!(metrics.rows_since, Some("2026-11-20T11:00:00Z".parse().unwrap()));
+    assert_eq!((metrics.as_of, &metrics.from_rows[..]), (hour(11), &[hour(11)..hour(13), hour(9)..hour(10)][..]));
     assert_eq!(metrics.failed_jobs(None), [("send", 2), ("j3", 1)]);
-    // Days behind is too much to count.
+    // Days behind are counted, too.
     let later = now() + TimeDelta::days(2);
     let behind = reader.hourly(now() - TimeDelta::hours(3), later, Step::Hour, later).await.unwrap();
-    assert_eq!((behind.total().total, behind.rows_since, behind.is_aggregated()), (7, None, false));
+    assert_eq!((behind.total().total, behind.from_rows.len(), behind.back_to), (9, 2, None));
     // A range in the past is as it was aggregated.
     let past =
-        reader.hourly(now() - TimeDelta::hours(3), now() - TimeDelta::hours(2), Step::Hour, now()).await.unwrap();
-    assert_eq!((past.total().total, past.rows_since), (7, None));
+        reader.hourly(now() - TimeDelta::hours(2), now() - TimeDelta::hours(2), Step::Hour, now()).await.unwrap();
+    assert_eq!((past.total().total, past.from_rows), (7, vec![]));
 }
 
 #[tokio::test]
@@ -327,7 +327,7 @@ async fn a_database_without_our_additions_is_read() {
     let mut admin = common::session(&db.admin).await;
     for statement in [
         "drop materialized view dashboard_stats cascade",
-        "drop table job_logs, metrics_hourly, recorder_losses",
+        "drop table job_logs, metrics_hourly, metrics_coverage, metrics_pruned, recorder_losses",
         "alter table invocations drop column source_job_id, drop column source_type",
     ] {
         admin.execute(statement).await.unwrap();

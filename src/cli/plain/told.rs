@@ -6,12 +6,13 @@ use uuid::Uuid;
 
 use crate::model::failures::{Failures, JobStats, Looked, Run};
 use crate::model::flow::Kind;
-use crate::model::hourly::{Hourly, Step, Sum};
+use crate::model::hourly::{Hourly, Source, Step, Sum};
 use crate::model::redact::mask;
 use crate::model::text::{clean, duration, plural};
 use crate::model::time;
 use crate::store::error::StoreError;
 use crate::store::read::Reader;
+use crate::tui::app::charts::words::percentile;
 
 /// How far back failures, jobs and hours are told.
 const RANGE: TimeDelta = TimeDelta::hours(24);
@@ -108,6 +109,7 @@ fn hours(hourly: &Hourly) -> Told {
     let mut lines = vec!["The last 24 hours by function.".to_owned()];
     let functions = hourly.functions();
     lines.extend(functions.iter().map(|(name, sum, _)| format!("{}, {}", clean(name), counted(sum))));
+    lines.extend(mixed(hourly));
     lines.push("By hour, newest first; hours without invocations are left out.".to_owned());
     let hours = hourly.steps_of(None).into_iter().rev().filter(|(_, sum)| sum.total > 0);
     lines.extend(hours.map(|(at, sum)| format!("{}, {}", time::utc(at, "%Y-%m-%d %H:%M UTC"), counted(&sum))));
@@ -117,13 +119,24 @@ fn hours(hourly: &Hourly) -> Told {
     Told { lines, opens: Vec::new() }
 }
 
+/// Where the numbers come from, unless all were counted from rows.
+fn mixed(hourly: &Hourly) -> Option<String> {
+    let from_rows: i64 = hourly.from_rows.iter().map(|range| (range.end - range.start).num_hours()).sum();
+    let (name, hours) = (hourly.source.name(), plural(from_rows.unsigned_abs(), "hour"));
+    (hourly.source != Source::Rows).then(|| {
+        format!("From {name} as of {}; {hours} that it does not cover counted from rows.", moment(hourly.as_of))
+    })
+}
+
 fn counted(sum: &Sum) -> String {
     let mut parts = vec![plural(sum.total, "invocation"), format!("{} failed", sum.failed)];
     if sum.open() > 0 {
         parts.push(format!("{} not finished", sum.open()));
     }
-    #[expect(clippy::cast_possible_truncation, reason = "milliseconds; saturates")]
-    parts.extend(sum.p95().map(|(ms, _)| format!("95 of 100 within {}", duration(ms as i64))));
+    parts.push(match sum.p95() {
+        None => "no durations".to_owned(),
+        p95 => format!("95 of 100 within {}", percentile(p95, "at most ")),
+    });
     parts.join(", ")
 }
 
@@ -201,6 +214,11 @@ mod tests {
         let told = hours(&fixture::hourly());
         assert!(told.lines.iter().any(|line| line.contains(" invocations, ") && line.contains(" failed")), "{told:?}");
         assert!(told.lines.iter().any(|line| line.starts_with("2026-11-20 12:00 UTC, ")), "{told:?}");
+        // Of several hours a percentile is an estimate, and where the numbers come from is said.
+        assert!(told.lines[1].contains(", 95 of 100 within ~"), "{told:?}");
+        assert!(told.lines.iter().any(|line| line.starts_with("From metrics_hourly as of ")), "{told:?}");
+        let open = Sum { total: 3, ..Sum::default() };
+        assert_eq!(counted(&open), "3 invocations, 0 failed, 3 not finished, no durations");
     }
 
     #[test]

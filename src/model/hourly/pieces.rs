@@ -7,7 +7,7 @@ use std::collections::{BTreeMap, HashMap};
 use chrono::{DateTime, Utc};
 
 use super::Bucket;
-use crate::model::spread::Spread;
+use crate::model::spread::{Spread, nearest_rank};
 
 /// Some of the invocations of one function in one step.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
@@ -85,13 +85,9 @@ impl Piece {
     }
 }
 
-/// The duration that so many of a hundred do not exceed, between the two that are nearest to it.
 #[expect(clippy::cast_precision_loss, reason = "milliseconds")]
 fn percentile(sorted: &[i64], percent: usize) -> Option<f64> {
-    let hundredths = sorted.len().checked_sub(1)? * percent;
-    let (low, part) = (sorted[hundredths / 100] as f64, (hundredths % 100) as f64 / 100.0);
-    let high = sorted.get(hundredths / 100 + 1).map_or(low, |&ms| ms as f64);
-    Some(low + (high - low) * part)
+    sorted.get(nearest_rank(sorted.len(), percent)?).map(|&ms| ms as f64)
 }
 
 #[cfg(test)]
@@ -125,7 +121,7 @@ mod tests {
         let told: Vec<_> =
             buckets.iter().map(|bucket| (bucket.function.as_str(), bucket.total, bucket.p50_ms)).collect();
         assert_eq!(told, [("a", 2, Some(7.0)), ("b", 5, Some(20.0))]);
-        assert_eq!((buckets[1].p95_ms, buckets[1].max_ms), (Some(38.0), Some(40)));
+        assert_eq!((buckets[1].p95_ms, buckets[1].max_ms), (Some(40.0), Some(40)));
         pieces.add(at(2), "a".to_owned(), Piece { total: 4, ..Piece::default() });
         let rest = pieces.take_since(at(0));
         assert_eq!((rest.len(), rest[0].total, rest[0].avg_ms), (1, 6, Some(1.0)));

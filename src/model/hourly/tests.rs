@@ -25,7 +25,16 @@ fn bucket(hour: i64, function: &str, total: u64, failed: u64, avg: f64) -> Bucke
 }
 
 fn hourly(from: DateTime<Utc>, to: DateTime<Utc>, buckets: Vec<Bucket>) -> Hourly {
-    Hourly { source: Source::Rows, as_of: to, rows_since: None, back_to: None, step: Step::Hour, from, to, buckets }
+    Hourly {
+        source: Source::Rows,
+        as_of: to,
+        from_rows: vec![from..to + Step::Hour.length()],
+        back_to: None,
+        step: Step::Hour,
+        from,
+        to,
+        buckets,
+    }
 }
 
 #[test]
@@ -39,7 +48,7 @@ fn hours_and_functions_add_up() {
     assert_eq!(functions[0].2, [3, 0, 3, 0]);
     assert_eq!((functions[0].1.avg_ms, functions[0].1.p95()), (Some(15.0), Some((20.0, Known::AtMost))));
     assert_eq!(hourly.total().total, 7);
-    assert!((functions[1].1.failed_percent() - 100.0).abs() < f64::EPSILON);
+    assert_eq!((functions[0].1.failed_percent(), functions[1].1.failed_percent()), ("16.7%".into(), "100.0%".into()));
     assert_eq!(hourly.failed_jobs(None), [("job of a", 1), ("job of b", 1)]);
     assert_eq!(hourly.failed_jobs(Some("b")), [("job of b", 1)]);
 }
@@ -80,23 +89,18 @@ fn a_bucket_without_durations_does_not_weigh() {
 }
 
 #[test]
-fn what_was_not_aggregated_is_missing_unless_rows_tell() {
-    let mut hourly = Hourly { source: Source::MetricsHourly, as_of: at(11, 30), ..hourly(at(9, 0), at(13, 0), vec![]) };
-    assert_eq!(
-        (hourly.is_missing(at(11, 0)), hourly.is_missing(at(12, 0)), hourly.is_aggregated()),
-        (false, true, false)
-    );
-    hourly.rows_since = Some(at(11, 0));
-    assert!(hourly.is_aggregated() && !hourly.is_missing(at(12, 0)));
-}
-
-#[test]
 fn what_was_not_counted_yet_is_missing() {
     let missing = |hourly: &Hourly| [9, 10, 11, 12, 13].map(|hour| hourly.is_missing(at(hour, 0)));
     let rows = Hourly { back_to: Some(at(12, 0)), ..hourly(at(9, 0), at(13, 0), vec![]) };
     assert_eq!(missing(&rows), [true, true, true, false, false]);
-    let table = Hourly { source: Source::MetricsHourly, as_of: at(11, 30), rows_since: Some(at(11, 0)), ..rows };
-    assert_eq!(missing(&table), [false, false, true, false, false]);
+    assert_eq!(rows.counted(at(13, 30)), TimeDelta::minutes(90));
+    // Ten is covered by the table.
+    let from_rows = vec![at(11, 0)..at(14, 0), at(9, 0)..at(10, 0)];
+    let table = Hourly { source: Source::MetricsHourly, from_rows, ..rows };
+    assert_eq!(missing(&table), [true, false, true, false, false]);
+    assert_eq!(table.counted(at(20, 0)), TimeDelta::hours(3));
+    let done = Hourly { back_to: None, ..table };
+    assert_eq!((missing(&done), done.counted(at(20, 0))), ([false; 5], TimeDelta::hours(5)));
 }
 
 #[test]

@@ -16,6 +16,7 @@ use super::{Reader, Values, bound};
 use crate::model::failures::{Failed, Failures, JobStat, JobStats, Looked, Run};
 use crate::model::flow::Kind;
 use crate::model::outline::plain_text;
+use crate::model::spread::nearest_rank;
 use crate::model::status::sql::{EVENT_FAILED, INVOCATION_FAILED, JOB_FAILED};
 use crate::model::text::{LONGEST_NAME, cut};
 use crate::store::error::StoreError;
@@ -152,9 +153,8 @@ fn looked(steps: &Steps<'_>, from: DateTime<Utc>, to: DateTime<Utc>) -> Looked {
     Looked { from, to, invocations, only_since: steps.only_since() }
 }
 
-/// The shortest duration that so many of a hundred do not exceed.
 fn percentile(sorted: &[i64], percent: usize) -> Option<i64> {
-    sorted.get((sorted.len() * percent).div_ceil(100).checked_sub(1)?).copied()
+    sorted.get(nearest_rank(sorted.len(), percent)?).copied()
 }
 
 #[derive(FromRow)]

@@ -1,7 +1,8 @@
-//! Numbers per step of time: from `metrics_hourly`, else `dashboard_stats`, else counted from the invocations. What an
-//! aggregation does not reach yet is counted, too, when it is not too much.
+//! Numbers per step of time: from `metrics_hourly`, as far as it covers the hours, else counted from the invocations.
 
-use chrono::{DateTime, TimeDelta, Utc};
+use std::ops::Range;
+
+use chrono::{DateTime, Utc};
 use serde_json::Value;
 use sqlx::postgres::PgArguments;
 use sqlx::{Arguments, FromRow};
@@ -9,6 +10,7 @@ use sqlx::{Arguments, FromRow};
 use super::session::Several;
 use super::steps::Steps;
 use super::{Reader, Session, bound};
+use crate::model::hourly::coverage::{Coverage, Covered};
 use crate::model::hourly::pieces::{Piece, Pieces};
 use crate::model::hourly::{Bucket, Hourly, Source, Step};
 use crate::model::spread::Spread;
@@ -19,8 +21,6 @@ use crate::store::time::Timestamp;
 
 /// Counting tells how far it has come at every such part of the range.
 const PARTS: i32 = 24;
-/// The most that is counted from rows because an aggregation has not come so far.
-const MOST_COUNTED: TimeDelta = TimeDelta::hours(24);
 
 impl Reader {
     /// Numbers of the steps from the one of `from` to the one of `to`. `now` is the time of the query. Only whole hours
@@ -54,69 +54,73 @@ impl Reader {
         let mut session = self.session().await?;
         session.part_of(&several);
         let (from, to) = (step.start(from), step.start(to));
-        let empty = Hourly {
+        let mut hourly = Hourly {
             source: Source::Rows,
             as_of: now,
-            rows_since: None,
+            from_rows: Vec::new(),
             back_to: None,
             step,
             from,
             to,
             buckets: Vec::new(),
         };
-        let mut hourly = match step {
-            Step::Hour => aggregated(&mut session, &empty).await?,
-            Step::Minute | Step::Quarter => None,
+        let coverage = match step {
+            Step::Hour => covered(&mut session, from, to + step.length()).await?,
+            Step::Minute | Step::Quarter => Coverage::default(),
         };
-        session.done();
-        let since = match &mut hourly {
-            None => Some(from),
-            // The hour in which the aggregation ended is counted again as a whole.
-            Some(hourly) => {
-                let since = step.start(hourly.as_of.min(now)).max(from);
-                let reaches = since <= to && now - since <= MOST_COUNTED;
-                hourly.rows_since = reaches.then_some(since);
-                hourly.rows_since
-            }
-        };
-        let mut hourly = hourly.unwrap_or(empty);
-        if let Some(since) = since {
-            hourly.buckets.retain(|bucket| bucket.at < since);
-            self.count_since(since, &mut hourly, told).await?;
+        if let Some(as_of) = coverage.ranges().iter().map(|range| range.counted_at).min() {
+            (hourly.source, hourly.as_of) = (Source::MetricsHourly, as_of.min(now));
+            hourly.buckets = stored(&mut session, from, to).await?;
+            hourly.buckets.retain(|bucket| coverage.contains(bucket.at));
         }
+        session.done();
+        hourly.from_rows = coverage.gaps(from, to + step.length());
+        self.count_rows(&mut hourly, told).await?;
         Ok(hourly)
     }
 
-    /// Counts the steps from `since` on, which the numbers lack.
-    async fn count_since(
-        &self,
-        since: DateTime<Utc>,
-        hourly: &mut Hourly,
-        mut told: impl FnMut(Hourly),
-    ) -> Result<(), StoreError> {
-        let step = hourly.step;
-        let end = hourly.to + step.length();
-        let part_of_range = (end - since) / PARTS;
-        let mut tell_at = end - part_of_range;
-        let sql = count::pieces(step);
+    /// What was deleted of these hours: a part of them like their rows. Of shorter steps nothing is known.
+    async fn pruned(&self, gap: &Range<DateTime<Utc>>, step: Step) -> Result<Pieces, StoreError> {
         let mut pieces = Pieces::default();
-        let mut steps = Steps::between(self, since, end, i64::MAX);
-        while let Some(mut part) = steps.next().await? {
-            let arguments = part.arguments()?;
-            let rows: Vec<PieceRow> = part.session.fetch_all(&sql, arguments).await?;
-            part.session.done();
+        let mut session = self.session().await?;
+        if step == Step::Hour && session.capabilities.table("metrics_pruned") {
+            let rows: Vec<PieceRow> = session.fetch_all(&count::pruned_pieces(), range(gap.start, gap.end)?).await?;
             for mut row in rows {
                 let function = bound::cut_name(row.function.take().unwrap_or_default());
                 pieces.add(row.at.0, function, row.into());
             }
-            // The rest of the step that it came to is in the next part.
-            let back_to = steps.only_since().map_or(since, |at| step.start(at) + step.length());
-            hourly.buckets.extend(pieces.take_since(back_to).into_iter().map(Bucket::hide_secrets));
-            if !steps.ended && back_to <= tell_at {
-                tell_at = back_to - part_of_range;
-                hourly.back_to = Some(back_to);
-                sort(&mut hourly.buckets);
-                told(hourly.clone());
+        }
+        session.done();
+        Ok(pieces)
+    }
+
+    /// Counts what the numbers lack, the newest first.
+    async fn count_rows(&self, hourly: &mut Hourly, mut told: impl FnMut(Hourly)) -> Result<(), StoreError> {
+        let step = hourly.step;
+        let sql = count::pieces(step);
+        let part_of_range = (hourly.to + step.length() - hourly.from) / PARTS;
+        let mut tell_at = hourly.to + step.length() - part_of_range;
+        for gap in hourly.from_rows.clone() {
+            let mut pieces = self.pruned(&gap, step).await?;
+            let mut steps = Steps::between(self, gap.start, gap.end, i64::MAX);
+            while let Some(mut part) = steps.next().await? {
+                let arguments = part.arguments()?;
+                let rows: Vec<PieceRow> = part.session.fetch_all(&sql, arguments).await?;
+                part.session.done();
+                for mut row in rows {
+                    let function = bound::cut_name(row.function.take().unwrap_or_default());
+                    pieces.add(row.at.0, function, row.into());
+                }
+                // The rest of the step that it came to is in the next part.
+                let back_to = steps.only_since().map_or(gap.start, |at| step.start(at) + step.length());
+                hourly.buckets.extend(pieces.take_since(back_to).into_iter().map(Bucket::hide_secrets));
+                let goes_on = !steps.ended || hourly.from_rows.last() != Some(&gap);
+                if goes_on && back_to <= tell_at {
+                    tell_at = back_to - part_of_range;
+                    hourly.back_to = Some(back_to);
+                    sort(&mut hourly.buckets);
+                    told(hourly.clone());
+                }
             }
         }
         hourly.back_to = None;
@@ -129,48 +133,49 @@ fn sort(buckets: &mut [Bucket]) {
     buckets.sort_by(|a, b| (a.at, &a.function).cmp(&(b.at, &b.function)));
 }
 
-/// What the better of the two aggregations tells of this range, if anything.
-async fn aggregated(session: &mut Session<'_>, range: &Hourly) -> Result<Option<Hourly>, StoreError> {
-    for (source, table) in [(Source::MetricsHourly, "metrics_hourly"), (Source::DashboardStats, "dashboard_stats")] {
-        let capabilities = &session.capabilities;
-        if !capabilities.table(table) {
-            continue;
-        }
-        let optional = |column, of_type| capabilities.or_null(table, 'm', column, of_type);
-        let (spread, jobs) = (optional("duration_counts", "int[]"), optional("most_failed_jobs", "jsonb"));
-        let sql = format!(
-            "select m.hour_bucket as at, {} as function, {} as total, {} as ok, {} as failed, {} as events_detected, \
-                    {} as jobs_run, {} as avg_ms, {} as max_ms, {} as p95_ms, {} as p50_ms, \
-                    case when array_ndims({spread}) = 1 and cardinality({spread}) < 1000 \
-                              and array_position({spread}, null) is null then {spread} end as spread, \
-                    case when pg_column_size({jobs}) <= {} then {jobs}::text end as failed_jobs, {} as counted_at \
-             from @schema.{table} m where m.hour_bucket between $1 and $2 order by 1, 2",
-            bound::name("m.source_function"),
-            bound::count("m.total_invocations"),
-            bound::count("m.successful_invocations"),
-            bound::count("m.failed_invocations"),
-            bound::count("m.total_events_detected"),
-            bound::count("m.total_jobs_run"),
-            bound::number("m.avg_duration_ms"),
-            bound::milliseconds("m.max_duration_ms"),
-            bound::number("m.p95_duration_ms"),
-            bound::number(&optional("p50_duration_ms", "numeric")),
-            bound::MOST_PAYLOAD,
-            optional("created_at", "timestamptz"),
-        );
-        let mut arguments = PgArguments::default();
-        let (from, to) = (Timestamp(range.from), Timestamp(range.to));
-        arguments.add(from).and_then(|()| arguments.add(to)).map_err(sqlx::Error::Encode)?;
-        let rows: Vec<BucketRow> = session.fetch_all(&sql, arguments).await?;
-        // Where nothing tells when it was counted, or a time that has not come yet, its newest hour does.
-        let now = Timestamp(range.as_of);
-        let counted_at = |row: &BucketRow| row.counted_at.filter(|at| *at <= now).unwrap_or(row.at).max(row.at).0;
-        if let Some(as_of) = rows.iter().map(counted_at).max() {
-            let buckets = rows.into_iter().map(Bucket::from).collect();
-            return Ok(Some(Hourly { source, as_of, buckets, ..range.clone() }));
-        }
+/// The ranges within these moments that `metrics_hourly` covers: nothing where no table tells.
+async fn covered(session: &mut Session<'_>, from: DateTime<Utc>, to: DateTime<Utc>) -> Result<Coverage, StoreError> {
+    if !session.capabilities.table("metrics_hourly") || !session.capabilities.table("metrics_coverage") {
+        return Ok(Coverage::default());
     }
-    Ok(None)
+    let sql = "select covered_from, covered_to, counted_at from @schema.metrics_coverage \
+               where covered_from < $2 and covered_to > $1";
+    let rows: Vec<(Timestamp, Timestamp, Timestamp)> = session.fetch_all(sql, range(from, to)?).await?;
+    Ok(rows.into_iter().map(|(from, to, at)| Covered { from: from.0, to: to.0, counted_at: at.0 }).collect())
+}
+
+fn range(from: DateTime<Utc>, to: DateTime<Utc>) -> Result<PgArguments, StoreError> {
+    let mut arguments = PgArguments::default();
+    let added = arguments.add(Timestamp(from)).and_then(|()| arguments.add(Timestamp(to)));
+    added.map_err(sqlx::Error::Encode)?;
+    Ok(arguments)
+}
+
+/// The hours of `metrics_hourly` from one moment to another.
+async fn stored(session: &mut Session<'_>, from: DateTime<Utc>, to: DateTime<Utc>) -> Result<Vec<Bucket>, StoreError> {
+    let optional = |column, of_type| session.capabilities.or_null("metrics_hourly", 'm', column, of_type);
+    let (spread, jobs) = (optional("duration_counts", "int[]"), optional("most_failed_jobs", "jsonb"));
+    let sql = format!(
+        "select m.hour_bucket as at, {} as function, {} as total, {} as ok, {} as failed, {} as events_detected, \
+                {} as jobs_run, {} as avg_ms, {} as max_ms, {} as p95_ms, {} as p50_ms, \
+                case when array_ndims({spread}) = 1 and cardinality({spread}) < 1000 \
+                          and array_position({spread}, null) is null then {spread} end as spread, \
+                case when pg_column_size({jobs}) <= {} then {jobs}::text end as failed_jobs \
+         from @schema.metrics_hourly m where m.hour_bucket between $1 and $2 order by 1, 2",
+        bound::name("m.source_function"),
+        bound::count("m.total_invocations"),
+        bound::count("m.successful_invocations"),
+        bound::count("m.failed_invocations"),
+        bound::count("m.total_events_detected"),
+        bound::count("m.total_jobs_run"),
+        bound::number("m.avg_duration_ms"),
+        bound::milliseconds("m.max_duration_ms"),
+        bound::number("m.p95_duration_ms"),
+        bound::number(&optional("p50_duration_ms", "numeric")),
+        bound::MOST_PAYLOAD,
+    );
+    let rows: Vec<BucketRow> = session.fetch_all(&sql, range(from, to)?).await?;
+    Ok(rows.into_iter().map(Bucket::from).collect())
 }
 
 /// Numbers of some invocations, or how often a job failed below them.
@@ -220,7 +225,6 @@ struct BucketRow {
     p95_ms: Option<f64>,
     spread: Option<Vec<i32>>,
     failed_jobs: Option<Text>,
-    counted_at: Option<Timestamp>,
 }
 
 impl From<BucketRow> for Bucket {
@@ -244,10 +248,10 @@ impl From<BucketRow> for Bucket {
     }
 }
 
-/// `[{"name": …, "count": …}]`, or an object of names with their counts. Anything else is no names.
 /// A count that can be added to others.
 const MOST: u64 = 1_000_000_000_000;
 
+/// `[{"name": …, "count": …}]`, or an object of names with their counts. Anything else is no names.
 fn names(jobs: &Value) -> Vec<(String, u64)> {
     let pair = |job: &Value| Some((job.get("name")?.as_str()?.to_owned(), job.get("count")?.as_u64()?.min(MOST)));
     match jobs {

@@ -9,7 +9,7 @@ use chrono::{DateTime, TimeDelta, Utc};
 
 use super::{App, Load, filter};
 use crate::model::filter::{Field, Filter, Period, Test, TextField, TimeRange};
-use crate::model::hourly::{Column, Hourly, Source, Sum, columns};
+use crate::model::hourly::{Column, Hourly, Sum, columns};
 use crate::tui::msg::{Action, Cmd, Copied, Failure, FailureKind, Form, View};
 
 pub use range::Range;
@@ -108,15 +108,19 @@ impl State {
     #[expect(clippy::cast_precision_loss, reason = "a divisor")]
     pub fn hours(&self, now: DateTime<Utc>) -> f64 {
         let Some(hourly) = &self.hourly.value else { return 0.0 };
-        let end = (hourly.to + hourly.step.length()).min(now);
-        let from = hourly.back_to.filter(|_| hourly.source == Source::Rows).unwrap_or(hourly.from);
-        (end - from).num_seconds().max(0) as f64 / 3_600.0
+        hourly.counted(now).num_seconds() as f64 / 3_600.0
     }
 
-    /// Whether the numbers of a column were not aggregated yet.
+    /// Whether the first step of a column was not counted yet: the newest come first.
+    #[must_use]
+    pub fn is_partial(&self, column: &Column) -> bool {
+        self.hourly.value.as_ref().is_some_and(|hourly| hourly.is_missing(column.from))
+    }
+
+    /// Whether the numbers of a column were not counted yet.
     #[must_use]
     pub fn is_missing(&self, column: &Column) -> bool {
-        column.sum.total == 0 && self.hourly.value.as_ref().is_some_and(|hourly| hourly.is_missing(column.from))
+        column.sum.total == 0 && self.is_partial(column)
     }
 
     fn derive(&mut self) {

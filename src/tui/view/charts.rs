@@ -193,10 +193,10 @@ fn ranges(app: &App, theme: &Theme, area: Rect, buf: &mut Buffer) {
     } else {
         let full = source(app, hourly);
         let room = area.right().saturating_sub(x + 2);
-        let short = match hourly.rows_since {
-            Some(_) => format!("{} + rows", hourly.source.name()),
-            None if hourly.back_to.is_some() => "counting rows".to_owned(),
-            None => format!("{}, {} old", hourly.source.name(), age_of(app, hourly)),
+        let short = match hourly.source {
+            _ if hourly.back_to.is_some() => "counting rows".to_owned(),
+            Source::MetricsHourly if !hourly.from_rows.is_empty() => format!("{} + rows", hourly.source.name()),
+            _ => format!("{}, {} old", hourly.source.name(), age_of(app, hourly)),
         };
         put_right(buf, area, x, area.y, if columns(&full) <= room { &full } else { &short }, Style::new());
     }
@@ -221,12 +221,20 @@ fn source(app: &App, hourly: &Hourly) -> String {
     if let Some(back_to) = hourly.back_to {
         return format!("counting rows, back to {} so far", short(back_to));
     }
-    match (hourly.source, hourly.rows_since) {
-        (Source::Rows, _) => format!("counted from rows {time} ({age} old), effective status"),
-        (_, Some(since)) => format!("{name} as of {time}, from {} on counted from rows", short(since)),
+    if hourly.source == Source::Rows {
+        return format!("counted from rows {time} ({age} old), effective status");
+    }
+    match hourly.from_rows.as_slice() {
         // Of a range in the past its age says only when it was aggregated.
-        _ if app.charts.end.is_some() => format!("{name}, aggregated {time}"),
-        _ => format!("{name} as of {time} ({age} old)"),
+        [] if app.charts.end.is_some() => format!("{name}, aggregated {time}"),
+        [] => format!("{name} as of {time} ({age} old)"),
+        [rest] if rest.end > hourly.to => {
+            format!("{name} as of {time}, from {} on counted from rows", short(rest.start))
+        }
+        parts => {
+            let hours: i64 = parts.iter().map(|part| (part.end - part.start).num_hours()).sum();
+            format!("{name} as of {time}, {} counted from rows", plural(hours.unsigned_abs(), "hour"))
+        }
     }
 }
 
@@ -245,7 +253,7 @@ fn totals(app: &App, theme: &Theme, area: Rect, buf: &mut Buffer, hourly: &Hourl
     x = put(buf, area, x, y, ok.0, ok.1);
     x = put(buf, area, x, y, &format!(" ok {}  ", count(sum.ok)), Style::new());
     x = put(buf, area, x, y, failed.0, failed.1);
-    let failures = format!(" failed {} ({:.1}%)", count(sum.failed), sum.failed_percent());
+    let failures = format!(" failed {} ({})", count(sum.failed), sum.failed_percent());
     x = put(buf, area, x, y, &failures, if sum.failed > 0 { theme.error() } else { Style::new() });
     if sum.open() > 0 {
         x = put(buf, area, x + 2, y, open.0, open.1);
@@ -293,7 +301,7 @@ fn title(app: &App, theme: &Theme, area: Rect, buf: &mut Buffer, columns: &[Colu
         None if hourly.source == Source::Rows && state.range.is_long() => {
             Some("`obs-tui db refresh` keeps the hours".to_owned())
         }
-        None => (!hourly.is_aggregated()).then(|| format!("? not in {} yet", hourly.source.name())),
+        None => None,
     });
     if let Some(told) = told {
         put_right(buf, area, x, y, &told, theme.dim());

@@ -17,7 +17,7 @@ use unicode_width::UnicodeWidthStr;
 use chrono::{DateTime, TimeDelta, Utc};
 
 use super::frame::{columns, fit, put, rule};
-use crate::model::text::{age, ago, clean, duration, plural};
+use crate::model::text::{age, ago, clean, duration, percent, plural};
 use crate::model::time;
 use crate::tui::app::App;
 use crate::tui::app::cursor::Cursor;
@@ -207,11 +207,6 @@ fn cells(app: &App, row: &Row, width: usize, theme: &Theme) -> Vec<Cell> {
             (text, width, right, style)
         })
         .collect()
-}
-
-fn percent(part: u64, whole: u64) -> String {
-    let tenths = u128::from(part) * 1_000 / u128::from(whole.max(1));
-    format!("{}.{}%", tenths / 10, tenths % 10)
 }
 
 fn run_cells(app: &App, run: &Run, width: usize, theme: &Theme) -> Vec<Cell> {

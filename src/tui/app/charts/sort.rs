@@ -61,7 +61,7 @@ impl Sort {
         functions.sort_by(|a, b| {
             let order = match self {
                 Self::Invocations => b.sum.total.cmp(&a.sum.total),
-                Self::Failures => b.sum.failed_percent().total_cmp(&a.sum.failed_percent()),
+                Self::Failures => b.sum.by_failures(&a.sum),
                 Self::P50 => descending(a.sum.p50(), b.sum.p50()),
                 Self::P95 => descending(a.sum.p95(), b.sum.p95()),
                 Self::Max => b.sum.max_ms.cmp(&a.sum.max_ms),

@@ -49,7 +49,8 @@ fn many_steps(source: Source, range: Range, functions: u64) -> Hourly {
         }
     };
     let buckets = (0..range.steps()).flat_map(|i| (0..functions).map(move |f| bucket(i, f))).collect();
-    Hourly { source, as_of: fixture::now(), rows_since: None, back_to: None, step, from, to, buckets }
+    let from_rows = if source == Source::Rows { vec![from..to + step.length()] } else { Vec::new() };
+    Hourly { source, as_of: fixture::now(), from_rows, back_to: None, step, from, to, buckets }
 }
 
 #[test]
@@ -324,7 +325,7 @@ fn screens_of_a_day() {
 fn screens_of_long_ranges() {
     for (name, keys, range, source) in [
         ("charts__week", "t", Range::Week, Source::Rows),
-        ("charts__month", "tt", Range::Month, Source::DashboardStats),
+        ("charts__month", "tt", Range::Month, Source::MetricsHourly),
         ("charts__hour", "ttt", Range::Hour, Source::Rows),
         ("charts__six_hours", "tttt", Range::Hours6, Source::Rows),
     ] {
@@ -365,7 +366,8 @@ fn screens_with_old_numbers() {
     let mut hourly = fixture::hourly();
     hourly.buckets.retain(|bucket| bucket.at <= ago(4 * 3_600_000));
     hourly.as_of = Step::Hour.start(ago(4 * 3_600_000));
-    hourly.rows_since = None;
+    hourly.from_rows = vec![hourly.as_of..hourly.to + Step::Hour.length()];
+    hourly.back_to = Some(hourly.to);
     let asked = press(&mut app, "r");
     answer(&mut app, &asked, Ok(hourly));
     assert_screen("charts__behind", &app);

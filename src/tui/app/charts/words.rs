@@ -62,17 +62,16 @@ pub fn words(app: &App, column: &Column, at_most: &str, width: usize) -> String 
     let state = &app.charts;
     let span = state.steps.last().zip(state.steps.first()).map_or(TimeDelta::zero(), |(last, first)| last.0 - first.0);
     let hours = time_of(app, column, span > TimeDelta::days(1));
-    let so_far = if column.to > app.now { " so far" } else { "" };
+    let so_far = if column.to > app.now || state.is_partial(column) { " so far" } else { "" };
     if state.is_missing(column) {
-        let counting = state.hourly.value.as_ref().is_some_and(|hourly| hourly.back_to.is_some());
-        return format!("{hours}  not {} yet", if counting { "counted" } else { "aggregated" });
+        return format!("{hours}  not counted yet");
     }
     if sum.total == 0 {
         return format!("{hours}  no invocations{so_far}");
     }
     let max = sum.max_ms.map_or_else(|| "-".to_owned(), duration);
     let mut counts = format!("{hours}  {} inv{so_far}", count(sum.total));
-    let failed = format!("  {} failed {:.1}%", count(sum.failed), sum.failed_percent());
+    let failed = format!("  {} failed {}", count(sum.failed), sum.failed_percent());
     let open = if sum.open() > 0 { format!("  {} open", count(sum.open())) } else { String::new() };
     counts.push_str(&failed);
     let middle = match sum.p50() {

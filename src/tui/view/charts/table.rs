@@ -166,7 +166,7 @@ fn line(
     }
     x = frame::put(buf, row, x, &cell(&rate(sum.total, app.charts.hours(app.now)), 8, theme), style);
     let failing = if sum.failed > 0 { style.patch(theme.error()) } else { style };
-    let mut x = frame::put(buf, row, x, &format!("{:>7.1}%", sum.failed_percent()), failing);
+    let mut x = frame::put(buf, row, x, &format!("{:>8}", sum.failed_percent()), failing);
     if widths.durations {
         let max = sum.max_ms.map_or_else(|| "-".to_owned(), duration);
         let middle = match sum.p50() {

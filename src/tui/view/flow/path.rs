@@ -6,7 +6,7 @@ use ratatui::style::Style;
 
 use super::super::frame::{columns, fit, put};
 use crate::model::flow::Flow;
-use crate::model::text::{clean, duration};
+use crate::model::text::{clean, duration, whole_percent};
 use crate::tui::app::flow::State;
 use crate::tui::theme::Theme;
 
@@ -27,8 +27,8 @@ pub(super) fn draw(state: &State, flow: &Flow, theme: &Theme, row: Rect, buf: &m
         format!("{} {}", node.kind.short(), name.strip_prefix("event-detector-").unwrap_or(&name))
     };
     let whole = state.overview.end_ms.max(path.took_ms).max(1);
-    let percent = i128::from(path.took_ms) * 100 / i128::from(whole);
-    let mut took = format!(" = {} ({percent}%)", duration(path.took_ms));
+    let part = |ms: i64| u64::try_from(ms).unwrap_or(0);
+    let mut took = format!(" = {} ({})", duration(path.took_ms), whole_percent(part(path.took_ms), part(whole)));
     if let Some((node, ms)) = path.largest().filter(|_| row.width >= WIDE) {
         took.push_str(&format!(", most in {} {}", name(node), duration(ms)));
     }
