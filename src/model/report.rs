@@ -125,17 +125,18 @@ impl<'a> From<&'a Node> for NodeReport<'a> {
     }
 }
 
-/// A cascade as JSON: `{correlation_id, counts, truncated, roots[node]}`, where a node holds its `children`.
+/// A cascade as JSON: `{correlation_id, counts, truncated, children_unsearched_since, roots[node]}`, where a node holds its `children`.
 /// Written without recursion: a chain may be deeper than any stack.
 ///
 /// # Errors
 /// Never in practice: all parts are plain data.
 pub fn cascade(flow: &Flow) -> Result<String, serde_json::Error> {
     let mut json = format!(
-        "{{\"correlation_id\":{},\"counts\":{},\"truncated\":{},\"roots\":[",
+        "{{\"correlation_id\":{},\"counts\":{},\"truncated\":{},\"children_unsearched_since\":{},\"roots\":[",
         serde_json::to_string(&flow.correlation_id())?,
         serde_json::to_string(&flow.counts)?,
-        flow.truncated
+        flow.truncated,
+        serde_json::to_string(&flow.unsearched_since)?,
     );
     // Nodes that are still to be written, and `None` where a node's list of children ends.
     let mut open: Vec<Option<usize>> = flow.roots.iter().rev().map(|&root| Some(root)).collect();

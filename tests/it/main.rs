@@ -12,6 +12,7 @@ mod filter;
 mod hostile;
 mod hostile_server;
 mod kept;
+mod links;
 mod live;
 mod login;
 mod logs;
