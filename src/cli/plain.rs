@@ -231,6 +231,9 @@ impl Plain<'_> {
         if flow.truncated {
             writeln!(out, "{TRUNCATED}")?;
         }
+        if let Some(told) = flow.unsearched() {
+            writeln!(out, "{told}")?;
+        }
         let open = Open { seed, flow, lines, at: None };
         for at in 0..open.lines.len() {
             let indent = " ".repeat(2 * open.lines[at].depth);

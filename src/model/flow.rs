@@ -10,6 +10,7 @@ mod ids;
 mod lines;
 mod overview;
 mod replay;
+mod starts;
 mod times;
 
 use std::collections::BTreeMap;
@@ -39,6 +40,11 @@ pub struct Rows {
     pub jobs: Vec<Job>,
     /// Whether there are more that were not loaded.
     pub truncated: bool,
+    /// Where a search for invocations that only their payloads link to jobs of this cascade ended before its time: from
+    /// here on it was not searched.
+    pub unsearched_since: Option<DateTime<Utc>>,
+    /// Whether events begin at their `created_at`: see [`Rows::with_starts`].
+    pub has_starts: bool,
 }
 
 /// What a node stands for.
@@ -88,7 +94,7 @@ pub struct Node {
     pub detected: Option<bool>,
     /// Events only: how long the detection took, milliseconds.
     pub detection_ms: Option<i64>,
-    /// When it was recorded.
+    /// When it began: when it was recorded, of an event see [`Rows::with_starts`].
     pub started_at: DateTime<Utc>,
     /// Recorded duration, milliseconds.
     pub duration_ms: Option<i64>,
@@ -159,6 +165,8 @@ pub struct Flow {
     pub counts: Counts,
     /// Whether there are more rows that were not loaded.
     pub truncated: bool,
+    /// From when on payloads were not searched for links to jobs of this cascade, where that ended before its time.
+    pub unsearched_since: Option<DateTime<Utc>>,
 }
 
 impl Flow {
@@ -166,6 +174,13 @@ impl Flow {
     #[must_use]
     pub fn find(&self, id: Uuid) -> Option<usize> {
         self.nodes.iter().position(|node| node.id == id && !node.back_reference)
+    }
+
+    /// Says where the search for children that only payloads link ended before its time.
+    #[must_use]
+    pub fn unsearched(&self) -> Option<String> {
+        let at = self.unsearched_since?.format("%Y-%m-%dT%H:%M:%SZ");
+        Some(format!("children not searched: payloads since {at} may link more invocations to this cascade"))
     }
 
     /// The correlation id that most invocations carry.

@@ -18,6 +18,8 @@ pub enum Link {
     Recorded,
     /// Read out of the payload, where a writer left `source_job_id` empty.
     Inferred,
+    /// Read out of the payload and not followed: the row that was changed carried it before, or the job began later.
+    Doubtful,
 }
 
 /// The job that caused an invocation.
@@ -283,7 +285,16 @@ impl Listed {
     }
 }
 
+/// Whether an invocation that began at this moment can have been caused by a job that began at that one.
+#[must_use]
+pub fn is_child_of(began: DateTime<Utc>, job_began: DateTime<Utc>) -> bool {
+    job_began - began <= Invocation::CLOCKS_DIFFER
+}
+
 impl Invocation {
+    /// How far the clocks of two writers may differ where it matters which row came first.
+    pub const CLOCKS_DIFFER: TimeDelta = TimeDelta::seconds(1);
+
     /// Whether any error column holds text.
     #[must_use]
     pub fn has_error(&self) -> bool {

@@ -2,6 +2,8 @@
 
 use serde_json::Value;
 
+use super::correlation::Token;
+use super::invocation::{Link, Parent};
 use super::number::is_same_json;
 use super::redact::{MASK, mask};
 
@@ -106,11 +108,14 @@ pub fn rows(payload: &Value) -> Option<(&Value, &Value)> {
 }
 
 /// The job whose write caused the event, where a writer left it only in the payload: `__sourceJobId`, or the token in
-/// `updated_by` of the new row.
+/// `updated_by` of the new row. A token that the old row carries, too, was left there by an earlier write, which need not
+/// be the cause of this one.
 #[must_use]
-pub fn source_job(own: Option<&str>, updated_by: Option<&str>) -> Option<uuid::Uuid> {
-    own.and_then(|id| uuid::Uuid::try_parse(id).ok())
-        .or_else(|| updated_by.and_then(super::correlation::Token::parse).map(|token| token.job))
+pub fn source_job(own: Option<&str>, updated_by: Option<&str>, updated_by_before: Option<&str>) -> Option<Parent> {
+    let of_token = |text: Option<&str>| text.and_then(Token::parse).map(|token| token.job);
+    let job = own.and_then(|id| uuid::Uuid::try_parse(id).ok()).or_else(|| of_token(updated_by))?;
+    let link = if of_token(updated_by_before) == Some(job) { Link::Doubtful } else { Link::Inferred };
+    Some(Parent { job, link })
 }
 
 #[cfg(test)]
@@ -160,8 +165,15 @@ mod tests {
     fn the_source_job_is_recovered() {
         let job = "b0876e74-4f5c-4b0a-9b1e-0d3c1d7c2f11";
         let token = format!("user@example.com|550e8400-e29b-41d4-a716-446655440000|{job}");
-        assert_eq!(source_job(Some(job), None).unwrap().to_string(), job);
-        assert_eq!(source_job(None, Some(&token)).unwrap().to_string(), job);
-        assert_eq!(source_job(Some("x"), Some("driver@company.com")), None);
+        let found = |own, new, old| source_job(own, new, old).map(|parent| (parent.job.to_string(), parent.link));
+        let expect = |link| Some((job.to_owned(), link));
+        assert_eq!(found(Some(job), None, None), expect(Link::Inferred));
+        assert_eq!(found(None, Some(&token), None), expect(Link::Inferred));
+        assert_eq!(found(None, Some(&token), Some("driver@company.com")), expect(Link::Inferred));
+        assert_eq!(found(None, Some(&token), Some(&token)), expect(Link::Doubtful), "an update that named no token");
+        assert_eq!(found(Some(job), Some(&token), Some(&token)), expect(Link::Doubtful), "read out of the same token");
+        let earlier = token.replace("b0876e74", "b0876e75");
+        assert_eq!(found(None, Some(&token), Some(&earlier)), expect(Link::Inferred));
+        assert_eq!(found(Some("x"), Some("driver@company.com"), Some(&token)), None);
     }
 }

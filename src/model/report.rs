@@ -133,14 +133,20 @@ impl<'a> From<&'a Node> for NodeReport<'a> {
     }
 }
 
-/// Writes a cascade as JSON, `{correlation_id, counts, truncated, roots[node]}`, where a node holds its `children`: node by
-/// node, so that no cascade stands in memory as one text, and without recursion, since a chain may be deeper than any stack.
+/// Writes a cascade as JSON, `{correlation_id, counts, truncated, children_unsearched_since, roots[node]}`, where a node holds
+/// its `children`: node by node, so that no cascade stands in memory as one text, and without recursion, since a chain may
+/// be deeper than any stack.
 ///
 /// # Errors
 /// When the output cannot be written.
 pub fn cascade(flow: &Flow, out: &mut impl Write) -> io::Result<()> {
     let (id, counts) = (serde_json::to_string(&flow.correlation_id())?, serde_json::to_string(&flow.counts)?);
-    write!(out, "{{\"correlation_id\":{id},\"counts\":{counts},\"truncated\":{},\"roots\":[", flow.truncated)?;
+    let (truncated, unsearched) = (flow.truncated, serde_json::to_string(&flow.unsearched_since)?);
+    write!(
+        out,
+        "{{\"correlation_id\":{id},\"counts\":{counts},\"truncated\":{truncated},\
+         \"children_unsearched_since\":{unsearched},\"roots\":["
+    )?;
     // Nodes that are still to be written, and `None` where a node's list of children ends.
     let mut open: Vec<Option<usize>> = flow.roots.iter().rev().map(|&root| Some(root)).collect();
     let mut is_first = true;

@@ -265,7 +265,7 @@ pub fn rows() -> Rows {
             job(45, (101, 22), 3_030, "archiveMove", None),
             job(46, (103, 23), 2_100, "aggregateHour", None),
         ],
-        truncated: false,
+        ..Rows::default()
     }
 }
 

@@ -86,6 +86,10 @@ pub fn tree(flow: &Flow, fold: &Fold, glyphs: &Glyphs, now: DateTime<Utc>) -> St
         text.push_str(TRUNCATED);
         text.push('\n');
     }
+    if let Some(told) = flow.unsearched() {
+        text.push_str(&told);
+        text.push('\n');
+    }
     for (line, label) in lines.iter().zip(labels) {
         let node = &flow.nodes[line.node];
         let padding = " ".repeat(width.saturating_sub(label.width()));

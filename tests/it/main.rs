@@ -15,6 +15,7 @@ mod hostile_server;
 mod hours;
 mod ids;
 mod kept;
+mod links;
 mod live;
 mod login;
 mod logs;

@@ -198,7 +198,12 @@ async fn a_cascade_is_found_from_every_id_in_it() {
             job(22, 2, 21, "failed"),
             // Linked only by the token that its payload carries.
             invocation(3, "correlation_id", &format!("'{chain}'")),
-            format!("update invocations set source_event_payload = '{payload}' where id = '{}'", id(3)),
+            format!(
+                "update invocations set source_event_payload = '{payload}', created_at = \
+                 (select created_at from job_executions where id = '{}') + interval '1 second' where id = '{}'",
+                id(22),
+                id(3)
+            ),
             // The same person, another chain: must stay out.
             invocation(4, "correlation_id", "'driver@company.com'"),
         ],

@@ -5,7 +5,7 @@ use std::sync::Arc;
 use chrono::{DateTime, TimeDelta, Utc};
 use uuid::Uuid;
 
-use super::super::invocation::{Event, Invocation, Job};
+use super::super::invocation::{Event, Invocation, Job, Link, is_child_of};
 use super::super::outline::plain_text;
 use super::super::status::{Effective, Facts, Recorded, judge};
 use super::ids::{IdMap, IdSet};
@@ -15,7 +15,8 @@ impl Flow {
     /// Builds the tree of these rows as it is to be seen at `now`.
     #[must_use]
     pub fn build(rows: Rows, now: DateTime<Utc>, stale_after: TimeDelta) -> Self {
-        let truncated = rows.truncated;
+        let rows = rows.with_starts();
+        let (truncated, unsearched_since) = (rows.truncated, rows.unsearched_since);
         let (invocations, events, jobs) = (
             unique(rows.invocations, |row| row.id),
             unique(rows.events, |row| row.id),
@@ -26,7 +27,7 @@ impl Flow {
         builder.add_nodes(&invocations, &events, &jobs);
         builder.link_rows(&invocations, &events, &jobs);
         builder.link_invocations(&invocations, &jobs);
-        builder.finish(truncated)
+        Flow { truncated, unsearched_since, ..builder.finish() }
     }
 }
 
@@ -199,7 +200,13 @@ impl Builder {
         let mut above: Vec<Option<usize>> = Vec::with_capacity(invocations.len());
         for (i, invocation) in invocations.iter().enumerate() {
             let job = invocation.parent.and_then(|parent| job_index.get(&parent.job)).copied();
-            self.nodes[i].parent = job;
+            let job_began = job.map(|job| self.nodes[job].started_at);
+            let node = &mut self.nodes[i];
+            if node.link == Some(Link::Inferred) && job_began.is_some_and(|at| !is_child_of(node.started_at, at)) {
+                node.link = Some(Link::Doubtful);
+            }
+            let job = job.filter(|_| node.link != Some(Link::Doubtful));
+            node.parent = job;
             if job.is_some() {
                 self.nodes[i].missing_parent = None;
             }
@@ -226,7 +233,7 @@ impl Builder {
         }
     }
 
-    fn finish(mut self, truncated: bool) -> Flow {
+    fn finish(mut self) -> Flow {
         let mut roots = Vec::new();
         for index in 0..self.nodes.len() {
             match self.nodes[index].parent {
@@ -241,7 +248,7 @@ impl Builder {
         }
         roots.sort_by_key(|&index| order[index]);
         let counts = count(&self.nodes);
-        Flow { nodes: self.nodes, roots, counts, truncated }
+        Flow { nodes: self.nodes, roots, counts, ..Flow::default() }
     }
 }
 

@@ -104,7 +104,8 @@ mod tests {
         (child.created_at, child.total_duration_ms) = (at(10), Some(3_000));
         let mut events = vec![event(2, 1, "completed"), event(4, 1, "completed"), event(8, 1, "not_detected")];
         for (event, (from, took)) in events.iter_mut().zip([(2, 2_000), (5, 1_000), (1, 500)]) {
-            (event.created_at, event.detection_duration_ms) = (at(from), Some(took));
+            event.created_at = at(from);
+            (event.detection_duration_ms, event.handler_duration_ms) = (None, Some(took));
         }
         let mut jobs = vec![
             job(3, 1, 2, "completed"),
@@ -115,7 +116,7 @@ mod tests {
         for (job, (from, took)) in jobs.iter_mut().zip([(3, 1_000), (6, 2_000), (6, 1_000), (9, 1_000)]) {
             (job.created_at, job.duration_ms) = (at(from), Some(took));
         }
-        Rows { invocations: vec![root, child], events, jobs, truncated: false }
+        Rows { invocations: vec![root, child], events, jobs, ..Rows::default() }
     }
 
     fn path(rows: Rows) -> (Flow, Critical) {

@@ -192,6 +192,8 @@ impl Node {
         }
         if self.back_reference {
             label.push_str(&format!("  {} loops back", glyphs.back));
+        } else if self.link == Some(super::Link::Doubtful) {
+            label.push_str("  (doubtful parent, not followed)");
         } else if self.missing_parent.is_some() {
             label.push_str("  (parent job not found)");
         } else if self.link == Some(super::Link::Inferred) {

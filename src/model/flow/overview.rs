@@ -166,7 +166,7 @@ mod tests {
             invocations: vec![invocation(1, None), running],
             events: vec![event(10, 1, "completed"), event(11, 1, "completed"), event(12, 1, "not_detected")],
             jobs,
-            truncated: false,
+            ..Rows::default()
         };
         Flow::build(rows, at(60), STALE_AFTER)
     }

@@ -2,28 +2,26 @@
 
 use chrono::{DateTime, TimeDelta, Utc};
 
-use super::super::status::Recorded;
 use super::{Rows, event_ms};
 
 impl Rows {
     /// The rows as they stood at a moment, as far as starts and durations tell: what began later is not there, what ended
-    /// later runs.
+    /// later runs. What ended, nobody wrote how long after its start, is there as it ended.
     #[must_use]
     pub fn as_of(&self, at: DateTime<Utc>) -> Self {
-        let mut rows = Self { truncated: self.truncated, ..Self::default() };
-        for row in self.invocations.iter().filter(|row| row.created_at <= at) {
-            let mut row = row.clone();
-            if end(row.created_at, row.updated_at, row.total_duration_ms, &row.status).is_some_and(|end| end > at) {
+        let whole = self.clone().with_starts();
+        let mut rows = Self { invocations: Vec::new(), events: Vec::new(), jobs: Vec::new(), ..whole };
+        for mut row in whole.invocations.into_iter().filter(|row| row.created_at <= at) {
+            if end(row.created_at, row.total_duration_ms).is_some_and(|end| end > at) {
                 (row.status, row.total_duration_ms) = ("running".into(), None);
                 (row.error_message, row.has_error_stack) = (None, false);
             }
             row.updated_at = row.updated_at.min(at);
             rows.invocations.push(row);
         }
-        for row in self.events.iter().filter(|row| row.created_at <= at) {
-            let mut row = row.clone();
+        for mut row in whole.events.into_iter().filter(|row| row.created_at <= at) {
             let detected_at = later(row.created_at, row.detection_duration_ms.unwrap_or(0));
-            if end(row.created_at, row.updated_at, event_ms(&row), &row.status).is_some_and(|end| end > at) {
+            if end(row.created_at, event_ms(&row)).is_some_and(|end| end > at) {
                 let is_detecting = detected_at > at;
                 row.status = if is_detecting { "detecting" } else { "handling" }.into();
                 row.detection_duration_ms = row.detection_duration_ms.filter(|_| !is_detecting);
@@ -33,9 +31,8 @@ impl Rows {
             row.updated_at = row.updated_at.min(at);
             rows.events.push(row);
         }
-        for row in self.jobs.iter().filter(|row| row.created_at <= at) {
-            let mut row = row.clone();
-            if end(row.created_at, row.updated_at, row.duration_ms, &row.status).is_some_and(|end| end > at) {
+        for mut row in whole.jobs.into_iter().filter(|row| row.created_at <= at) {
+            if end(row.created_at, row.duration_ms).is_some_and(|end| end > at) {
                 (row.status, row.duration_ms, row.error) = ("running".into(), None, None);
             }
             row.updated_at = row.updated_at.min(at);
@@ -47,18 +44,11 @@ impl Rows {
     /// When anything began or ended, oldest first, each moment once.
     #[must_use]
     pub fn moments(&self) -> Vec<DateTime<Utc>> {
-        let invocations = self
-            .invocations
-            .iter()
-            .map(|row| (row.created_at, end(row.created_at, row.updated_at, row.total_duration_ms, &row.status)));
-        let events = self
-            .events
-            .iter()
-            .map(|row| (row.created_at, end(row.created_at, row.updated_at, event_ms(row), &row.status)));
-        let jobs = self
-            .jobs
-            .iter()
-            .map(|row| (row.created_at, end(row.created_at, row.updated_at, row.duration_ms, &row.status)));
+        let rows = self.clone().with_starts();
+        let invocations =
+            rows.invocations.iter().map(|row| (row.created_at, end(row.created_at, row.total_duration_ms)));
+        let events = rows.events.iter().map(|row| (row.created_at, end(row.created_at, event_ms(row))));
+        let jobs = rows.jobs.iter().map(|row| (row.created_at, end(row.created_at, row.duration_ms)));
         let all = invocations.chain(events).chain(jobs);
         let mut moments: Vec<_> = all.flat_map(|(start, end)| [Some(start), end]).flatten().collect();
         moments.sort_unstable();
@@ -67,15 +57,10 @@ impl Rows {
     }
 }
 
-/// When a row ended: its duration after its start, or when it was last written; nothing for what has not ended.
-fn end(
-    created_at: DateTime<Utc>,
-    updated_at: DateTime<Utc>,
-    duration_ms: Option<i64>,
-    status: &str,
-) -> Option<DateTime<Utc>> {
-    let finished = Recorded::parse(status).is_finished();
-    duration_ms.map(|ms| later(created_at, ms)).or(finished.then_some(updated_at.max(created_at)))
+/// When a row ended: its duration after its start. Without one nobody knows, nor that it went on at any moment: when the
+/// row was last written may be when it was copied here.
+fn end(created_at: DateTime<Utc>, duration_ms: Option<i64>) -> Option<DateTime<Utc>> {
+    duration_ms.map(|ms| later(created_at, ms))
 }
 
 fn later(at: DateTime<Utc>, milliseconds: i64) -> DateTime<Utc> {
@@ -97,7 +82,7 @@ mod tests {
             (at(1), Some(1_000), Some(3_000));
         let mut failing = job(3, 1, 2, "failed");
         (failing.created_at, failing.duration_ms, failing.error) = (at(2), Some(2_000), Some("broken".into()));
-        Rows { invocations: vec![root], events: vec![handled], jobs: vec![failing], truncated: false }
+        Rows { invocations: vec![root], events: vec![handled], jobs: vec![failing], ..Rows::default() }
     }
 
     fn seen(rows: &Rows, seconds: i64) -> Vec<(u128, Effective, Option<i64>)> {
@@ -119,12 +104,34 @@ mod tests {
         assert_eq!(seen(&rows, 10), [(1, Failed, Some(10_000)), (2, Failed, Some(4_000)), (3, Failed, Some(2_000))]);
     }
 
+    #[test]
+    fn rows_without_durations_are_never_running_or_stuck_in_the_past() {
+        // As seeds have them: one moment for all, no durations, written again when they were loaded, days later.
+        let mut rows = rows();
+        let loaded = at(400_000);
+        rows.events[0].created_at = at(0);
+        rows.jobs[0].created_at = at(0);
+        (rows.invocations[0].total_duration_ms, rows.invocations[0].updated_at) = (None, loaded);
+        (rows.events[0].detection_duration_ms, rows.events[0].handler_duration_ms) = (None, None);
+        (rows.jobs[0].duration_ms, rows.events[0].updated_at, rows.jobs[0].updated_at) = (None, loaded, loaded);
+        let failed = [1, 2, 3].map(|n| (n, Effective::Failed, None));
+        rows.jobs[0].error = Some("broken".into());
+        assert_eq!(
+            (rows.moments(), seen(&rows, 0), seen(&rows, 5_000)),
+            (vec![at(0)], failed.to_vec(), failed.to_vec())
+        );
+        (rows.jobs[0].status, rows.jobs[0].error) = ("completed".into(), None);
+        let ok = [1, 2, 3].map(|n| (n, Effective::Ok, None));
+        assert_eq!((seen(&rows, 0), seen(&rows, 5_000)), (ok.to_vec(), ok.to_vec()));
+    }
+
     proptest::proptest! {
         #[test]
         fn the_end_is_the_cascade_itself(rows in any_rows()) {
             let moments = rows.moments();
             proptest::prop_assert!(moments.windows(2).all(|pair| pair[0] < pair[1]));
             if let Some(&last) = moments.last() {
+                let rows = rows.with_starts();
                 let mut end = rows.as_of(last);
                 // When a row was last written is capped: it tells of nothing after its end.
                 for (row, whole) in end.invocations.iter_mut().zip(&rows.invocations) { row.updated_at = whole.updated_at; }

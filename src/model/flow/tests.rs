@@ -84,7 +84,7 @@ fn a_cascade_is_drawn_across_invocations() {
             event(21, 20, "completed"),
         ],
         jobs: vec![job(11, 1, 2, "failed"), job(12, 1, 2, "completed")],
-        truncated: false,
+        ..Rows::default()
     };
     let expected = "\
 v x inv function-1  UPDATE moves
@@ -113,7 +113,7 @@ fn errors_are_kept_without_their_secrets() {
         invocations: vec![invocation(1, None)],
         events: vec![event(2, 1, "failed")],
         jobs: vec![job(3, 1, 2, "failed")],
-        truncated: false,
+        ..Rows::default()
     };
     rows.invocations[0].error_message = Some(error.into());
     (rows.events[0].error, rows.jobs[0].error) =
@@ -129,7 +129,7 @@ fn a_loop_is_shown_once_with_a_back_reference() {
         invocations: vec![invocation(1, Some(12)), invocation(2, Some(11))],
         events: vec![event(5, 1, "completed"), event(6, 2, "completed")],
         jobs: vec![job(11, 1, 5, "completed"), job(12, 2, 6, "completed")],
-        truncated: false,
+        ..Rows::default()
     };
     let shown = text(rows, &Fold::default());
     assert!(shown.ends_with("          \\-- + inv function-1  UPDATE moves  ^ loops back\n"), "{shown}");
@@ -142,7 +142,7 @@ fn what_has_no_parent_among_the_rows_is_a_root() {
         invocations: vec![invocation(1, Some(99))],
         events: vec![event(2, 77, "completed")],
         jobs: vec![job(3, 1, 88, "completed"), job(4, 55, 66, "completed")],
-        truncated: false,
+        ..Rows::default()
     };
     let expected = "\
 v + inv function-1  UPDATE moves  (parent job not found)
@@ -161,7 +161,7 @@ fn counts_and_statuses_are_those_of_the_rows() {
         invocations: vec![invocation(1, None)],
         events: vec![event(2, 1, "completed"), event(3, 1, "not_detected")],
         jobs: vec![job(11, 1, 2, "failed"), unfinished, job(13, 1, 2, "completed")],
-        truncated: false,
+        ..Rows::default()
     };
     let flow = Flow::build(rows, at(100), STALE_AFTER);
     let root = &flow.nodes[flow.roots[0]];
@@ -179,7 +179,7 @@ fn a_chain_of_any_depth_is_built_without_recursion() {
         invocations: (0..deep).map(|n| invocation(n * 3, (n > 0).then(|| n * 3 - 1))).collect(),
         events: (0..deep).map(|n| event(n * 3 + 1, n * 3, "completed")).collect(),
         jobs: (0..deep).map(|n| job(n * 3 + 2, n * 3, n * 3 + 1, "completed")).collect(),
-        truncated: false,
+        ..Rows::default()
     };
     let flow = Flow::build(rows, at(100), STALE_AFTER);
     let lines = flow.lines(&Fold::default());
@@ -228,7 +228,7 @@ proptest! {
             }).collect(),
             jobs: jobs.iter().enumerate()
                 .map(|(n, (invocation, event))| job(300 + n as u128, 100 + invocation, 200 + event, "completed")).collect(),
-            truncated: false,
+            ..Rows::default()
         };
         let total = rows.invocations.len() + rows.events.len() + rows.jobs.len();
         let flow = Flow::build(rows, at(1000), TimeDelta::minutes(15));

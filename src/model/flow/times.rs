@@ -192,7 +192,7 @@ mod tests {
         for (job, (from, took)) in jobs.iter_mut().zip([(3, 2_000), (4, 6_000), (7, 1_000)]) {
             (job.created_at, job.duration_ms) = (at(from), Some(took));
         }
-        Rows { invocations: vec![root], events: vec![handled], jobs, truncated: false }
+        Rows { invocations: vec![root], events: vec![handled], jobs, ..Rows::default() }
     }
 
     #[test]

@@ -1,8 +1,10 @@
 //! All rows of the cascade that an invocation, a job or a correlation id belongs to.
 //!
 //! Recorded links are followed by the server, up and down, in one statement. What it finds may name further
-//! correlation ids and, where a writer left the link only in the payload, further jobs: those are asked for in the next
-//! round, until a round brings nothing new. A cascade of one correlation id takes two rounds.
+//! correlation ids and, where a writer left the link only in the payload, lead to further invocations above and below: those
+//! are asked for in the next round, until a round brings nothing new. A cascade of one correlation id takes two rounds.
+
+mod inferred;
 
 use std::collections::{BTreeMap, BTreeSet, HashSet};
 use std::sync::Arc;
@@ -11,11 +13,12 @@ use sqlx::postgres::{PgArguments, PgRow};
 use sqlx::{Arguments, FromRow};
 use uuid::Uuid;
 
+use self::inferred::{ChildSearch, parents};
 use super::page::{InvocationRow, invocation_columns};
 use super::{Reader, Session, Values, bound};
 use crate::model::correlation;
 use crate::model::flow::Rows;
-use crate::model::invocation::{Event, Invocation, Job, Link, count_deliveries};
+use crate::model::invocation::{Event, Invocation, Job, count_deliveries};
 use crate::model::shared::Texts;
 use crate::model::status::sql::{EVENT_FAILED, JOB_FAILED, finished};
 use crate::model::text::cut;
@@ -25,8 +28,8 @@ use crate::store::time::Timestamp;
 
 /// Invocations that are loaded at the most for one cascade.
 pub const MOST_INVOCATIONS: usize = 20_000;
-/// Rounds at the most; each follows links of any depth, so only chains that change their correlation id need more than two.
-const MOST_ROUNDS: usize = 32;
+/// Rounds at the most; each follows recorded links of any depth, and one level of those that stand in payloads only.
+const MOST_ROUNDS: usize = 100;
 /// Events and jobs that are loaded at the most, each.
 const MOST_BELOW: usize = 200_000;
 /// Bytes of a payload, as it is stored, up to which the job is looked for in it that caused its invocation.
@@ -69,7 +72,8 @@ impl Reader {
     pub async fn cascade(&self, seed: Seed) -> Result<Rows, StoreError> {
         let mut session = self.session().await?;
         let mut invocations = BTreeMap::<Uuid, Invocation>::new();
-        let (mut seen_correlations, mut seen_jobs) = (BTreeSet::new(), BTreeSet::new());
+        let mut seen_correlations = BTreeSet::new();
+        let mut search = ChildSearch::default();
         let mut truncated = false;
         let mut seed = seed;
         for _ in 0..MOST_ROUNDS {
@@ -77,33 +81,37 @@ impl Reader {
                 break;
             }
             seen_correlations.extend(seed.correlations.iter().cloned());
-            seen_jobs.extend(seed.jobs.iter().copied());
             let known: Vec<Uuid> = invocations.keys().copied().collect();
-            let found = members(&mut session, &seed, known).await?;
+            let mut found = members(&mut session, &seed, known).await?;
             truncated = found.len() > MOST_INVOCATIONS;
+            found.truncate(MOST_INVOCATIONS);
+            found.retain(|row| !invocations.contains_key(&row.id));
             seed = Seed::default();
-            for invocation in found.into_iter().take(MOST_INVOCATIONS) {
-                if invocations.contains_key(&invocation.id) {
-                    continue;
-                }
+            let ids: Vec<Uuid> = found.iter().map(|row| row.id).collect();
+            let mut further = parents(&mut session, &mut found).await?;
+            if !ids.is_empty() {
+                further.extend(search.children(&mut session, &ids).await?);
+            }
+            for invocation in found {
                 // Unique ids only: a person's address would gather everything that they ever did.
                 let chain =
                     invocation.correlation_id.as_deref().filter(|id| correlation::is_unique(id)).map(str::to_owned);
                 seed.correlations.extend(chain.filter(|id| seen_correlations.insert(id.clone())));
-                // Recorded links were followed by the server.
-                let inferred = invocation.parent.filter(|parent| parent.link == Link::Inferred);
-                seed.jobs.extend(inferred.map(|parent| parent.job).filter(|job| seen_jobs.insert(*job)));
                 invocations.insert(invocation.id, invocation);
             }
+            seed.invocations.extend(further.into_iter().filter(|id| !invocations.contains_key(id)));
             truncated |= invocations.len() > MOST_INVOCATIONS;
         }
         count_deliveries(invocations.values_mut());
+        truncated |= !seed.is_empty();
         let ids: Vec<Uuid> = invocations.keys().copied().collect();
         let (events, all_events) = events(&mut session, &ids).await?;
         let (jobs, all_jobs) = jobs(&mut session, &ids).await?;
         session.done();
         truncated |= !all_events || !all_jobs;
-        Ok(Rows { invocations: invocations.into_values().collect(), events, jobs, truncated })
+        let unsearched_since = search.unsearched_since;
+        let invocations = invocations.into_values().collect();
+        Ok(Rows { invocations, events, jobs, truncated, unsearched_since, has_starts: false })
     }
 }
 

@@ -189,14 +189,29 @@ pub(super) fn invocation_columns(capabilities: &Capabilities, most_payload: i32)
     .map(|column| format!("{} as {column}, ", bound::name(&format!("i.{column}"))))
     .concat();
     let duration = bound::milliseconds("i.total_duration_ms");
-    let looked_into = format!("{source_job} is null and pg_column_size(i.source_event_payload) <= {most_payload}");
     format!(
         "i.id, i.created_at, i.updated_at, {names}{duration} as total_duration_ms, \
          left(i.error_message, 65536) as error_message, coalesce(i.error_stack, '') <> '' as has_error_stack, \
-         {source_job} as source_job_id, {source_event} as source_event_id, \
-         {source_job} is null and pg_column_size(i.source_event_payload) > {most_payload} as link_unread, \
-         case when {looked_into} then left(i.source_event_payload ->> '__sourceJobId', {LONGEST_NAME}) end as own_hint, \
-         case when {looked_into} then left(i.source_event_payload #>> '{{event,data,new,updated_by}}', {LONGEST_NAME}) end as row_hint"
+         {source_job} as source_job_id, {source_event} as source_event_id, {}",
+        hint_columns(capabilities, most_payload)
+    )
+}
+
+/// What the payload of an invocation (alias `i`) tells of the job that caused it, for [`payload::source_job`].
+pub(super) fn hint_columns(capabilities: &Capabilities, most_payload: i32) -> String {
+    let source_job = capabilities.or_null("invocations", 'i', "source_job_id", "uuid");
+    let looked_into = format!("{source_job} is null and pg_column_size(i.source_event_payload) <= {most_payload}");
+    let hint = |value: String| format!("case when {looked_into} then left({value}, {LONGEST_NAME}) end");
+    let token = |row: &str| {
+        let of = |column: &str| format!("i.source_event_payload #>> '{{event,data,{row},{column}}}'");
+        hint(format!("coalesce({}, {})", of("updated_by"), of("updatedby")))
+    };
+    format!(
+        "{source_job} is null and pg_column_size(i.source_event_payload) > {most_payload} as link_unread, \
+         {} as own_hint, {} as row_hint, {} as old_hint",
+        hint("i.source_event_payload ->> '__sourceJobId'".to_owned()),
+        token("new"),
+        token("old"),
     )
 }
 
@@ -293,16 +308,15 @@ pub(super) struct InvocationRow {
     source_event_id: Option<Uuid>,
     own_hint: Option<Text>,
     row_hint: Option<Text>,
+    old_hint: Option<Text>,
 }
 
 impl InvocationRow {
     /// What is kept of it.
     pub(super) fn keep(self, texts: &mut Texts) -> Invocation {
         let recorded = self.source_job_id.map(|job| Parent { job, link: Link::Recorded });
-        let inferred = || {
-            payload::source_job(self.own_hint.as_deref(), self.row_hint.as_deref())
-                .map(|job| Parent { job, link: Link::Inferred })
-        };
+        let inferred =
+            || payload::source_job(self.own_hint.as_deref(), self.row_hint.as_deref(), self.old_hint.as_deref());
         let parent = recorded.or_else(inferred);
         // A row that does not know when it was recorded is older than all that do.
         let created_at = self.created_at.map_or(MINUS_INFINITY, |at| at.0);

@@ -139,12 +139,19 @@ fn kind_name(kind: Kind) -> &'static str {
 /// How an invocation's link to its parent job is known, in words.
 #[must_use]
 pub fn link(node: &Node) -> Option<String> {
+    if let Some(job) = node.missing_parent.filter(|_| node.link == Some(Link::Doubtful)) {
+        return Some(format!(
+            "doubtful, not followed: the payload names job {job}, but named it before this change, or the job began later"
+        ));
+    }
     if let Some(job) = node.missing_parent {
         return Some(format!("job {job}, which is not in the database: deleted, or never recorded"));
     }
     node.link.map(|link| match link {
         Link::Recorded => "the job above it, as recorded".to_owned(),
-        Link::Inferred => "the job above it, inferred from the payload: the link itself is not recorded".to_owned(),
+        Link::Inferred | Link::Doubtful => {
+            "the job above it, inferred from the payload: the link itself is not recorded".to_owned()
+        }
     })
 }
 

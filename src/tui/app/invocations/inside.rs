@@ -84,7 +84,7 @@ pub fn loaded(app: &mut App, request: u64, answer: Result<Inside, Failure>) -> V
     }
     match answer {
         Ok(Inside { events, jobs, payload }) => {
-            let rows = Rows { invocations: vec![row.invocation.clone()], events, jobs, truncated: false };
+            let rows = Rows { invocations: vec![row.invocation.clone()], events, jobs, ..Rows::default() };
             let diff = payload.and_then(|payload| Diff::of(&payload, false));
             load.value = Some(Content { flow: Flow::build(rows, now, stale_after), diff });
             load.loaded_at = Some(now);

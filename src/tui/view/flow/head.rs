@@ -74,6 +74,7 @@ fn counts(app: &App, flow: &Flow, theme: &Theme, area: Rect, buf: &mut Buffer) {
     if flow.truncated {
         parts.push(("! not all: there are more rows than are read".to_owned(), theme.error()));
     }
+    parts.extend(flow.unsearched().map(|text| (format!("! {text}"), theme.error())));
     let mut x = area.x + 1;
     for (text, style) in parts {
         let room = usize::from(area.right().saturating_sub(x));

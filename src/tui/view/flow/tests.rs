@@ -61,7 +61,7 @@ fn replayed() {
 #[test]
 fn a_loop_and_a_parent_that_is_gone() {
     let mut looping = rows();
-    looping.invocations[0].parent = Some(Parent { job: id(46), link: Link::Inferred });
+    looping.invocations[0].parent = Some(Parent { job: id(46), link: Link::Recorded });
     let mut app = opened(looping);
     press(&mut app, "Gkk");
     assert_screen("flow__loop", &app);

@@ -109,7 +109,11 @@ fn fields(
         let who = [invocation.source_user_email.as_deref(), invocation.source_system.as_deref()];
         let mut by = clean(&who.into_iter().flatten().collect::<Vec<_>>().join(" / ")).into_owned();
         if let Some(parent) = invocation.parent {
-            let how = if parent.link == Link::Inferred { " (read out of the payload)" } else { "" };
+            let how = match parent.link {
+                Link::Recorded => "",
+                Link::Inferred => " (read out of the payload)",
+                Link::Doubtful => " (doubtful: the payload named it before this change)",
+            };
             by.push_str(&format!("   caused by job {}{how}", parent.job));
         }
         fields.push(("by", by, Style::new()));
