@@ -11,6 +11,10 @@ use super::words::{NOTHING, SENTENCE};
 /// Bytes of a URL behind its host that are searched for the end of a password.
 const LONGEST_PASSWORD: usize = 256;
 
+/// Letters that languages write in front of a quotation mark.
+const LITERALS: &[&[u8]] =
+    &[b"", b"b", b"u", b"r", b"f", b"e", b"n", b"rb", b"br", b"B", b"U", b"R", b"F", b"E", b"N", b"@"];
+
 impl Scan<'_> {
     /// A name and a value with `:` or `=` between them.
     pub(super) fn pair(&mut self, at: usize, from: usize, to: usize) -> usize {
@@ -95,14 +99,18 @@ impl Scan<'_> {
         let count =
             |from: usize, is_it: &dyn Fn(u8) -> bool| bytes[from..].iter().take_while(|byte| is_it(**byte)).count();
         let mut start = at + count(at, &|byte| byte == b' ' || byte == b'\t');
-        if bytes[start..].starts_with(b"Some(\"") || bytes[start..].starts_with(b"Some(\\") {
-            start += 5;
-        }
+        start += wrapping(&bytes[start..]);
         let slashes = count(start, &|byte| byte == b'\\');
         let (start, end) = match bytes.get(start + slashes)? {
             quote @ (b'"' | b'\'' | b'`') => {
                 let open = start + slashes + 1;
-                (open, quote_end(bytes, open, *quote, slashes))
+                // A text of several lines has three.
+                if slashes == 0 && bytes[open..].starts_with(&[*quote, *quote]) {
+                    let length = bytes[open + 2..].windows(3).position(|three| three == [*quote; 3]);
+                    (open + 2, length.map_or(to, |length| open + 2 + length))
+                } else {
+                    (open, quote_end(bytes, open, *quote, slashes))
+                }
             }
             b'{' | b'[' if slashes == 0 && begins(bytes, start) => (start, value_end(bytes, start)),
             b'{' | b'[' if bytes.get(start + 1) == Some(&b'\\') => (start, brackets_end(bytes, start)),
@@ -142,7 +150,19 @@ impl Scan<'_> {
                 if is_cookie {
                     return end;
                 }
-                end
+                // A scheme that nobody knows: `AWS key:signature`, `HMAC-SHA256 Signature=…`.
+                let is_sentence =
+                    self.text.get(start..end).is_none_or(|word| is_in(word, SENTENCE) || is_in(word, NOTHING));
+                let more = next(end).filter(|_| !is_sentence).map(|more| &bytes[more..token_end(more)]);
+                match more {
+                    Some(more) if more.contains(&b'=') && !more.ends_with(b"=") => {
+                        return start + self.text.get(start..to).map_or(0, line);
+                    }
+                    Some(more) if more.iter().any(|byte| byte.is_ascii_digit() || b":=".contains(byte)) => {
+                        return end + 1 + more.len();
+                    }
+                    _ => end,
+                }
             }
             None => {
                 let ends = |&at: &usize| {
@@ -240,18 +260,57 @@ fn oracle(bytes: &[u8], at: usize, from: usize) -> Option<(usize, usize)> {
     Some((slash + 1, end))
 }
 
+/// The bytes in front of a value by which a language says what it is: `b'…'`, `SecretStr('…')`, `(*string)(0xc0) "…"`,
+/// `!!str …`, `&anchor …`, `** …`.
+fn wrapping(bytes: &[u8]) -> usize {
+    let is_name = |byte: &&u8| byte.is_ascii_alphanumeric() || b"_.:".contains(byte);
+    let quotes = |at: usize| matches!(bytes.get(at..), Some([b'"' | b'\'' | b'`', ..] | [b'\\', b'"' | b'\'', ..]));
+    let spaces = |at: usize| bytes.get(at..).unwrap_or_default().iter().take_while(|&&byte| byte == b' ').count();
+    let word = |at: usize| bytes[at..].iter().take(64).take_while(|byte| !byte.is_ascii_whitespace()).count();
+    match bytes {
+        // Of YAML.
+        [b'!', b'!' | b'a'..=b'z' | b'A'..=b'Z', ..] | [b'&', b'a'..=b'z' | b'A'..=b'Z', ..] => {
+            let length = word(0);
+            let space = spaces(length);
+            return if space > 0 { length + space } else { 0 };
+        }
+        [b'*', b'*', b' ', ..] => return 2 + spaces(2),
+        // A pointer.
+        [b'(', b'*', ..] => {
+            let length = word(0);
+            let at = length + spaces(length);
+            return if quotes(at) { at } else { 0 };
+        }
+        _ => {}
+    }
+    // Calls within calls, and letters that are a part of the text.
+    let mut at = 0;
+    for _ in 0..4 {
+        let name = bytes[at..].iter().take(64).take_while(is_name).count();
+        match bytes.get(at + name) {
+            Some(b'(') if name > 0 => at += name + 1 + spaces(at + name + 1),
+            _ if LITERALS.contains(&&bytes[at..at + name]) && quotes(at + name) => return at + name,
+            _ => break,
+        }
+    }
+    0
+}
+
+fn is_in(value: &str, words: &[&str]) -> bool {
+    words.iter().any(|word| value.eq_ignore_ascii_case(word))
+}
+
 /// Whether a value without quotes is a part of a sentence, or says that there is no secret.
 fn reads_as_words(value: &str, weight: Weight, sign: u8, is_tight: bool, quoted_name: bool) -> bool {
-    let is_in = |words: &[&str]| words.iter().any(|word| value.eq_ignore_ascii_case(word));
     let is_placeholder = value.strip_prefix('$').is_some_and(|n| n.bytes().all(|byte| byte.is_ascii_digit()));
-    if is_in(NOTHING) || is_placeholder {
+    if is_in(value, NOTHING) || is_placeholder {
         return true;
     }
     let is_number = value.bytes().all(|byte| byte.is_ascii_digit());
     if sign == b'=' || quoted_name {
         return weight == Weight::Common && is_number && value.len() < 4;
     }
-    if is_in(SENTENCE) {
+    if is_in(value, SENTENCE) {
         return true;
     }
     let has_scheme = value.split(' ').next().is_some_and(|word| scheme(word).is_some()) && value.contains(' ');

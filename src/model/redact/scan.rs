@@ -2,6 +2,8 @@
 //! look into a table. Nothing looks back or ahead further than it consumes or than a fixed number of bytes, so the time
 //! is proportional to the length whatever the text is.
 
+use memchr::memmem;
+
 use super::forms;
 use super::json;
 use super::keys::{Keys, LONGEST};
@@ -45,6 +47,9 @@ const AFTER: [u8; 256] = {
     }
     after
 };
+
+/// Bytes of the longest private key.
+const LONGEST_KEY: usize = 16_384;
 
 /// A reading of one text.
 pub(super) struct Scan<'a> {
@@ -160,7 +165,8 @@ impl<'a> Scan<'a> {
     /// A private key, or the option of a command: `--password x`.
     fn dash(&mut self, at: usize, to: usize, before: u8) -> usize {
         let bytes = &self.bytes()[at..to];
-        if bytes.get(1) == Some(&b'-') && bytes[1..].starts_with(b"---BEGIN ") || bytes.starts_with(b"-----BEGIN ") {
+        let begins = |words: &&[u8]| bytes.starts_with(words);
+        if [&b"-----BEGIN "[..], b"----BEGIN ", b"---- BEGIN "].iter().any(begins) {
             return self.private_key(at, to);
         }
         if before == b'-' || !(before.is_ascii_whitespace() || b"\"'`[(,".contains(&before)) {
@@ -207,25 +213,28 @@ impl<'a> Scan<'a> {
     /// The whole block, or what is there of it.
     fn private_key(&mut self, at: usize, to: usize) -> usize {
         let bytes = &self.bytes()[..to];
-        let word = bytes[at..].iter().take_while(|&&byte| byte == b'-').count() + b"BEGIN ".len();
-        let head = &bytes[at + word..to.min(at + 80)];
-        let name = head.windows(5).position(|dashes| dashes == b"-----").unwrap_or(head.len());
+        let word = bytes[at..].iter().take_while(|&&byte| b"- ".contains(&byte)).count() + b"BEGIN ".len();
+        let head = &bytes[(at + word).min(to)..to.min(at + 80)];
+        let name = head.windows(4).position(|dashes| dashes == b"----").unwrap_or(head.len());
         if !head[..name].windows(11).any(|words| words == b"PRIVATE KEY") {
             return at + 5;
         }
         let start = (at + word + name + 5).min(to);
-        let is_body = |byte: u8| {
-            byte >= 128 || byte.is_ascii_alphanumeric() || byte.is_ascii_whitespace() || b"+/=\\:,._()-".contains(&byte)
-        };
-        let mut end = start;
-        while end < to && is_body(bytes[end]) {
-            if bytes[end..].starts_with(b"-----END ") {
-                let tail = bytes[end + 9..].windows(5).take(80).position(|dashes| dashes == b"-----");
-                end = tail.map_or(to, |tail| end + 14 + tail);
-                break;
-            }
-            end += 1;
+        // Between quotation marks and signs of other languages, and in front of lines, anything may stand.
+        let near = &bytes[start..to.min(start + LONGEST_KEY)];
+        if let Some(tail) = memmem::find(near, b"---END ").or_else(|| memmem::find(near, b"--- END ")) {
+            let behind = &near[tail + 7..];
+            let dashes = behind.iter().take(80).position(|&byte| byte == b'-').unwrap_or(behind.len());
+            let dashes = dashes + behind[dashes..].iter().take_while(|&&byte| byte == b'-').count();
+            return self.hide(at, start + tail + 7 + dashes);
         }
+        let is_body = |byte: u8| {
+            byte >= 128
+                || byte.is_ascii_alphanumeric()
+                || byte.is_ascii_whitespace()
+                || b"+/=\\:,._()|#>-".contains(&byte)
+        };
+        let end = start + bytes[start..].iter().take_while(|byte| is_body(**byte)).count();
         self.hide(at, end)
     }
 

@@ -62,6 +62,12 @@ const PIECES: &[&str] = &[
     "[\"authorization\",",
     "--",
     "- -",
+    "token=a(",
+    "token='''",
+    "-----BEGIN PRIVATE KEY-----\"",
+    "---- BEGIN ",
+    "authorization: a ",
+    "authorization: a b=",
 ];
 
 fn seconds(text: &str) -> f64 {
