@@ -23,6 +23,7 @@ mod rows;
 mod scan;
 #[cfg(test)]
 pub(crate) mod tests;
+mod told;
 mod value;
 mod words;
 

@@ -1,5 +1,7 @@
 //! What is a secret by its own form: keys of well-known services, tokens, numbers of cards and accounts.
 
+use super::told::{TOLD, told};
+
 /// What the letters behind a prefix are.
 #[derive(Clone, Copy, PartialEq)]
 enum Body {
@@ -11,6 +13,10 @@ enum Body {
     Dotted,
     /// These, `+`, `/` and `=`.
     Base64,
+    /// Exactly so many digits in base 16.
+    Hex,
+    /// Parts of base64 with signs between them.
+    Hash,
     /// Everything that a path of a URL may hold.
     Path,
 }
@@ -85,6 +91,30 @@ const PREFIXES: &[Prefix] = &[
     prefix("sq0atp-", 16, Body::Word),
     prefix("xkeysib-", 20, Body::Word),
     prefix("AGE-SECRET-KEY-1", 20, Body::Plain),
+    prefix("dapi", 32, Body::Plain),
+    prefix("gsk_", 20, Body::Plain),
+    prefix("ntn_", 20, Body::Plain),
+    prefix("sbp_", 20, Body::Plain),
+    prefix("xai-", 30, Body::Word),
+    prefix("pplx-", 30, Body::Word),
+    prefix("pscale_pw_", 16, Body::Dotted),
+    prefix("pscale_tkn_", 16, Body::Dotted),
+    prefix("dp.pt.", 20, Body::Plain),
+    prefix("dp.st.", 20, Body::Dotted),
+    prefix("HRKU-", 30, Body::Word),
+    prefix("EAAAE", 50, Body::Word),
+    prefix("key-", 32, Body::Hex),
+    prefix("v1.local.", 40, Body::Dotted),
+    prefix("v1.public.", 40, Body::Dotted),
+    prefix("v2.local.", 40, Body::Dotted),
+    prefix("v2.public.", 40, Body::Dotted),
+    prefix("v3.local.", 40, Body::Dotted),
+    prefix("v3.public.", 40, Body::Dotted),
+    prefix("v4.local.", 40, Body::Dotted),
+    prefix("v4.public.", 40, Body::Dotted),
+    prefix("SCRAM-SHA-256$", 16, Body::Hash),
+    prefix("SCRAM-SHA-1$", 16, Body::Hash),
+    prefix("pbkdf2_sha256$", 16, Body::Hash),
     prefix("hooks.slack.com/services/", 4, Body::Path),
     prefix("hooks.slack.com/workflows/", 4, Body::Path),
     prefix("hooks.slack.com/triggers/", 4, Body::Path),
@@ -101,9 +131,6 @@ const PREFIXES: &[Prefix] = &[
 const SCHEMES: &[&str] = &["bearer", "basic", "token", "negotiate", "ntlm", "apikey"];
 /// Those with several parts behind them.
 const LISTS: &[&str] = &["digest", "aws4-hmac-sha256", "hawk", "oauth", "signature"];
-/// In front of a text in quotes, in SQL.
-const QUOTED: &[&str] = &["password", "identified by"];
-
 /// Texts of so many bytes may have been cut off within a secret.
 const CUT: usize = 190;
 
@@ -125,7 +152,15 @@ const BEGINNINGS: [u64; 1024] = {
         set[at / 64] |= 1 << (at % 64);
         n += 1;
     }
-    let lists = [SCHEMES, LISTS, QUOTED, &["eyj"]];
+    n = 0;
+    while n < 16 {
+        let digit = b"0123456789abcdef"[n];
+        let (key, account) = (trigram(b'S', b'K', digit), trigram(b'A', b'C', digit));
+        set[key / 64] |= 1 << (key % 64);
+        set[account / 64] |= 1 << (account % 64);
+        n += 1;
+    }
+    let lists = [SCHEMES, LISTS, TOLD, &["eyj", "insert", "machine"]];
     let mut list = 0;
     while list < lists.len() {
         let mut n = 0;
@@ -160,7 +195,11 @@ pub(super) fn may_begin(bytes: &[u8]) -> bool {
 
 /// The place of the secret in the word that begins this text, after this byte. The text is the end of one of so many bytes.
 pub(super) fn word(text: &str, before: u8, whole: usize) -> Option<(usize, usize)> {
-    key(text, whole).or_else(|| json_web_token(text, before)).or_else(|| authorization(text)).or_else(|| quoted(text))
+    key(text, whole)
+        .or_else(|| twilio(text))
+        .or_else(|| json_web_token(text, before))
+        .or_else(|| authorization(text))
+        .or_else(|| told(text))
 }
 
 fn key(text: &str, whole: usize) -> Option<(usize, usize)> {
@@ -171,7 +210,8 @@ fn key(text: &str, whole: usize) -> Option<(usize, usize)> {
     let is_body = |byte: &u8| {
         byte.is_ascii_alphanumeric()
             || match prefix.body {
-                Body::Plain => false,
+                Body::Plain | Body::Hex => false,
+                Body::Hash => b"_-+/=$:.,".contains(byte),
                 Body::Word => b"_-".contains(byte),
                 Body::Dotted => b"_-.".contains(byte),
                 Body::Base64 => b"_-+/=".contains(byte),
@@ -188,8 +228,48 @@ fn key(text: &str, whole: usize) -> Option<(usize, usize)> {
         return None;
     }
     let length = rest.bytes().take_while(|byte| is_body(byte)).count();
+    let is_hex = || rest.as_bytes()[..length].iter().all(u8::is_ascii_hexdigit);
+    if prefix.body == Body::Hex && !(length == prefix.least && is_hex()) {
+        return None;
+    }
     let start = if prefix.body == Body::Path { prefix.text.len() } else { 0 };
     Some((start, prefix.text.len() + length))
+}
+
+/// Names of the ways to hash a password, as they stand between two `$`.
+const HASHES: &[&str] =
+    &["1", "2a", "2b", "2x", "2y", "5", "6", "7", "y", "gy", "apr1", "argon2i", "argon2d", "argon2id", "scrypt", "s0"];
+
+/// The length of a hashed password that begins here: `$2b$12$…`.
+pub(super) fn hash(bytes: &[u8]) -> Option<usize> {
+    let name = bytes.get(1..)?.iter().take(9).position(|&byte| byte == b'$')?;
+    if !HASHES.iter().any(|hash| hash.as_bytes() == &bytes[1..=name]) {
+        return None;
+    }
+    let is_body = |byte: &&u8| byte.is_ascii_alphanumeric() || b"./$=,+_-".contains(byte);
+    let length = bytes[name + 2..].iter().take_while(is_body).count();
+    (length >= 20).then_some(name + 2 + length)
+}
+
+/// The length of the key of a bot of Telegram, from the sign behind its number on.
+pub(super) fn bot(bytes: &[u8]) -> Option<usize> {
+    let is_body = |byte: &&u8| byte.is_ascii_alphanumeric() || b"_-".contains(byte);
+    let length = bytes.get(1..).filter(|rest| rest.starts_with(b"AA"))?.iter().take(40).take_while(is_body).count();
+    (33..=36).contains(&length).then_some(length + 1)
+}
+
+/// A key of Twilio, or the token behind an account of it: `SK` or `AC` and 32 digits in base 16.
+fn twilio(text: &str) -> Option<(usize, usize)> {
+    let is_digit = |byte: &&u8| byte.is_ascii_digit() || (b'a'..=b'f').contains(byte);
+    let rest = text.strip_prefix("SK").or_else(|| text.strip_prefix("AC"))?.as_bytes();
+    let digits = rest.iter().take(33).take_while(is_digit).count();
+    let token = rest.get(33..).unwrap_or_default().iter().take_while(|byte| byte.is_ascii_alphanumeric()).count();
+    match rest.get(32) {
+        _ if digits != 32 => None,
+        Some(b':') if text.starts_with('A') => (token > 0).then_some((35, 35 + token)),
+        next if text.starts_with('S') && !next.is_some_and(u8::is_ascii_alphanumeric) => Some((0, 34)),
+        _ => None,
+    }
 }
 
 /// Three parts of base64 with dots between them, of which the first is an object.
@@ -235,16 +315,6 @@ fn authorization(text: &str) -> Option<(usize, usize)> {
     found.then(|| (length + space, length + space + token.len()))
 }
 
-/// `PASSWORD 'x'`, as SQL says it.
-fn quoted(text: &str) -> Option<(usize, usize)> {
-    let begins = |word: &&&str| text.get(..word.len()).is_some_and(|start| start.eq_ignore_ascii_case(word));
-    let word = QUOTED.iter().find(begins)?.len();
-    let space = text[word..].bytes().take_while(|byte| *byte == b' ').count();
-    let rest = text[word + space..].strip_prefix('\'').filter(|_| space > 0)?;
-    let length = rest.find('\'').unwrap_or(rest.len());
-    (length > 0).then_some((word + space + 1, word + space + 1 + length))
-}
-
 /// Whether this is the name of a scheme, and whether several parts follow it.
 pub(super) fn scheme(word: &str) -> Option<bool> {
     let is = |name: &&str| word.eq_ignore_ascii_case(name);
@@ -253,7 +323,26 @@ pub(super) fn scheme(word: &str) -> Option<bool> {
 
 /// The rest of the line.
 pub(super) fn line(text: &str) -> usize {
-    text.find(['\n', '\r', '\'']).unwrap_or(text.len())
+    let bytes = text.as_bytes();
+    // One that opens a text is a part of the line: `x, password=b'…'`.
+    let opens = |at: usize| {
+        let is_sign = |at: Option<usize>| at.is_some_and(|at| b"=:([, ".contains(&bytes[at]));
+        let is_letter = at > 0 && bytes[at - 1].is_ascii_alphabetic();
+        is_sign(at.checked_sub(1)) || is_letter && is_sign(at.checked_sub(2))
+    };
+    let ends = |(at, byte): (usize, &u8)| matches!(byte, b'\n' | b'\r') || *byte == b'\'' && !opens(at);
+    bytes.iter().enumerate().position(ends).unwrap_or(text.len())
+}
+
+/// Whether a text is likely made by a machine or for one: letters and digits, and neither a name, a time nor an address.
+pub(super) fn looks_random(text: &str) -> bool {
+    let bytes = text.as_bytes();
+    let is_date = || bytes[..4].iter().all(u8::is_ascii_digit) && bytes[4] == b'-';
+    (6..=512).contains(&bytes.len())
+        && bytes.iter().any(u8::is_ascii_digit)
+        && bytes.iter().any(u8::is_ascii_alphabetic)
+        && !bytes.iter().any(|byte| byte.is_ascii_whitespace() || *byte == b'@')
+        && !(text.contains("://") || is_uuid(text) || is_date())
 }
 
 /// Whether a text can be no word of a language: digits, or capitals within.

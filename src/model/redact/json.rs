@@ -6,6 +6,7 @@ use memchr::memchr2;
 use super::keys::{counts, is_header, is_name, is_value_key, names_another};
 use super::marks::Form;
 use super::scan::Scan;
+use super::words::SETTINGS;
 
 /// Containers within each other; deeper ones, which no database takes, are read as if they began a text.
 const DEEPEST: usize = 100_000;
@@ -183,7 +184,9 @@ impl Scan<'_> {
         let is_pair = if frame.is_array { frame.items == 2 } else { frame.named };
         if let Some((start, end)) = frame.value.filter(|_| is_pair) {
             let text = self.text.get(start..end).unwrap_or_default();
-            if can_hide(text) && !(frame.is_array && is_header_name(text)) {
+            if can_hide(text)
+                && !(frame.is_array && (is_header_name(text) || self.keys.is_field(text.trim_matches('"'))))
+            {
                 self.marks.add(start, end, Form::Quoted);
             }
         }
@@ -259,6 +262,7 @@ fn named(text: &str) -> Named {
 /// Whether there is anything in it that could be a secret.
 fn can_hide(text: &str) -> bool {
     !matches!(text, "" | "null" | "true" | "false" | "\"\"" | "[]" | "{}")
+        && !SETTINGS.contains(&text.trim_matches('"'))
 }
 
 /// Such as `"Content-Type"`, in a list of names.

@@ -1,6 +1,8 @@
 //! Which keys name a secret.
 
-use super::words::{ABOUT, ANYWHERE, COMMON, HEADERS, NAMES, OTHERS, PARAMETERS, PLAIN, SAME, VALUES, WORDS};
+use super::words::{
+    ABOUT, ANYWHERE, COMMON, FIELDS, HEADERS, NAMES, OTHERS, PARAMETERS, PLAIN, RANDOM, SAME, VALUES, WORDS,
+};
 
 /// Bytes of the longest key that is looked at.
 pub(super) const LONGEST: usize = 120;
@@ -23,6 +25,8 @@ pub(super) enum Weight {
     Secret,
     /// A secret if it looks like one.
     Common,
+    /// A secret if it is long and random.
+    Random,
     /// A secret, and so is the rest of the line.
     Header,
 }
@@ -39,7 +43,7 @@ impl Keys {
     pub(super) fn is_secret(&self, key: &str) -> bool {
         // Most keys have not all the letters of any of the words.
         let found = letters(key.as_bytes());
-        if key.len() < 3 || !(may_be(found, &OF_ANYWHERE) || may_be(found, &OF_WORDS) || !self.extra.is_empty()) {
+        if key.len() < 2 || !(may_be(found, &OF_ANYWHERE) || may_be(found, &OF_WORDS) || !self.extra.is_empty()) {
             return false;
         }
         let key = &key[..key.floor_char_boundary(LONGEST)];
@@ -95,11 +99,16 @@ impl Keys {
         self.is_secret(path) || path.split(['.', '[', ']']).any(|key| self.is_secret(key))
     }
 
+    /// Whether a text beside the name of a secret is the name of another field: `["password", "email"]`.
+    pub(super) fn is_field(&self, text: &str) -> bool {
+        FIELDS.iter().any(|field| text.eq_ignore_ascii_case(field)) || is_name(text) && self.is_secret(text)
+    }
+
     /// What a name in front of `:` or `=` says; `parameter` where it stands behind `?` or `&`.
     pub(super) fn weigh(&self, key: &str, parameter: bool) -> Option<Weight> {
         if !self.is_secret(key) {
-            let is_parameter = || PARAMETERS.contains(&squeezed(key).as_str());
-            return (parameter && is_parameter()).then_some(Weight::Plain);
+            let is_in = |words: &[&str]| parameter && words.contains(&squeezed(key).as_str());
+            return is_in(PARAMETERS).then_some(Weight::Plain).or_else(|| is_in(RANDOM).then_some(Weight::Random));
         }
         let all = squeezed(key);
         let is = |word: &&str| all.contains(*word);
@@ -115,12 +124,12 @@ impl Keys {
 
 /// Whether a key names the kind of the value beside it.
 pub(super) fn names_another(key: &str) -> bool {
-    key.len() <= 9 && NAMES.iter().any(|name| key.eq_ignore_ascii_case(name))
+    key.len() <= 10 && NAMES.iter().any(|name| key.eq_ignore_ascii_case(name))
 }
 
 /// Whether it is the key of that value.
 pub(super) fn is_value_key(key: &str) -> bool {
-    key.len() <= 8 && VALUES.iter().any(|name| key.eq_ignore_ascii_case(name))
+    key.len() <= 11 && VALUES.iter().any(|name| key.eq_ignore_ascii_case(name))
 }
 
 /// Whether a text can be the name of something.

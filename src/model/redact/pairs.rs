@@ -2,14 +2,19 @@
 
 use memchr::memchr2;
 
-use super::forms::{line, looks_secret, scheme};
+use super::forms::{bot, line, looks_random, looks_secret, scheme};
 use super::json::{begins, value_end};
-use super::keys::{LONGEST, Weight};
+use super::keys::{LONGEST, Weight, counts, is_name, is_value_key, names_another};
 use super::scan::Scan;
 use super::words::{NOTHING, SENTENCE};
 
 /// Bytes of a URL behind its host that are searched for the end of a password.
 const LONGEST_PASSWORD: usize = 256;
+
+/// Bytes behind the name of a secret within which a key such as `value` holds it.
+const NAMED: usize = 160;
+/// Bytes of a block of YAML that are hidden.
+const LONGEST_BLOCK: usize = 8_192;
 
 /// Letters that languages write in front of a quotation mark.
 const LITERALS: &[&[u8]] =
@@ -26,35 +31,112 @@ impl Scan<'_> {
         {
             return self.hide(at + start, at + end);
         }
+        if sign == b':'
+            && let Some((start, end)) = before_host(bytes, at)
+        {
+            return self.hide(start, end);
+        }
+        if sign == b':'
+            && before.is_ascii_digit()
+            && let Some(length) = bot(&bytes[at..])
+        {
+            return self.hide(at + 1, at + length);
+        }
         // Times, paths of modules, and comparisons.
         if before.is_ascii_digit() && after.is_ascii_digit() && sign == b':' {
             return at + 1;
         }
         if after == sign
-            || before == sign
+            || before == sign && !(sign == b':' && after == b' ')
             || (sign == b'=' && b"!<>~".contains(&before))
             || (sign == b':' && after == b'=')
         {
             return at + 1;
         }
+        if sign == b'='
+            && (before, after) == (b')', b'(')
+            && let Some(end) = self.key_of_row(at, from, to)
+        {
+            return end;
+        }
         let Some((start, end, quoted)) = self.name_before(at, from) else { return at + 1 };
         let arrow = sign == b'=' && after == b'>';
-        if arrow && !quoted && !bytes[from..start].ends_with(b":") {
+        let is_listed = bytes[from..start].ends_with(b":") || bytes[from..start].ends_with(b"[") && bytes[end] == b']';
+        if arrow && !quoted && !is_listed {
             return at + 1;
         }
         let Some(name) = self.text.get(start..end) else { return at + 1 };
         let parameter = start > from && b"?&;".contains(&bytes[start - 1]);
-        let Some(weight) = self.keys.weigh(name, parameter).or_else(|| self.weigh_two(start, end, from)) else {
-            return at + 1;
-        };
         let behind = at + 1 + usize::from(arrow);
-        let Some((start, end)) = self.value(behind, to, Some(weight)) else { return behind };
+        let weight = self.keys.weigh(name, parameter).or_else(|| self.weigh_two(start, end, from));
+        let weight = weight.or((at < self.named_until && is_value_key(name)).then_some(Weight::Plain));
+        let Some(weight) = weight else {
+            return if names_another(name) { self.naming(behind, to) } else { at + 1 };
+        };
+        let is_count = counts(name);
+        let unexpected = name.eq_ignore_ascii_case("token") && self.text[from..start].ends_with("nexpected ");
+        let Some((start, end)) = self.value(behind, to, Some(weight)) else {
+            return if sign == b':' { self.block(behind, to, weight) } else { behind };
+        };
+        if unexpected || is_count && bytes[start..end].iter().all(u8::is_ascii_digit) {
+            return behind;
+        }
         let is_quoted = start > behind && b"\"'`".contains(&bytes[start - 1]);
         let value = self.text.get(start..end).unwrap_or_default();
         if !is_quoted && reads_as_words(value, weight, sign, start == behind, quoted) {
             return behind;
         }
         self.hide(start, end)
+    }
+
+    /// The value behind a key such as `name`. Where it is the name of a secret, that stands behind a key such as `value`, in
+    /// the element that begins here, or behind the head of a part of a form.
+    fn naming(&mut self, at: usize, to: usize) -> usize {
+        let bytes = &self.bytes()[..to];
+        let Some((start, end)) = self.value(at, to, None) else { return at };
+        if !self
+            .text
+            .get(start..end)
+            .is_some_and(|name| is_name(name) && !name.starts_with('-') && self.keys.is_secret(name))
+        {
+            return at;
+        }
+        self.named_until = (end + NAMED).min(to);
+        let quoted = bytes.get(end).is_some_and(|byte| b"\"'".contains(byte));
+        let rest = bytes.get(end + usize::from(quoted)..).unwrap_or_default();
+        let behind = to - rest.len();
+        let ends: &[u8] = match rest {
+            [b'>', ..] if quoted => b"<",
+            [b'\r', b'\n', b'\r', b'\n', ..] | [b'\n', b'\n', ..] if quoted => b"\r\n",
+            _ => return end,
+        };
+        let start = behind + rest.iter().take_while(|byte| b">\r\n".contains(byte)).count();
+        let length = bytes[start..].iter().position(|byte| ends.contains(byte)).unwrap_or(to - start);
+        if length > 0 { self.hide(start, start + length) } else { end }
+    }
+
+    /// A value that begins in the next line: as YAML folds it, or beneath its name.
+    fn block(&mut self, at: usize, to: usize, weight: Weight) -> usize {
+        let bytes = &self.bytes()[..to];
+        let line_end = |from: usize| bytes[from..].iter().position(|&byte| byte == b'\n').map_or(to, |end| from + end);
+        let head_end = line_end(at);
+        let is_folded = match bytes[at..head_end].trim_ascii() {
+            b"" => false,
+            b"|" | b"|-" | b"|+" | b">" | b">-" | b">+" => true,
+            _ => return at,
+        };
+        let start = (head_end + 1).min(to);
+        let indent = |from: usize| bytes[from..].iter().take_while(|&&byte| byte == b' ').count();
+        let (depth, mut end) = (indent(start), line_end(start));
+        if is_folded {
+            while end < to && end - start < LONGEST_BLOCK && depth > 0 && indent(end + 1) >= depth {
+                end = line_end(end + 1);
+            }
+            return if depth > 0 { self.hide(start + depth, end) } else { at };
+        }
+        let word = self.text.get(start + depth..end).unwrap_or_default().trim_end();
+        let is_secret = weight == Weight::Plain && looks_random(word) && !word.contains([':', '=']);
+        if is_secret { self.hide(start + depth, start + depth + word.len()) } else { at }
     }
 
     /// The name that stands before a sign, and whether it is in quotes.
@@ -67,6 +149,9 @@ impl Scan<'_> {
         let quoted = end > from && b"\"'`".contains(&bytes[end - 1]);
         if quoted {
             end = back(end - 1, &|byte| byte == b'\\');
+        }
+        if bytes[from..end].len() > 3 && bytes[end - 3..end].eq_ignore_ascii_case(b"%5d") {
+            end -= 3;
         }
         let mut start = back(end, &|byte| byte.is_ascii_alphanumeric() || b"_-.$".contains(&byte));
         if start > from && !quoted {
@@ -250,6 +335,25 @@ fn password_file(bytes: &[u8]) -> Option<(usize, usize)> {
     (length > 0).then_some((at, at + length))
 }
 
+/// The password of `name:password@host:5432/`, from the sign behind the name on.
+fn before_host(bytes: &[u8], at: usize) -> Option<(usize, usize)> {
+    let is_name = |byte: u8| byte.is_ascii_alphanumeric() || byte == b'_';
+    let count = |from: usize, is_it: &dyn Fn(u8) -> bool| {
+        bytes.get(from..).unwrap_or_default().iter().take(128).take_while(|byte| is_it(**byte)).count()
+    };
+    let password = count(at + 1, &|byte| !(byte.is_ascii_whitespace() || b"\"'`/<>\\@:".contains(&byte)));
+    let sign = at + 1 + password;
+    if password == 0 || !is_name(*bytes.get(at.checked_sub(1)?)?) || bytes.get(sign) != Some(&b'@') {
+        return None;
+    }
+    let host = count(sign + 1, &|byte| is_name(byte) || b".-".contains(&byte));
+    let port = sign + 1 + host;
+    let digits = count(port + 1, &|byte| byte.is_ascii_digit());
+    let ends = !bytes.get(port + 1 + digits).is_some_and(|&byte| is_name(byte) || byte == b':');
+    let is_port = host > 0 && bytes.get(port) == Some(&b':') && (2..=5).contains(&digits) && ends;
+    is_port.then_some((at + 1, sign))
+}
+
 /// The password of `jdbc:oracle:thin:user/password@host`, from the sign behind `thin` on.
 fn oracle(bytes: &[u8], at: usize, from: usize) -> Option<(usize, usize)> {
     let is_driver = [&b"oracle:thin"[..], b"oracle:oci"].iter().any(|driver| bytes[from..at].ends_with(driver));
@@ -306,6 +410,9 @@ fn reads_as_words(value: &str, weight: Weight, sign: u8, is_tight: bool, quoted_
     if is_in(value, NOTHING) || is_placeholder {
         return true;
     }
+    if weight == Weight::Random {
+        return !(value.len() >= 16 && looks_random(value) && !value.contains(['/', '.', '%']));
+    }
     let is_number = value.bytes().all(|byte| byte.is_ascii_digit());
     if sign == b'=' || quoted_name {
         return weight == Weight::Common && is_number && value.len() < 4;
@@ -318,7 +425,7 @@ fn reads_as_words(value: &str, weight: Weight, sign: u8, is_tight: bool, quoted_
     match weight {
         Weight::Common => !looks || is_number && value.len() < 4,
         Weight::Secret | Weight::Header => is_tight && !looks,
-        Weight::Plain => false,
+        Weight::Plain | Weight::Random => false,
     }
 }
 

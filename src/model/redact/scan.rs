@@ -2,13 +2,14 @@
 //! look into a table. Nothing looks back or ahead further than it consumes or than a fixed number of bytes, so the time
 //! is proportional to the length whatever the text is.
 
-use memchr::memmem;
+use memchr::{memmem, memrchr2};
 
 use super::forms;
 use super::json;
-use super::keys::{Keys, LONGEST};
+use super::keys::{Keys, LONGEST, is_value_key};
 use super::marks::{Form, Marks};
 use super::pairs::percent_decoded;
+use super::words::NOTHING;
 
 /// Texts within texts, as JSON or as parts of a URL. Each holds all that is written in it, so what is deeper is masked
 /// as a whole.
@@ -21,13 +22,13 @@ const BEGINS: u8 = 2;
 
 const CLASS: [u8; 256] = {
     let mut class = [0; 256];
-    let always = b":=%{[>\\";
+    let always = b":=%{[>\\$";
     let mut at = 0;
     while at < always.len() {
         class[always[at] as usize] = ALWAYS;
         at += 1;
     }
-    let begins = b"-ABCDEFGHIJKLMNOPQRSTUVWXYZabdeghilnopstwxyrf23456";
+    let begins = b"-ABCDEFGHIJKLMNOPQRSTUVWXYZabdeghiklmnopstvwxyrf23456";
     at = 0;
     while at < begins.len() {
         class[begins[at] as usize] = BEGINS;
@@ -50,19 +51,25 @@ const AFTER: [u8; 256] = {
 
 /// Bytes of the longest private key.
 const LONGEST_KEY: usize = 16_384;
+/// Bytes of a tag of XML, and of the line of a command, that are looked at.
+const LONGEST_TAG: usize = 256;
 
 /// A reading of one text.
 pub(super) struct Scan<'a> {
     pub(super) text: &'a str,
     pub(super) keys: &'a Keys,
     pub(super) marks: Marks,
+    /// What stands before here was read as a statement of SQL.
+    pub(super) told_until: usize,
+    /// Up to here a key such as `value` holds the secret whose name stood before: of YAML, XML and forms.
+    pub(super) named_until: usize,
     /// How many texts within texts are still read.
     depth: u32,
 }
 
 impl<'a> Scan<'a> {
     pub(super) fn new(text: &'a str, keys: &'a Keys, depth: u32) -> Self {
-        Self { text, keys, marks: Marks::default(), depth }
+        Self { text, keys, marks: Marks::default(), told_until: 0, named_until: 0, depth }
     }
 
     /// The text without its secrets, and how many there were; nothing where there are none.
@@ -127,7 +134,8 @@ impl<'a> Scan<'a> {
             b':' if bytes[at..].starts_with(b"://") => self.url(at, from, to),
             b':' | b'=' => self.pair(at, from, to),
             b'%' => self.percent(at, from, to),
-            b'-' => self.dash(at, to, before),
+            b'$' => forms::hash(&bytes[at..]).map_or(at + 1, |length| self.hide(at, at + length)),
+            b'-' => self.dash(at, from, to, before),
             b'>' => self.element(at, from, to),
             // Of a text in another one: the letter is no part of the word behind it.
             b'\\' if matches!(bytes.get(at + 1), Some(b'n' | b'r' | b't')) && at + 2 < to => {
@@ -150,7 +158,11 @@ impl<'a> Scan<'a> {
             let card = if in_number { None } else { forms::card(bytes) };
             return card.map_or(at + 1, |length| self.hide(at, at + length));
         }
-        if forms::may_begin(bytes)
+        let may_begin = forms::may_begin(bytes);
+        if may_begin && matches!(bytes[0], b'i' | b'I') {
+            self.insert(at, to);
+        }
+        if may_begin
             && let Some((start, end)) =
                 self.text.get(at..to).and_then(|text| forms::word(text, before, self.text.len()))
         {
@@ -163,7 +175,7 @@ impl<'a> Scan<'a> {
     }
 
     /// A private key, or the option of a command: `--password x`.
-    fn dash(&mut self, at: usize, to: usize, before: u8) -> usize {
+    fn dash(&mut self, at: usize, from: usize, to: usize, before: u8) -> usize {
         let bytes = &self.bytes()[at..to];
         let begins = |words: &&[u8]| bytes.starts_with(words);
         if [&b"-----BEGIN "[..], b"----BEGIN ", b"---- BEGIN "].iter().any(begins) {
@@ -182,13 +194,21 @@ impl<'a> Scan<'a> {
         if matches!(&bytes[..dashes + name], b"-u" | b"--user" | b"-U" | b"--proxy-user") {
             return self.user_option(value, to);
         }
+        if dashes == 1
+            && name > 0
+            && let Some((start, end)) = self.option_of_command(at, from, to)
+        {
+            return self.hide(start, end);
+        }
         let is_option = matches!(bytes.get(dashes + name), Some(b' ' | b'\t'))
             && self.text.get(at + dashes..value).is_some_and(|name| self.keys.is_secret(name));
         if !is_option {
             return at + dashes;
         }
         match self.value(value, to, None) {
-            Some((start, end)) if self.bytes()[start] != b'-' => self.hide(start, end),
+            Some((start, end)) if self.bytes()[start] != b'-' && !is_setting(&self.text[start..end]) => {
+                self.hide(start, end)
+            }
             _ => value,
         }
     }
@@ -234,34 +254,71 @@ impl<'a> Scan<'a> {
                 || byte.is_ascii_whitespace()
                 || b"+/=\\:,._()|#>-".contains(&byte)
         };
-        let end = start + bytes[start..].iter().take_while(|byte| is_body(**byte)).count();
+        let mut end = start + bytes[start..].iter().take_while(|byte| is_body(**byte)).count();
+        // What goes on with a quotation mark is no part of it: `password='x'`.
+        if bytes.get(end).is_some_and(|byte| b"\"'`".contains(byte)) {
+            end -= bytes[start..end].iter().rev().take_while(|byte| !byte.is_ascii_whitespace()).count();
+        }
         self.hide(at, end)
     }
 
-    /// An element of XML: `<password>x</password>`.
+    /// An element of XML: `<password>x</password>`, with attributes or without.
     fn element(&mut self, at: usize, from: usize, to: usize) -> usize {
         let bytes = self.bytes();
-        let name = bytes[from..at]
-            .iter()
-            .rev()
-            .take(LONGEST)
-            .take_while(|byte| byte.is_ascii_alphanumeric() || b"_-:.".contains(byte))
-            .count();
-        let opens = (at - name).checked_sub(1).filter(|&open| open >= from && bytes[open] == b'<').is_some();
-        let is_secret = opens
-            && self
-                .text
-                .get(at - name..at)
-                .is_some_and(|name| self.keys.is_secret(name.rsplit(':').next().unwrap_or(name)));
-        let end = bytes[at..to]
-            .iter()
-            .take(if is_secret { to } else { 0 })
-            .position(|&byte| byte == b'<')
-            .map(|length| at + length);
-        match end.filter(|&end| end > at + 1) {
-            Some(end) => self.hide(at + 1, end),
-            None => at + 1,
+        let floor = self.text.ceil_char_boundary(from.max(at.saturating_sub(LONGEST_TAG)));
+        let open = memrchr2(b'<', b'>', &bytes[floor..at]).map(|open| floor + open).filter(|&open| bytes[open] == b'<');
+        let Some(tag) = open.and_then(|open| self.text.get(open + 1..at)) else { return at + 1 };
+        let name = tag.split(|c: char| c.is_ascii_whitespace()).next().unwrap_or_default();
+        let name = name.rsplit(':').next().unwrap_or_default();
+        if tag.ends_with('/') || !self.keys.is_secret(name) {
+            return at + 1;
         }
+        let mut start = at + 1;
+        if bytes[start..to].starts_with(b"<![CDATA[") {
+            start += 9;
+            let end = memmem::find(&bytes[start..to], b"]]>").map_or(to, |length| start + length);
+            return if end > start { self.hide(start, end) } else { start };
+        }
+        // The value as an element of its own.
+        if bytes[start..to].starts_with(b"<")
+            && let Some(length) = bytes[start..to].iter().take(40).position(|&byte| byte == b'>')
+            && is_value_key(self.text.get(start + 1..start + length).unwrap_or_default())
+        {
+            start += length + 1;
+        }
+        match bytes[start..to].iter().position(|&byte| byte == b'<').map(|length| start + length) {
+            Some(end) if self.text[start..end].contains(|c: char| !c.is_whitespace()) => self.hide(start, end),
+            _ => at + 1,
+        }
+    }
+
+    /// The password that a known command takes by a single letter: `mysql -px`, `sshpass -p x`, `redis-cli -a x`.
+    fn option_of_command(&self, at: usize, from: usize, to: usize) -> Option<(usize, usize)> {
+        let bytes = &self.bytes()[..to];
+        let (letter, value) = (bytes[at + 1], at + 2);
+        if !b"paw".contains(&letter) {
+            return None;
+        }
+        let floor = self.text.ceil_char_boundary(from.max(at.saturating_sub(LONGEST_TAG)));
+        let line = self.text.get(floor..at)?;
+        let line = &line[line.rfind(['\n', ';']).map_or(0, |end| end + 1)..];
+        let runs =
+            |commands: &[&str]| line.split([' ', '\t', '/', '"', '\'', '`', '(']).any(|word| commands.contains(&word));
+        let (may_touch, may_part) = match letter {
+            b'p' if runs(&["mysql", "mysqldump", "mysqladmin", "mariadb", "mariadb-dump"]) => (true, false),
+            b'p' if runs(&["sshpass"]) => (true, true),
+            b'p' if runs(&["login"]) && runs(&["docker", "podman", "helm", "nerdctl", "az", "oc"]) => (false, true),
+            b'p' if runs(&["mongosh", "mongo", "mongodump", "mongorestore"]) => (true, true),
+            b'w' if runs(&["ldapsearch", "ldapmodify", "ldapadd", "ldapwhoami"]) => (true, true),
+            b'a' if runs(&["redis-cli", "valkey-cli"]) => (false, true),
+            _ => return None,
+        };
+        let parts = bytes.get(value).is_some_and(|byte| b" \t".contains(byte));
+        let quoted = parts && bytes.get(value + 1).is_some_and(|byte| b"\"'".contains(byte));
+        if parts && !(may_part || quoted) || !parts && !may_touch {
+            return None;
+        }
+        self.value(value, to, None).filter(|&(start, _)| bytes[start] != b'-')
     }
 
     /// A part of a URL within another one: `?next=https%3A%2F%2Fname%3Asecret%40host`.
@@ -286,4 +343,10 @@ impl<'a> Scan<'a> {
         }
         end
     }
+}
+
+/// What an option is set to that only has the name of a secret: `--auth none`, `--session 5`.
+fn is_setting(value: &str) -> bool {
+    value.len() < 4 && value.bytes().all(|byte| byte.is_ascii_digit())
+        || NOTHING.iter().any(|word| value.eq_ignore_ascii_case(word))
 }

@@ -1,5 +1,6 @@
 //! What is masked and what is not, told without the rules: secrets that are planted in every form, and texts that look like some.
 
+mod forms;
 pub(crate) mod planted;
 mod speed;
 

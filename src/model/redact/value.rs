@@ -6,6 +6,7 @@ use serde_json::{Map, Value};
 
 use super::json::is_name_of_header;
 use super::keys::{counts, is_header, is_name, is_value_key, names_another};
+use super::words::SETTINGS;
 use super::{MASK, Masker};
 
 impl Masker {
@@ -80,7 +81,10 @@ impl Masker {
                         && !hidden[at]
                         && self.is_secret(name);
                     let is_next = name.starts_with("--") || at % 2 == 0 && is_header(name) || items.len() == 2;
-                    let is_name = value.as_str().is_some_and(is_name_of_header);
+                    let is_name = value.as_str().is_some_and(|text| {
+                        is_name_of_header(text)
+                            || items.len() == 2 && self.keys.as_ref().is_some_and(|keys| keys.is_field(text))
+                    });
                     hidden[at + 1] = names && is_next && !is_name && can_hide(value);
                 }
                 hidden
@@ -95,7 +99,7 @@ fn can_hide(value: &Value) -> bool {
     match value {
         Value::Null | Value::Bool(_) => false,
         Value::Number(_) => true,
-        Value::String(text) => !text.is_empty(),
+        Value::String(text) => !text.is_empty() && !SETTINGS.contains(&text.as_str()),
         Value::Array(items) => !items.is_empty(),
         Value::Object(map) => !map.is_empty(),
     }

@@ -7,13 +7,17 @@ pub(super) const ANYWHERE: &[&str] = &[
     "authorization", "cookie", "bearer", "jwt", "csrf", "xsrf", "apikey", "accesskey", "privatekey",
     "signingkey", "encryptionkey", "masterkey", "sharedkey", "accountkey", "authkey", "hmackey", "sessionid",
     "sessid", "sessionkey", "connectionstring", "connstr", "webhookurl", "webhookuri", "cardnumber",
-    "creditcard", "securitycode", "dbpass", "userpass",
+    "creditcard", "securitycode", "dbpass", "userpass", "passwrd", "kennwort", "motdepasse", "contrasena", "contrasea",
+    "clientkey", "consumerkey", "appkey", "sshkey", "rsakey", "gpgkey", "pgpkey", "licensekey", "licencekey",
+    "recoverycode", "backupcode", "verificationcode", "mfacode", "2facode", "seedphrase", "mnemonic", "magiclink",
+    "resetlink", "storagekey",
 ];
 
 /// As a word of its own at the end of a key: `user_pin` and `PIN`, not `spinner` nor `pin_location`.
 #[rustfmt::skip]
 pub(super) const WORDS: &[&str] = &[
     "pass", "auth", "session", "sid", "pin", "otp", "totp", "card", "cvv", "cvc", "ssn", "dsn", "iban",
+    "pw", "psw", "pword", "userpw", "psk", "mfa", "pan",
 ];
 
 /// What may stand behind such a word without changing what the value is.
@@ -46,10 +50,17 @@ pub(super) const PARAMETERS: &[&str] = &[
     "sig", "signature", "hmac", "xamzcredential", "xamzsignature", "xgoogsignature", "xgoogcredential",
 ];
 
+/// And these, if what they hold is random: `?key=`, and the code that a server of authorization gives.
+#[rustfmt::skip]
+pub(super) const RANDOM: &[&str] = &[
+    "key", "code",
+];
+
 /// Passwords and keys by their name alone: in `password:swordfish` no other meaning is likely, in `token:refresh` one is.
 #[rustfmt::skip]
 pub(super) const PLAIN: &[&str] = &[
     "password", "passwd", "passphrase", "passcode", "passwort", "pwd", "key", "secret", "connectionstring",
+    "passwrd", "kennwort", "motdepasse", "contrasena", "contrasea",
 ];
 
 /// Words that are often no secrets where people write them: `pass: 3`, `session: closed`.
@@ -68,14 +79,21 @@ pub(super) const HEADERS: &[&str] = &[
 #[rustfmt::skip]
 pub(super) const NAMES: &[&str] = &[
     "name", "key", "field", "header", "k", "n", "id", "param", "parameter", "property", "variable", "column",
-    "attribute", "label",
+    "attribute", "label", "headername", "paramname", "identifier",
 ];
 
 /// The key of that value.
 #[rustfmt::skip]
 pub(super) const VALUES: &[&str] = &[
     "value", "val", "v", "values", "content", "data", "text", "old", "new", "default", "current", "previous",
-    "oldvalue", "newvalue",
+    "oldvalue", "newvalue", "old_value", "new_value", "oldval", "newval", "old_val", "new_val", "before", "after", "from",
+    "to", "headervalue", "paramvalue",
+];
+
+/// A key that names a secret for the key `value` alone: of a patch of JSON, and of a field to fill in.
+#[rustfmt::skip]
+pub(super) const WEAK_NAMES: &[&str] = &[
+    "path", "type",
 ];
 
 /// What people write behind a name where no value is.
@@ -92,7 +110,19 @@ pub(super) const SENTENCE: &[&str] = &[
     "expected", "expired", "failed", "failure", "for", "forbidden", "from", "get", "got", "had", "has", "have",
     "if", "illegal", "in", "incorrect", "invalid", "is", "it", "its", "length", "malformed", "may", "mismatch",
     "missing", "must", "need", "needs", "no", "not", "of", "ok", "on", "only", "or", "please", "rejected",
-    "refused", "required", "revoked", "set", "should", "string", "the", "this", "to", "too", "unable",
+    "refused", "required", "reset", "revoked", "sent", "set", "should", "string", "the", "this", "to", "too", "unable",
     "unauthorized", "unexpected", "unknown", "unset", "unsupported", "updated", "use", "user", "using", "valid",
     "was", "were", "when", "which", "with", "wrong", "you", "your",
+];
+
+/// Fields that are often listed beside one that holds a secret.
+#[rustfmt::skip]
+pub(super) const FIELDS: &[&str] = &[
+    "email", "user", "username", "name", "login", "id", "role", "host", "port",
+];
+
+/// What is set under the name of a secret and is none: of `fetch`, and of readers of texts.
+#[rustfmt::skip]
+pub(super) const SETTINGS: &[&str] = &[
+    "include", "omit", "same-origin", "<EOF>",
 ];
