@@ -4,6 +4,7 @@
 //! Nothing that is kept is modified: where another program's foreign key takes the link from a child whose parent goes,
 //! the child would change, and everywhere it would look like the root of a cascade. So an invocation is kept as long as
 //! one is that a job of it caused, by the links that writers recorded. The newest go first: children before parents.
+//! `offset 0` holds the server to looking rows up: it would else read whole tables to join a few hundred rows.
 
 use std::collections::{HashMap, HashSet};
 
@@ -142,9 +143,10 @@ impl<'a> Walk<'a> {
             return Ok(Vec::new());
         }
         // A time that is NULL is not from before the moment either.
-        let sql = "select distinct j.invocation_id from @schema.job_executions j \
-                   join @schema.invocations c on c.source_job_id = j.id \
-                   where j.invocation_id = any($1) and c.created_at < $2 is not true";
+        let sql = "select distinct b.id from unnest($1) b (id) \
+                   cross join lateral (select j.id from @schema.job_executions j where j.invocation_id = b.id offset 0) j \
+                   cross join lateral (select c.created_at from @schema.invocations c where c.source_job_id = j.id offset 0) c \
+                   where c.created_at < $2 is not true";
         let query = sqlx::query_scalar(in_schema(sql, self.schema)).bind(batch).bind(Timestamp(self.before));
         Ok(query.fetch_all(connection).await?)
     }
@@ -157,8 +159,11 @@ impl<'a> Walk<'a> {
         known: &HashSet<Uuid>,
     ) -> Result<HashSet<Uuid>, StoreError> {
         let mut all = HashSet::new();
-        let sql = "select distinct p.id from @schema.invocations c join @schema.job_executions j on j.id = c.source_job_id \
-                   join @schema.invocations p on p.id = j.invocation_id where c.id = any($1) and p.created_at < $2";
+        let sql = "select distinct p.id from unnest($1) b (id) \
+                   cross join lateral (select c.source_job_id from @schema.invocations c where c.id = b.id offset 0) c \
+                   cross join lateral (select j.invocation_id from @schema.job_executions j where j.id = c.source_job_id offset 0) j \
+                   cross join lateral (select p.id, p.created_at from @schema.invocations p where p.id = j.invocation_id offset 0) p \
+                   where p.created_at < $2";
         loop {
             from.retain(|id| !known.contains(id) && all.insert(*id));
             if from.is_empty() {
@@ -173,8 +178,9 @@ impl<'a> Walk<'a> {
     async fn delete(&self, connection: &mut PgConnection, batch: Vec<Uuid>) -> Result<(u64, Vec<Uuid>), StoreError> {
         let mut stay = HashSet::new();
         if self.linked {
-            let sql = "select j.invocation_id, c.id from @schema.job_executions j \
-                       join @schema.invocations c on c.source_job_id = j.id where j.invocation_id = any($1)";
+            let sql = "select b.id, c.id from unnest($1) b (id) \
+                       cross join lateral (select j.id from @schema.job_executions j where j.invocation_id = b.id offset 0) j \
+                       cross join lateral (select c.id from @schema.invocations c where c.source_job_id = j.id offset 0) c";
             let links: Vec<(Uuid, Uuid)> =
                 sqlx::query_as(in_schema(sql, self.schema)).bind(&batch).fetch_all(&mut *connection).await?;
             stay = staying(&batch, &links);

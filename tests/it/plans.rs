@@ -248,6 +248,7 @@ async fn no_query_reads_a_whole_table(filled: &Filled) {
         filled.bounded(text, most, async |reader| reader.page(&query, now(), STALE_AFTER).await).await;
         filled.bounded(text, most, async |reader| reader.count(&query, now(), STALE_AFTER).await).await;
     }
+    filled.bounded("losses", EACH, async |reader| reader.losses(day, now()).await).await;
     filled.bounded("names", 2_000.0 * EACH, async |reader| reader.known(day).await).await;
 
     let unfinished: Vec<Uuid> = older.rows.iter().take(50).map(|row| row.invocation.id).collect();

@@ -194,6 +194,7 @@ async fn read(config: &Config) {
         reader.hourly(day, now(), step, now()).await.unwrap();
     }
     reader.known(day).await.unwrap();
+    reader.losses(day, now()).await.unwrap();
     assert_eq!(reader.payload_values(&[id(100)], &["a".to_owned()]).await.unwrap().len(), 1);
     for (kind, id) in [(Kind::Invocation, id(100)), (Kind::Event, id(200)), (Kind::Job, id(300))] {
         assert!(reader.row(kind, id).await.unwrap().is_some());
