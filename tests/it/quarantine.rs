@@ -165,7 +165,8 @@ async fn nothing_is_lost_or_printed_raw_of_odd_lines() {
     assert!(output.matches("not known to this version").count() == 2 && output.contains("unknown field `since`"));
     let mut left: Vec<String> = fs::read_to_string(&file).unwrap().lines().map(str::to_owned).collect();
     let mut all: Vec<String> = stay.iter().map(|line| line.trim_end().to_owned()).collect();
-    (left.sort(), all.sort());
+    left.sort();
+    all.sort();
     assert!(left == all, "{left:.3000?}");
     let linked = "select count(*) from invocations i join job_executions j on j.id = i.source_job_id";
     assert_eq!(count(&db, linked).await, 1);
