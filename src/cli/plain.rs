@@ -85,8 +85,8 @@ struct Plain<'a> {
     clock: Clock,
     rows: Vec<Listed>,
     more: bool,
-    /// What recorders lost lately; `None` if that could not be read.
-    losses: Option<Losses>,
+    /// What recorders lost lately, or why that could not be read; `None` before it was asked for.
+    losses: Option<Result<Losses, String>>,
     /// What was told last of a range of time, while it is shown or waits behind the cascade.
     told: Option<(Topic, Told)>,
     open: Option<Open>,
@@ -175,16 +175,18 @@ impl Plain<'_> {
         let page = self.reader.page(&query, self.clock.now(), self.stale_after).await?;
         (self.rows, self.more) = (page.rows, page.more);
         let now = self.clock.now();
-        self.losses = self.reader.losses(time::plus(now, -LOSSES), time::plus(now, TimeDelta::days(1))).await.ok();
+        let losses = self.reader.losses(time::plus(now, -LOSSES), time::plus(now, TimeDelta::days(1))).await;
+        self.losses = Some(losses.map_err(|error| error.to_string()));
         Ok(())
     }
 
     fn list(&self, out: &mut impl Write) -> Result<(), CliError> {
         let now = self.now();
-        if let Some(losses @ Losses::Reported { kinds, .. }) = &self.losses
-            && !kinds.is_empty()
-        {
-            write_lines(&losses.lines("the last 24 hours"), out)?;
+        match &self.losses {
+            None => {}
+            Some(Err(error)) => writeln!(out, "Recorder losses: not read: {}", clean(error))?,
+            Some(Ok(losses)) if losses.records() == Some(0) => {}
+            Some(Ok(losses)) => write_lines(&losses.lines("the last 24 hours"), out)?,
         }
         if self.rows.is_empty() {
             return Ok(writeln!(out, "No invocation was recorded.")?);
