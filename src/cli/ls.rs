@@ -56,6 +56,7 @@ pub async fn run(
     while left > 0 {
         let query = PageQuery { older_than, since, filter: filter.clone(), limit: left.min(PAGE) };
         let page = reader.page(&query, now, stale_after).await?;
+        let now = reader.data_time(now);
         for row in &page.rows {
             let first = printed == 0;
             if args.json {

@@ -6,7 +6,7 @@ use std::borrow::Cow;
 use std::io::{self, BufWriter, Stdout, Write};
 use std::panic::PanicHookInfo;
 
-use super::args::{Args, Command};
+use super::args::{Args, Command, DbCommand};
 use super::{CliError, Exit, failed, variable};
 use crate::model::text::{ascii, ascii_json, ascii_toml, clean_text, escape_json};
 use crate::tui::theme::{Look, is_utf8};
@@ -31,6 +31,7 @@ impl Form {
             Some(Command::Show(show)) => show.json,
             Some(Command::Tail(tail)) => tail.json,
             Some(Command::Logs(logs)) => logs.json,
+            Some(Command::Db { command: DbCommand::Quarantine(rows) }) => rows.json,
             _ => false,
         };
         if is_json { Self::Json } else { Self::Lines }

@@ -85,8 +85,8 @@ struct Plain<'a> {
     clock: Clock,
     rows: Vec<Listed>,
     more: bool,
-    /// What recorders lost lately; `None` if that could not be read.
-    losses: Option<Losses>,
+    /// What recorders lost lately, or why that could not be read; `None` before it was asked for.
+    losses: Option<Result<Losses, String>>,
     /// What was told last of a range of time, while it is shown or waits behind the cascade.
     told: Option<(Topic, Told)>,
     open: Option<Open>,
@@ -101,10 +101,16 @@ struct Open {
 }
 
 impl Plain<'_> {
+    /// The time that the rows tell of.
+    fn now(&self) -> DateTime<Utc> {
+        self.reader.data_time(self.clock.now())
+    }
+
     async fn obey(&mut self, command: &str, out: &mut impl Write) -> Result<(), CliError> {
         if let Some(topic) = Topic::named(command) {
             return self.tell(topic, out).await;
         }
+        let now = self.now();
         match (command, self.open.as_mut()) {
             ("r", None) if let Some((topic, _)) = self.told => self.tell(topic, out).await,
             ("b", None) if self.told.take().is_some() => self.list(out),
@@ -137,9 +143,9 @@ impl Plain<'_> {
                 let seed = open.seed.clone();
                 self.open(seed, out).await
             }
-            ("f", Some(open)) => open.next_failure(self.clock.now(), out),
+            ("f", Some(open)) => open.next_failure(now, out),
             (number, open) => match (number.parse::<usize>().ok().and_then(|n| n.checked_sub(1)), open) {
-                (Some(at), Some(open)) if at < open.lines.len() => open.tell(at, self.clock.now(), out),
+                (Some(at), Some(open)) if at < open.lines.len() => open.tell(at, now, out),
                 (Some(at), None) => {
                     let invocation = match &self.told {
                         Some((_, told)) => told.opens.get(at).copied(),
@@ -169,16 +175,18 @@ impl Plain<'_> {
         let page = self.reader.page(&query, self.clock.now(), self.stale_after).await?;
         (self.rows, self.more) = (page.rows, page.more);
         let now = self.clock.now();
-        self.losses = self.reader.losses(time::plus(now, -LOSSES), time::plus(now, TimeDelta::days(1))).await.ok();
+        let losses = self.reader.losses(time::plus(now, -LOSSES), time::plus(now, TimeDelta::days(1))).await;
+        self.losses = Some(losses.map_err(|error| error.to_string()));
         Ok(())
     }
 
     fn list(&self, out: &mut impl Write) -> Result<(), CliError> {
-        let now = self.clock.now();
-        if let Some(losses @ Losses::Reported { kinds, .. }) = &self.losses
-            && !kinds.is_empty()
-        {
-            write_lines(&losses.lines("the last 24 hours"), out)?;
+        let now = self.now();
+        match &self.losses {
+            None => {}
+            Some(Err(error)) => writeln!(out, "Recorder losses: not read: {}", clean(error))?,
+            Some(Ok(losses)) if losses.records() == Some(0) => {}
+            Some(Ok(losses)) => write_lines(&losses.lines("the last 24 hours"), out)?,
         }
         if self.rows.is_empty() {
             return Ok(writeln!(out, "No invocation was recorded.")?);
@@ -195,7 +203,7 @@ impl Plain<'_> {
 
     /// `FAIL, event-detector-moves, UPDATE moves, 12:04:29 UTC, 2 of 14 events detected, 3 jobs, 1 failed, 1.80s`.
     fn row(&self, row: &Listed, now: DateTime<Utc>) -> String {
-        let (invocation, children, jobs) = (&row.invocation, &row.children, row.jobs());
+        let (invocation, children, jobs) = (&row.invocation, &row.children, row.jobs(now, self.stale_after));
         let mut parts = vec![
             Theme::word(row.verdict(now, self.stale_after).effective).to_owned(),
             clean(&invocation.source_function).into_owned(),
@@ -221,7 +229,7 @@ impl Plain<'_> {
 
     async fn open(&mut self, seed: Seed, out: &mut impl Write) -> Result<(), CliError> {
         let rows = self.reader.cascade(seed.clone()).await?;
-        let now = self.clock.now();
+        let now = self.now();
         let flow = Flow::build(rows, now, self.stale_after);
         if flow.nodes.is_empty() {
             return Ok(writeln!(out, "It is no longer in the database.")?);

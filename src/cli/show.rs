@@ -37,7 +37,7 @@ pub async fn run(
     }
     let (rows, now) = match show.at {
         Some(at) => (rows.as_of(at), at),
-        None => (rows, now),
+        None => (rows, reader.data_time(now)),
     };
     let flow = Flow::build(rows, now, settings.stale_after);
     if flow.nodes.is_empty() {

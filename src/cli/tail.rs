@@ -153,6 +153,7 @@ pub async fn run(
                     complain("connected again");
                 }
                 (wait, is_away, was_there) = (every, false, true);
+                let now = reader.data_time(now);
                 for row in follower.take(rows, now, settings.stale_after) {
                     if args.json {
                         writeln!(out, "{}", serde_json::to_string(&Listing::new(&row, now, settings.stale_after))?)?;

@@ -105,6 +105,15 @@ impl Folder {
         self.remove(from)
     }
 
+    /// Keeps others from what is done under this lock, until it is closed. False while another one holds it.
+    pub(crate) fn try_lock(&self) -> io::Result<bool> {
+        match self.0.try_lock() {
+            Ok(()) => Ok(true),
+            Err(std::fs::TryLockError::WouldBlock) => Ok(false),
+            Err(std::fs::TryLockError::Error(error)) => Err(error),
+        }
+    }
+
     /// Lets only the owner enter it.
     pub(crate) fn make_private(&self) -> io::Result<()> {
         use std::os::unix::fs::PermissionsExt;

@@ -1,6 +1,6 @@
 //! What failed in a range of time, and how the jobs of each name went.
 
-use std::collections::{HashMap, HashSet};
+use std::collections::HashMap;
 
 use chrono::{DateTime, Utc};
 use uuid::Uuid;
@@ -66,21 +66,26 @@ pub struct Group {
 
 impl Failures {
     /// Groups them, the largest first. What failed only because of something below it, which is a row here by itself,
-    /// is left out.
+    /// is left out: a row without an error, or with a copy of the one below, with or without words before it.
     #[must_use]
     pub fn groups(self) -> Vec<Group> {
-        let with_jobs: HashSet<Uuid> = self.rows.iter().filter_map(|row| row.event).collect();
-        let below = self.rows.iter().filter(|row| row.kind != Kind::Invocation);
-        let with_any: HashSet<Uuid> = below.map(|row| row.invocation).collect();
+        let mut below: HashMap<Uuid, Vec<String>> = HashMap::new();
+        for row in self.rows.iter().filter(|row| row.kind != Kind::Invocation) {
+            for above in [row.event, Some(row.invocation)].into_iter().flatten() {
+                let errors = below.entry(above).or_default();
+                if !row.error.is_empty() || errors.is_empty() {
+                    errors.push(row.error.clone());
+                }
+            }
+        }
+        let is_copy = |error: &str, of: &str| {
+            !of.is_empty() && error.strip_suffix(of).is_some_and(|before| before.is_empty() || before.ends_with(": "))
+        };
         let mut groups: Vec<Group> = Vec::new();
         let mut places = HashMap::new();
         for row in self.rows {
-            let explained = match row.kind {
-                Kind::Event => with_jobs.contains(&row.id),
-                Kind::Invocation => with_any.contains(&row.id),
-                Kind::Job => false,
-            };
-            if explained && row.error.is_empty() {
+            let errors = below.get(&row.id).filter(|_| row.kind != Kind::Job);
+            if errors.is_some_and(|all| row.error.is_empty() || all.iter().any(|of| is_copy(&row.error, of))) {
                 continue;
             }
             let fingerprint = fingerprint(&row.error);
@@ -163,6 +168,12 @@ mod tests {
             failed(10, Kind::Invocation, 10, None, "moves", ""),
             failed(60, Kind::Invocation, 60, None, "moves", "late"),
             failed(70, Kind::Invocation, 70, None, "rides", ""),
+            // Of the writer that copies the error upward.
+            failed(81, Kind::Job, 80, Some(82), "slow", "Job exceeded 200ms"),
+            failed(82, Kind::Event, 80, None, "lane.a", "Job exceeded 200ms"),
+            failed(80, Kind::Invocation, 80, None, "lanes", "handler failed: Job exceeded 200ms"),
+            failed(91, Kind::Job, 90, Some(92), "slow", "Job exceeded 200ms"),
+            failed(90, Kind::Invocation, 90, None, "lanes", "no Job exceeded 200ms"),
         ];
         let groups = Failures { rows, ..Failures::default() }.groups();
         let shown: Vec<_> = groups
@@ -173,12 +184,14 @@ mod tests {
             shown,
             [
                 "2 job send: code <n>",
+                "2 job slow: Job exceeded <n>ms",
                 "1 job pay: card refused",
                 "1 job send: other",
                 "1 evt moved: no error text",
                 "1 evt picked: handler broke",
                 "1 inv moves: late",
                 "1 inv rides: no error text",
+                "1 inv lanes: no Job exceeded <n>ms",
             ]
         );
         assert_eq!(groups[0].rows.iter().map(|row| row.error.as_str()).collect::<Vec<_>>(), ["code 1", "code 2"]);

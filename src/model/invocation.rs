@@ -8,7 +8,8 @@ use chrono::{DateTime, TimeDelta, Utc};
 use serde::Serialize;
 use uuid::Uuid;
 
-use super::status::{Facts, Recorded, Verdict, judge};
+use super::status::{Facts, Recorded, Verdict, judge, settled_before};
+use super::time::plus;
 
 /// How a child invocation's link to its parent job is known.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize)]
@@ -243,8 +244,8 @@ impl Listed {
             &Facts {
                 status: &invocation.status,
                 has_error: invocation.has_error(),
-                touched_at: children.touched_at.map_or(invocation.updated_at, |at| at.max(invocation.updated_at)),
-                parent_finished: false,
+                touched_at: self.touched_at(),
+                parent_ended: None,
                 failed_events: children.events_failed_themselves,
                 failed_jobs: children.jobs_failed,
                 unfinished_children: children.events_unfinished + children.jobs_unfinished,
@@ -259,12 +260,18 @@ impl Listed {
         verdict
     }
 
+    fn touched_at(&self) -> DateTime<Utc> {
+        let own = self.invocation.updated_at;
+        self.children.touched_at.map_or(own, |at| at.max(own))
+    }
+
     /// Its jobs by effective status.
     #[must_use]
-    pub fn jobs(&self) -> JobCounts {
+    pub fn jobs(&self, now: DateTime<Utc>, stale_after: TimeDelta) -> JobCounts {
         let Children { jobs_run, jobs_failed, jobs_unfinished, jobs_stuck_themselves, more_jobs, .. } = self.children;
         let ended = Recorded::parse(&self.invocation.status).is_finished();
-        let stuck = if ended { jobs_unfinished } else { jobs_stuck_themselves };
+        let is_settled = self.touched_at() < settled_before(now, stale_after);
+        let stuck = if ended && is_settled { jobs_unfinished } else { jobs_stuck_themselves };
         JobCounts {
             run: jobs_run,
             ok: jobs_run.saturating_sub(jobs_failed + jobs_unfinished),
@@ -349,6 +356,8 @@ pub struct Server {
     pub replica: bool,
     /// How far a standby is behind; `None` where it cannot know.
     pub lag: Option<TimeDelta>,
+    /// How far its clock is ahead of ours, where they differ by more than it took to ask.
+    pub ahead: TimeDelta,
     /// About how many invocations it holds, as it estimated when it was connected to.
     pub invocations: Option<u64>,
     /// Whether the role may write, even though this session cannot.
@@ -362,6 +371,15 @@ pub struct Server {
     pub converted: Vec<(String, String)>,
     /// Whether the connection is encrypted; `None` where it does not leave this machine, or that is not known.
     pub tls: Option<bool>,
+}
+
+impl Server {
+    /// The time that its rows tell of, when our clock shows `now`: by its own clock, and what a standby has not replayed has
+    /// not come yet.
+    #[must_use]
+    pub fn data_time(&self, now: DateTime<Utc>) -> DateTime<Utc> {
+        plus(plus(now, self.ahead), -self.lag.unwrap_or_default())
+    }
 }
 
 /// What one step of a search for rows of the list brought.

@@ -78,7 +78,7 @@ impl<'a> Listing<'a> {
                 failed: children.events_failed,
                 at_least: children.more_events,
             },
-            jobs: row.jobs(),
+            jobs: row.jobs(now, stale_after),
             parent_job_id: invocation.parent.map(|parent| parent.job),
             link: invocation.parent.map(|parent| parent.link),
             source_event_id: invocation.delivery.event,

@@ -9,6 +9,7 @@ use chrono::{DateTime, TimeDelta, Utc};
 use serde::Serialize;
 
 use super::text::{age, plural};
+use super::time::plus;
 
 /// Words of other writers, as a list of Rust and as one of SQL.
 macro_rules! words {
@@ -129,6 +130,16 @@ impl Effective {
 /// Unfinished and untouched for longer than this is stuck, unless configured otherwise.
 pub const STALE_AFTER: TimeDelta = TimeDelta::minutes(15);
 
+/// How long after its last touch an ended row may wait for the ends of what is below it: some writers send them one after
+/// the other, each in a request of its own.
+pub const SETTLED_AFTER: TimeDelta = TimeDelta::minutes(1);
+
+/// What was last touched before this moment waits for nothing that others write.
+#[must_use]
+pub fn settled_before(now: DateTime<Utc>, stale_after: TimeDelta) -> DateTime<Utc> {
+    plus(now, -SETTLED_AFTER.min(stale_after))
+}
+
 /// What [`judge`] has to know of a row.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Facts<'a> {
@@ -138,8 +149,8 @@ pub struct Facts<'a> {
     pub has_error: bool,
     /// When the row, or anything below it, was last written.
     pub touched_at: DateTime<Utc>,
-    /// Whether the row's parent has ended.
-    pub parent_finished: bool,
+    /// When the row's parent was last written, where it has ended.
+    pub parent_ended: Option<DateTime<Utc>>,
     /// Events below it whose own row tells a failure.
     pub failed_events: u64,
     /// Jobs below it whose own row tells a failure.
@@ -183,14 +194,17 @@ pub fn judge(facts: &Facts<'_>, now: DateTime<Utc>, stale_after: TimeDelta) -> V
     if !causes.is_empty() {
         return verdict(Effective::Failed, Some(format!("recorded {said}, but {}", causes.join(", "))));
     }
+    let touched_at = facts.parent_ended.map_or(facts.touched_at, |at| at.max(facts.touched_at));
+    let is_settled = touched_at < settled_before(now, stale_after);
     if recorded.is_finished() {
         return match facts.unfinished_children {
             0 if recorded == Recorded::NotDetected => verdict(Effective::NotDetected, None),
             0 => verdict(Effective::Ok, None),
+            n if !is_settled => verdict(Effective::Running, Some(format!("recorded {said}, {n} below to end"))),
             n => verdict(Effective::Stuck, Some(format!("recorded {said}, but {n} below never finished"))),
         };
     }
-    if facts.parent_finished {
+    if facts.parent_ended.is_some() && is_settled {
         return verdict(Effective::Stuck, Some(format!("recorded {said}, but its parent has ended")));
     }
     let untouched = now - facts.touched_at;
@@ -277,9 +291,9 @@ pub mod sql {
     }
 
     /// An invocation has this effective status. `stale_before` is SQL for the moment before which an unfinished row that
-    /// nobody touched is stale. Looks at the events and jobs of one invocation after another, never at a whole table.
+    /// nobody touched is stale, `settled_before` for [`settled_before`](super::settled_before). Looks at the events and jobs of one invocation after another, never at a whole table.
     #[must_use]
-    pub fn effectively(status: Effective, stale_before: &str) -> String {
+    pub fn effectively(status: Effective, stale_before: &str, settled_before: &str) -> String {
         let (failed, ended) = (effectively_failed(), finished('i'));
         let (event_ended, job_ended) = (finished('e'), finished('j'));
         let ended_well = |words: &str| {
@@ -290,28 +304,34 @@ pub mod sql {
                 "(coalesce(lower(i.status collate \"C\"), '') in ({words}) and not {INVOCATION_FAILED} and not {below})"
             )
         };
-        let stale = || {
-            let touched = |alias| format!("{alias}.updated_at >= {stale_before}");
+        let untouched_since = |moment: &str| {
+            let touched = |alias| format!("{alias}.updated_at >= {moment}");
             let below = any_below(&touched('e'), &touched('j'));
-            format!("(coalesce(i.updated_at, i.created_at) < {stale_before} and not {below})")
+            format!("(coalesce(i.updated_at, i.created_at) < {moment} and not {below})")
+        };
+        let unfinished_below = || {
+            let (event, job) =
+                (format!("not {EVENT_FAILED} and not {event_ended}"), format!("not {JOB_FAILED} and not {job_ended}"));
+            any_below(&event, &job)
         };
         match status {
             Effective::Failed => failed,
             Effective::Ok => ended_well(concat!("'completed', ", other_completed!())),
             Effective::NotDetected => ended_well("'not_detected'"),
-            Effective::Running => format!("(not {ended} and not {} and not {failed})", stale()),
-            Effective::Stuck => {
-                let (event, job) = (
-                    format!("not {EVENT_FAILED} and not {event_ended}"),
-                    format!("not {JOB_FAILED} and not {job_ended}"),
-                );
-                let unfinished = any_below(&event, &job);
-                // A case keeps its order: what rarely holds is looked at first.
-                format!(
-                    "(case when case when {ended} then {unfinished} else {} end then not {failed} else false end)",
-                    stale()
-                )
-            }
+            // A case keeps its order: what rarely holds is looked at first.
+            Effective::Running => format!(
+                "(case when case when {ended} then {} and not {} \
+                 else not {} end then not {failed} else false end)",
+                unfinished_below(),
+                untouched_since(settled_before),
+                untouched_since(stale_before)
+            ),
+            Effective::Stuck => format!(
+                "(case when case when {ended} then {} and {} else {} end then not {failed} else false end)",
+                unfinished_below(),
+                untouched_since(settled_before),
+                untouched_since(stale_before)
+            ),
         }
     }
 
@@ -368,7 +388,7 @@ mod tests {
             status,
             has_error: false,
             touched_at: DateTime::from_timestamp(1_800_000_000, 0).unwrap(),
-            parent_finished: false,
+            parent_ended: None,
             failed_events: 0,
             failed_jobs: 0,
             unfinished_children: 0,
@@ -404,10 +424,30 @@ mod tests {
     #[test]
     fn what_is_left_behind_is_stuck() {
         assert_eq!(judged(&facts("running"), 16), (Effective::Stuck, "recorded running, untouched for 16m".to_owned()));
-        let child = Facts { parent_finished: true, ..facts("running") };
-        assert_eq!(judged(&child, 0).0, Effective::Stuck);
+        let child = Facts { parent_ended: Some(facts("").touched_at), ..facts("running") };
+        assert_eq!(judged(&child, 2), (Effective::Stuck, "recorded running, but its parent has ended".to_owned()));
         let parent = Facts { unfinished_children: 1, ..facts("completed") };
-        assert_eq!(judged(&parent, 0), (Effective::Stuck, "recorded completed, but 1 below never finished".to_owned()));
+        assert_eq!(judged(&parent, 2), (Effective::Stuck, "recorded completed, but 1 below never finished".to_owned()));
+    }
+
+    #[test]
+    fn what_ended_a_moment_ago_may_wait_for_what_is_below_it() {
+        let parent = Facts { unfinished_children: 2, ..facts("completed") };
+        let at = |facts: &Facts<'_>, seconds, stale_after| {
+            judge(facts, facts.touched_at + TimeDelta::seconds(seconds), stale_after).effective
+        };
+        assert_eq!(judged(&parent, 0), (Effective::Running, "recorded completed, 2 below to end".to_owned()));
+        assert_eq!([60, 61].map(|later| at(&parent, later, STALE_AFTER)), [Effective::Running, Effective::Stuck]);
+        let soon = TimeDelta::seconds(5);
+        assert_eq!([5, 6].map(|later| at(&parent, later, soon)), [Effective::Running, Effective::Stuck]);
+        // Whichever was touched last: the parent, or what is below it.
+        let child =
+            |ended| Facts { parent_ended: Some(facts("").touched_at + TimeDelta::seconds(ended)), ..facts("handling") };
+        assert_eq!(
+            [-90, -1, 30, 40].map(|ended| at(&child(ended), 95, STALE_AFTER)),
+            [Effective::Stuck, Effective::Stuck, Effective::Stuck, Effective::Running]
+        );
+        assert_eq!(at(&child(-90), 50, STALE_AFTER), Effective::Running);
     }
 
     #[test]

@@ -28,12 +28,14 @@ const TABLES: [&str; 9] = [
 ];
 
 /// The readable tables and their columns.
-#[derive(Clone, Debug, Default, PartialEq, Eq)]
+#[derive(Clone, Debug, Default, PartialEq)]
 pub struct Capabilities {
     /// What the server was when it was asked.
     pub server: Server,
     /// Whether the database keeps bytes as they come, with the encoding `SQL_ASCII`.
     pub(super) without_encoding: bool,
+    /// The server's time when it was asked, in seconds.
+    pub(super) server_now: Option<f64>,
     columns: BTreeMap<String, Types>,
     /// What is read instead of tables that have columns of other types than ours.
     selections: BTreeMap<String, String>,
@@ -58,6 +60,7 @@ impl Capabilities {
                           and not a.attisdropped order by a.attnum) as types, \
                     getdatabaseencoding() = 'SQL_ASCII' as without_encoding, \
                     current_setting('transaction_read_only') = 'on' as read_only, pg_is_in_recovery() as replica, \
+                    extract(epoch from clock_timestamp())::float8 as server_now, \
                     (select s.ssl from pg_stat_ssl s where s.pid = pg_backend_pid()) as tls, \
                     case when c.relname = 'invocations' and c.reltuples > 0 then c.reltuples::bigint end as rows, \
                     c.relkind <> 'm' and (has_table_privilege(c.oid, 'insert, update, delete, truncate') \
@@ -80,6 +83,7 @@ impl Capabilities {
             }
             let relation: String = row.try_get("relation")?;
             found.without_encoding = row.try_get("without_encoding")?;
+            found.server_now = row.try_get("server_now")?;
             let server = &mut found.server;
             (server.read_only, server.replica) = (row.try_get("read_only")?, row.try_get("replica")?);
             server.may_create = row.try_get("may_create")?;

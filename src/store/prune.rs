@@ -22,6 +22,8 @@ use super::trust::{self, Purpose};
 
 /// Invocations that one transaction deletes; each may have hundreds of events and jobs.
 const BATCH: i64 = 500;
+/// How far up one statement goes from child to parent.
+const LEVELS: i32 = 100;
 
 /// What [`prune`] would delete, or has deleted.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
@@ -80,10 +82,16 @@ pub async fn prune(
         }
     }
     connection.execute("rollback").await?;
-    // Parents that are newer than a child of theirs, by a clock that was set: by now the child may be gone.
+    // Parents that came before a child of theirs: of the same moment, by a clock that was set, or in a circle.
     loop {
-        let (mut left, mut some) = (Vec::new(), false);
+        let mut links = Vec::new();
         for batch in postponed.chunks(usize::try_from(BATCH).unwrap_or(usize::MAX)) {
+            links.extend(walk.links(&mut connection, batch).await?);
+        }
+        let stay = staying(&postponed, &links);
+        let (mut left, go): (Vec<Uuid>, Vec<Uuid>) = postponed.into_iter().partition(|id| stay.contains(id));
+        let mut some = false;
+        for batch in children_first(&go, &links).chunks(usize::try_from(BATCH).unwrap_or(usize::MAX)) {
             connection.execute("begin").await?;
             let (gone, stay) = walk.delete(&mut connection, batch.to_vec()).await?;
             connection.execute("commit").await?;
@@ -160,36 +168,50 @@ impl<'a> Walk<'a> {
         known: &HashSet<Uuid>,
     ) -> Result<HashSet<Uuid>, StoreError> {
         let mut all = HashSet::new();
-        let sql = "select distinct p.id from unnest($1) b (id) \
-                   cross join lateral (select c.source_job_id from @schema.invocations c where c.id = b.id offset 0) c \
-                   cross join lateral (select j.invocation_id from @schema.job_executions j where j.id = c.source_job_id offset 0) j \
-                   cross join lateral (select p.id, p.created_at from @schema.invocations p where p.id = j.invocation_id offset 0) p \
-                   where p.created_at < $2";
-        loop {
-            from.retain(|id| !known.contains(id) && all.insert(*id));
-            if from.is_empty() {
-                return Ok(all);
+        let sql = "with recursive up (id, levels) as (select b.id, 0 from unnest($1) b (id) union all \
+                       select p.id, u.levels + 1 from up u \
+                       cross join lateral (select c.source_job_id from @schema.invocations c where c.id = u.id offset 0) c \
+                       cross join lateral (select j.invocation_id from @schema.job_executions j where j.id = c.source_job_id offset 0) j \
+                       cross join lateral (select p.id, p.created_at from @schema.invocations p where p.id = j.invocation_id offset 0) p \
+                       where p.created_at < $2 and u.levels < $3) \
+                   select id, min(levels) from up group by id";
+        from.retain(|id| !known.contains(id) && all.insert(*id));
+        while !from.is_empty() {
+            let query = sqlx::query_as(in_schema(sql, self.schema)).bind(&from);
+            let found: Vec<(Uuid, i32)> =
+                query.bind(Timestamp(self.before)).bind(LEVELS).fetch_all(&mut *connection).await?;
+            from.clear();
+            for (id, levels) in found {
+                if !known.contains(&id) && all.insert(id) && levels == LEVELS {
+                    from.push(id);
+                }
             }
-            let query = sqlx::query_scalar(in_schema(sql, self.schema)).bind(&from).bind(Timestamp(self.before));
-            from = query.fetch_all(&mut *connection).await?;
         }
+        Ok(all)
+    }
+
+    /// Parents of the batch with the invocations that they caused.
+    async fn links(&self, connection: &mut PgConnection, batch: &[Uuid]) -> Result<Vec<(Uuid, Uuid)>, StoreError> {
+        if !self.linked {
+            return Ok(Vec::new());
+        }
+        let sql = "select b.id, c.id from unnest($1) b (id) \
+                   cross join lateral (select j.id from @schema.job_executions j where j.invocation_id = b.id offset 0) j \
+                   cross join lateral (select c.id from @schema.invocations c where c.source_job_id = j.id offset 0) c";
+        Ok(sqlx::query_as(in_schema(sql, self.schema)).bind(batch).fetch_all(connection).await?)
     }
 
     /// Deletes those of the batch of which no child stays; gives how many, and those that were left.
     async fn delete(&self, connection: &mut PgConnection, batch: Vec<Uuid>) -> Result<(u64, Vec<Uuid>), StoreError> {
-        let mut stay = HashSet::new();
-        if self.linked {
-            let sql = "select b.id, c.id from unnest($1) b (id) \
-                       cross join lateral (select j.id from @schema.job_executions j where j.invocation_id = b.id offset 0) j \
-                       cross join lateral (select c.id from @schema.invocations c where c.source_job_id = j.id offset 0) c";
-            let links: Vec<(Uuid, Uuid)> =
-                sqlx::query_as(in_schema(sql, self.schema)).bind(&batch).fetch_all(&mut *connection).await?;
-            stay = staying(&batch, &links);
-        }
+        let stay = staying(&batch, &self.links(connection, &batch).await?);
         let (left, go): (Vec<Uuid>, Vec<Uuid>) = batch.into_iter().partition(|id| stay.contains(id));
         if go.is_empty() {
             return Ok((0, left));
         }
+        // What another run deletes is counted by that one.
+        let sql =
+            in_schema("select id from @schema.invocations where id = any($1) for update skip locked", self.schema);
+        let go: Vec<Uuid> = sqlx::query_scalar(sql).bind(&go).fetch_all(&mut *connection).await?;
         keep_pruned(&mut *connection, self.schema, &go).await?;
         let sql = in_schema("delete from @schema.invocations where id = any($1)", self.schema);
         Ok((sqlx::query(sql).bind(&go).execute(connection).await?.rows_affected(), left))
@@ -215,6 +237,29 @@ fn staying(batch: &[Uuid], links: &[(Uuid, Uuid)]) -> HashSet<Uuid> {
     stay
 }
 
+/// The same ids, each after those that it caused, as far as there is no circle.
+fn children_first(ids: &[Uuid], links: &[(Uuid, Uuid)]) -> Vec<Uuid> {
+    let mut children: HashMap<Uuid, Vec<Uuid>> = HashMap::new();
+    for &(parent, child) in links {
+        children.entry(parent).or_default().push(child);
+    }
+    let mut waiting: HashSet<Uuid> = ids.iter().copied().collect();
+    let (mut order, mut path) = (Vec::with_capacity(ids.len()), Vec::new());
+    for id in ids {
+        if waiting.remove(id) {
+            path.push(*id);
+        }
+        while let Some(id) = path.last().copied() {
+            match children.get_mut(&id).and_then(Vec::pop) {
+                Some(child) if waiting.remove(&child) => path.push(child),
+                Some(_) => {}
+                None => order.extend(path.pop()),
+            }
+        }
+    }
+    order
+}
+
 #[cfg(test)]
 mod tests {
     use super::*;
@@ -227,5 +272,18 @@ mod tests {
         let links = [(1, 2), (2, 9), (3, 4), (4, 3)].map(|(parent, child)| (id(parent), id(child)));
         assert_eq!(staying(&batch, &links), HashSet::from([id(1), id(2)]));
         assert_eq!(staying(&batch, &links[2..]), HashSet::new());
+    }
+
+    #[test]
+    fn children_come_before_parents_in_long_chains_and_beside_circles() {
+        let id = Uuid::from_u128;
+        let links: Vec<_> = (1..100_000).map(|parent| (id(parent), id(parent + 1))).collect();
+        let ids: Vec<_> = (1..=100_000).map(id).collect();
+        assert!(children_first(&ids, &links).iter().eq(ids.iter().rev()));
+        assert!(staying(&ids[..99_999], &links).len() == 99_999);
+        // 1 caused 2 and 3, and these 2 each other; 9 is not asked for.
+        let links = [(1, 2), (1, 3), (2, 3), (3, 2), (2, 9)].map(|(parent, child)| (id(parent), id(child)));
+        let order = children_first(&[1, 2, 3].map(id), &links);
+        assert!(order.len() == 3 && order[2] == id(1), "{order:?}");
     }
 }

@@ -3,8 +3,8 @@
 
 use std::borrow::Cow;
 
-use serde::Deserialize;
 use serde::de::DeserializeOwned;
+use serde::{Deserialize, Serialize};
 use serde_json::Value;
 use sqlx::Connection;
 
@@ -22,6 +22,7 @@ const TABLES: [&str; 4] = ["invocations", "event_executions", "job_executions", 
 
 /// One refused row.
 #[derive(Clone, Debug, Deserialize, PartialEq)]
+#[serde(deny_unknown_fields)]
 pub struct Quarantined {
     /// Why the database refused it.
     pub reason: String,
@@ -48,14 +49,37 @@ impl Quarantined {
         let row = Fields(&self.row);
         let mut batch = Batch::default();
         match self.table.as_str() {
-            "invocations" => batch.invocations.push(row.invocation()?),
-            "event_executions" => batch.events.push(row.event()?),
-            "job_executions" => batch.jobs.push(row.job()?),
-            "job_logs" => batch.logs.push(row.log()?),
+            "invocations" => batch.invocations.push(self.whole(row.invocation()?)?),
+            "event_executions" => batch.events.push(self.whole(row.event()?)?),
+            "job_executions" => batch.jobs.push(self.whole(row.job()?)?),
+            "job_logs" => batch.logs.push(self.whole(row.log()?)?),
             other => return Err(format!("no table of a recorder: {other}")),
         }
         Ok(batch)
     }
+
+    fn is_caused(&self) -> bool {
+        self.row.pointer("/source/job_id").is_some_and(Value::is_string)
+    }
+
+    /// The same row, unless it leaves out something: what another version recorded would be lost.
+    fn whole<R: Serialize>(&self, row: R) -> Result<R, String> {
+        let again = serde_json::to_value(&row).map_err(|error| error.to_string())?;
+        match left_out(&self.row, &again) {
+            Some(name) => Err(format!("{name}: not known to this version; replay it with the one that wrote it")),
+            None => Ok(row),
+        }
+    }
+}
+
+/// A field with a value that the other one does not have.
+fn left_out<'a>(row: &'a Value, again: &Value) -> Option<&'a str> {
+    row.as_object()?.iter().find_map(|(name, value)| match again.get(name) {
+        _ if value.is_null() => None,
+        Some(again) if value.is_object() && again.is_object() => left_out(value, again),
+        Some(again) if value == again => None,
+        _ => Some(name.as_str()),
+    })
 }
 
 /// Writes the rows one by one, parents first; gives for each whether it was written, or why not. What was not tried because
@@ -72,8 +96,10 @@ pub async fn replay(config: &Config, rows: &[Quarantined]) -> Result<Vec<Result<
         return Err(StoreError::MissingTable { source: reason.clone().into(), reason });
     }
     let mut outcomes = vec![Err("not tried".to_owned()); rows.len()];
-    for table in TABLES {
-        for (outcome, row) in outcomes.iter_mut().zip(rows).filter(|(_, row)| row.table == table) {
+    // Where the job that caused an invocation must be there, it may have come after it: its link is written then.
+    for (table, is_link) in TABLES.into_iter().map(|table| (table, false)).chain([(TABLES[0], true)]) {
+        let rows = outcomes.iter_mut().zip(rows).filter(|(_, row)| row.table == table);
+        for (outcome, row) in rows.filter(|(outcome, row)| !is_link || outcome.is_ok() && row.is_caused()) {
             *outcome = match row.batch() {
                 Err(reason) => Err(reason),
                 Ok(_) if table == "job_logs" && !target.has_logs() => Err("there is no table job_logs".to_owned()),

@@ -37,7 +37,6 @@ use crate::clock::Clock;
 use crate::model::flow::Kind;
 use crate::model::invocation::{JobLog, Server};
 use crate::model::text::cut;
-use crate::model::time::plus;
 
 pub use cascade::{MOST_INVOCATIONS, Seed};
 pub use find::looked_for;
@@ -121,8 +120,13 @@ impl Reader {
             // The server may be another one now, or migrated: it is asked again what it holds.
             None => {
                 let mut connection = self.connect().await?;
-                let capabilities =
+                // The machine's own, whatever clock tells how long statements take.
+                let (clock, asked_at) = (Clock::system(), Clock::system().now());
+                let mut capabilities =
                     in_time(&inner.config, Capabilities::probe(&mut connection, &inner.config.schema)).await?;
+                let ahead = ahead(capabilities.server_now, asked_at, clock.now());
+                capabilities.server.ahead = ahead;
+                inner.server.lock().unwrap_or_else(PoisonError::into_inner).ahead = ahead;
                 (connection, State::Transaction, Arc::new(capabilities))
             }
         };
@@ -139,6 +143,12 @@ impl Reader {
     /// Connects with this password from now on.
     pub fn use_password(&self, password: Secret) {
         *self.inner.password.lock().unwrap_or_else(PoisonError::into_inner) = Some(password);
+    }
+
+    /// The time that the rows tell of, when our clock shows `now`: see [`Server::data_time`].
+    #[must_use]
+    pub fn data_time(&self, now: DateTime<Utc>) -> DateTime<Utc> {
+        self.server().data_time(now)
     }
 
     /// What the last page told of the server.
@@ -253,7 +263,29 @@ impl Reader {
     }
 }
 
-/// When an unfinished row that was last written before this moment is stuck.
-fn stale_before(now: DateTime<Utc>, stale_after: TimeDelta) -> DateTime<Utc> {
-    plus(now, -stale_after)
+/// How far a clock is ahead that showed so many seconds at some moment between two of ours.
+fn ahead(server_now: Option<f64>, asked_at: DateTime<Utc>, answered_at: DateTime<Utc>) -> TimeDelta {
+    #[expect(clippy::cast_possible_truncation, reason = "saturates")]
+    let server_now = server_now.and_then(|seconds| DateTime::from_timestamp_millis((seconds * 1_000.0) as i64));
+    let Some(server_now) = server_now else { return TimeDelta::zero() };
+    let unsure = (answered_at - asked_at).abs() + TimeDelta::seconds(1);
+    let ahead = server_now - (asked_at + (answered_at - asked_at) / 2);
+    if ahead.abs() > unsure { ahead } else { TimeDelta::zero() }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn clocks_that_differ_by_less_than_an_answer_takes_are_the_same() {
+        let at = |ms: i64| DateTime::from_timestamp_millis(1_800_000_000_000 + ms).unwrap();
+        let ahead = |server: i64, answered: i64| {
+            super::ahead(Some(1_800_000_000.0 + server as f64 / 1_000.0), at(0), at(answered)).num_milliseconds()
+        };
+        assert_eq!([ahead(0, 0), ahead(900, 10), ahead(-1_900, 2_000), ahead(3_900, 2_000)], [0; 4]);
+        assert_eq!([ahead(3_600_000, 0), ahead(-90_000, 1_000)], [3_600_000, -90_500]);
+        assert_eq!(super::ahead(None, at(0), at(0)), TimeDelta::zero());
+        assert_eq!(super::ahead(Some(f64::NAN), at(0), at(0)), super::ahead(Some(0.0), at(0), at(0)));
+    }
 }

@@ -345,7 +345,7 @@ impl App {
         }
         match self.connection {
             Connection::Offline { since, .. } => since,
-            _ => self.now,
+            _ => self.server.data_time(self.now),
         }
     }
 

@@ -248,7 +248,7 @@ pub fn rows() -> Rows {
         event(24, 3, 3_540, "move.sla.recalculated", "completed"),
     ];
     events.extend((0..12).map(|n| event(60 + n, 3, 3_550, &format!("move.other.{n:02}"), "not_detected")));
-    Rows {
+    let mut rows = Rows {
         invocations: vec![
             root,
             child(101, 3_110, "moves", ("UPDATE", "moves"), 40, Link::Recorded),
@@ -266,7 +266,13 @@ pub fn rows() -> Rows {
             job(46, (103, 23), 2_100, "aggregateHour", None),
         ],
         ..Rows::default()
-    }
+    };
+    // Nothing below the ended invocation 101 was touched for so long that it waits for nothing any more.
+    let touched = ago(120_000);
+    rows.invocations.iter_mut().filter(|row| row.id == id(101)).for_each(|row| row.updated_at = touched);
+    rows.events.iter_mut().filter(|row| row.invocation_id == id(101)).for_each(|row| row.updated_at = touched);
+    rows.jobs.iter_mut().filter(|row| row.invocation_id == id(101)).for_each(|row| row.updated_at = touched);
+    rows
 }
 
 /// A day of four functions.

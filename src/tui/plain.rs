@@ -17,7 +17,7 @@ pub const LIST_HEAD: &str =
 /// A row of the list.
 #[must_use]
 pub fn list_line(row: &Listed, now: DateTime<Utc>, stale_after: TimeDelta) -> String {
-    let (invocation, children, jobs) = (&row.invocation, &row.children, row.jobs());
+    let (invocation, children, jobs) = (&row.invocation, &row.children, row.jobs(now, stale_after));
     let more = |more: bool| if more { "+" } else { "" };
     let status = match row.verdict(now, stale_after).effective {
         Effective::NotDetected => "OK",

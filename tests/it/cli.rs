@@ -138,7 +138,7 @@ async fn show_draws_a_chain_and_gives_it_as_json() {
     assert_eq!(from_invocation, from_job);
     assert_eq!(from_invocation, from_chain);
     let keys: Vec<&String> = from_invocation.as_object().unwrap().keys().collect();
-    assert_eq!(keys, ["correlation_id", "counts", "truncated", "roots"]);
+    assert_eq!(keys, ["correlation_id", "counts", "truncated", "children_unsearched_since", "roots"]);
     fn count(node: &Value, kind: &str) -> u64 {
         let below: u64 = node["children"].as_array().unwrap().iter().map(|child| count(child, kind)).sum();
         below + u64::from(node["kind"] == kind)

@@ -43,5 +43,8 @@ async fn status_tells_losses_from_what_is_not_known() {
     assert!(plain.contains("Recorder losses: 12 records lost in the last 24 hours"), "{plain}");
 
     session(&db.admin).await.execute("revoke select on recorder_losses from observability_readonly").await.unwrap();
-    assert_eq!(status(&url), "Recorder losses: not known: this role may not read recorder_losses");
+    let unknown = "Recorder losses: not known: this role may not read recorder_losses";
+    assert_eq!(status(&url), unknown);
+    let (_, plain, _) = run(&url, &["--plain"]);
+    assert!(plain.starts_with(&format!("{unknown}\n")), "{plain}");
 }

@@ -15,7 +15,7 @@ const SUCCESSOR: &str = include_str!("../data/foreign/successor.sql");
 
 /// Invocations by number, how many days old they are, and by which other one's job they were caused. What is older than
 /// 30 days goes, unless it caused something that stays.
-const CHAINS: [(i32, i32, Option<i32>); 12] = [
+const CHAINS: [(i32, i32, Option<i32>); 14] = [
     // A cascade across the border: all of it stays.
     (1, 33, None),
     (2, 32, Some(1)),
@@ -33,6 +33,9 @@ const CHAINS: [(i32, i32, Option<i32>); 12] = [
     // A child that is new, of a parent that is.
     (11, 1, None),
     (12, 1, Some(11)),
+    // A circle whose ends are far from each other.
+    (13, 50, Some(14)),
+    (14, 35, Some(13)),
 ];
 const KEPT: [i32; 5] = [1, 2, 3, 11, 12];
 /// Between the oldest and the newest, so that they are deleted in several batches.
@@ -76,7 +79,7 @@ async fn keeps_what_it_keeps(db: &TestDb, now: DateTime<Utc>) {
     let mut admin = session(&db.admin).await;
     fill(&mut admin).await;
     let (before, limit) = (rows(&mut admin).await, now - TimeDelta::days(30));
-    let expected = Pruned { deleted: OTHERS + 7, kept: 2 };
+    let expected = Pruned { deleted: OTHERS + 9, kept: 2 };
     assert_eq!(count(&db.app, limit).await.unwrap(), expected);
     // The role of the recorder may do it, as the help says.
     let mut most = 0;
@@ -124,4 +127,60 @@ async fn a_database_without_recorded_links_is_pruned() {
     let tomorrow = Clock::system().now() + TimeDelta::days(1);
     assert_eq!(count(&db.admin, tomorrow).await.unwrap(), Pruned { deleted: 1, kept: 0 });
     assert_eq!(prune(&db.admin, tomorrow, |_| ()).await.unwrap(), Pruned { deleted: 1, kept: 0 });
+}
+
+/// Chains in which each caused the next one, by their first and last number: 1,200 of one moment, 1,200 each older than
+/// its parent, one whose second has no time, and 250 of which the last is new.
+const LONG: &str = "
+    alter table invocations alter created_at drop not null;
+    delete from invocations;
+    insert into invocations (id, created_at, updated_at, source_function, source_event_payload)
+        select md5('i' || n)::uuid, case when n = 4002 then null when n = 5250 then now() when n > 5000 then now() - interval '50 days' + make_interval(secs => n)
+            else now() - interval '40 days' - case when n between 2001 and 3200 then make_interval(secs => n) else '0' end end, now() - interval '40 days', n::text, '{}'
+        from generate_series(1, 5250) n
+        where n between 1 and 1200 or n between 2001 and 3200 or n between 4001 and 4003 or n between 5001 and 5250;
+    insert into event_executions (id, invocation_id, event_name, detected)
+        select md5('e' || source_function)::uuid, id, 'e', true from invocations;
+    insert into job_executions (id, invocation_id, event_execution_id, job_name)
+        select md5('j' || source_function)::uuid, id, md5('e' || source_function)::uuid, 'j' from invocations;
+    update invocations i set source_job_id = j.id from job_executions j
+        where j.id = md5('j' || (i.source_function::int - 1))::uuid;
+    analyze";
+
+#[tokio::test]
+async fn long_chains_go_whole_even_when_interrupted() {
+    let db = common::empty_database("prune_long").await;
+    let mut admin = session(&db.admin).await;
+    admin.execute(LEGACY).await.unwrap();
+    admin.execute(SUCCESSOR).await.unwrap();
+    admin.execute(LONG).await.unwrap();
+    let (before, limit) = (rows(&mut admin).await, Clock::system().now() - TimeDelta::days(30));
+    let expected = Pruned { deleted: 2_401, kept: 250 };
+    assert_eq!(count(&db.admin, limit).await.unwrap(), expected);
+
+    // Given up as soon as it has deleted something.
+    let begun = tokio::sync::Notify::new();
+    tokio::select! {
+        biased;
+        () = begun.notified() => {}
+        done = prune(&db.admin, limit, |_| begun.notify_one()) => panic!("not interrupted: {done:?}"),
+    }
+    // The session that was left ends its statement, and is waited for.
+    let others = "select count(*) from pg_stat_activity where application_name = 'obs-tui prune' and datname = current_database()";
+    while sqlx::query_scalar::<_, i64>(others).fetch_one(&mut admin).await.unwrap() > 0 {
+        tokio::task::yield_now().await;
+    }
+    let same = |after: &BTreeMap<uuid::Uuid, String>| {
+        let changed: Vec<_> = after.iter().filter(|(id, text)| before.get(id) != Some(text)).collect();
+        assert!(changed.is_empty(), "{changed:?}");
+    };
+    let half = rows(&mut admin).await;
+    assert!(half.len() < before.len() && half.len() > 3 * 252, "{}", half.len());
+    same(&half);
+    let gone = (before.len() - half.len()) as u64 / 3;
+    let done = prune(&db.admin, limit, |_| ()).await.unwrap();
+    assert_eq!(done, Pruned { deleted: expected.deleted - gone, kept: expected.kept });
+    let after = rows(&mut admin).await;
+    same(&after);
+    assert_eq!(after.len(), 3 * 252);
 }

@@ -9,7 +9,7 @@ use obs_tui::recorder::Options;
 use serde_json::Value;
 use sqlx::{AssertSqlSafe, Executor};
 
-use crate::cli::run;
+use crate::cli::{command, run};
 use crate::common::{self, TestDb, session};
 
 const LONG: Duration = Duration::from_secs(300);
@@ -110,6 +110,133 @@ async fn refused_rows_are_listed_and_replayed() {
     assert_eq!((count(&db, whole).await, count(&db, rows).await), (4, hash));
     assert!(!file.exists());
     assert_eq!(run(&db.app.url(), &["db", "quarantine", path, "--replay"]).0, 3);
+}
+
+/// The lines of the file that a recorder left, when the database takes them again.
+async fn mended(db: &TestDb, folder: &Path) -> Vec<Value> {
+    refused(db, folder).await;
+    let mend = "alter table invocations drop constraint no; alter table job_executions drop constraint no";
+    session(&db.admin).await.execute(mend).await.unwrap();
+    let text = fs::read_to_string(folder.join("quarantine.jsonl")).unwrap();
+    text.lines().map(|line| serde_json::from_str(line).unwrap()).collect()
+}
+
+#[tokio::test]
+async fn nothing_is_lost_or_printed_raw_of_odd_lines() {
+    let db = common::database("quarantine_odd").await;
+    let folder = tempfile::tempdir().unwrap();
+    let (path, file) = (folder.path().to_str().unwrap(), folder.path().join("quarantine.jsonl"));
+    let lines = mended(&db, folder.path()).await;
+    let of = |table: &str| lines.iter().find(|line| line["table"] == table).unwrap().clone();
+    let (cause, job) = (of("invocations"), of("job_executions"));
+    // Where the link is a key, what a row that comes later caused.
+    let key = "alter table invocations add constraint key foreign key (source_job_id) references job_executions";
+    session(&db.admin).await.execute(key).await.unwrap();
+    let mut caused = cause.clone();
+    caused["row"]["id"] = "00000000-0000-4000-8000-000000000001".into();
+    caused["row"]["source"]["job_id"] = job["row"]["id"].clone();
+    // Of a newer version: a field of the line, of the row, and within.
+    let mut newer = [cause.clone(), cause.clone(), cause.clone()];
+    newer[0]["since"] = 1.into();
+    newer[1]["row"]["later"] = "x".into();
+    newer[2]["row"]["source"]["later"] = true.into();
+    for (number, line) in newer.iter_mut().enumerate() {
+        line["row"]["id"] = format!("00000000-0000-4000-8000-00000000001{number}").into();
+    }
+    let long = "\u{9b}2J\u{1b}[2J\u{202e} password=hunter2 ".to_owned() + &"x".repeat(1 << 20);
+    let long = format!("{}\n", serde_json::json!({ "reason": long, "table": "job_logs", "row": {} }));
+    let half = "{\"reason\":\"he said \\\"reason\\\":\",\"table\":\"invo";
+    let stay: Vec<String> = newer.iter().map(|line| format!("{line}\n")).chain([long, half.to_owned()]).collect();
+    let text = fs::read_to_string(&file).unwrap();
+    fs::write(&file, format!("{caused}\n{}{text}", stay.concat())).unwrap();
+
+    for arguments in [&["db", "quarantine", path][..], &["db", "quarantine", path, "--json"]] {
+        let (code, output, error) = run("", arguments);
+        assert_eq!(code, 0, "{error}");
+        assert!(!output.contains(['\u{1b}', '\u{9b}', '\u{202e}']) && !output.contains("hunter2"), "{output:.2000}");
+    }
+    let (_, output, _) = run("", &["db", "quarantine", path]);
+    assert!(output.len() < 20_000 && output.contains(&format!("{} rows in ", lines.len() + 6)), "{output:.9000}");
+
+    let (code, output, _) = run(&db.app.url(), &["db", "quarantine", path, "--replay"]);
+    assert_eq!(code, 2);
+    let counts = format!("{} rows written, 5 stayed in quarantine.\n", lines.len() + 1);
+    assert!(output.ends_with(&counts) && output.len() < 20_000, "{output:.9000}");
+    assert!(output.matches("not known to this version").count() == 2 && output.contains("unknown field `since`"));
+    let mut left: Vec<String> = fs::read_to_string(&file).unwrap().lines().map(str::to_owned).collect();
+    let mut all: Vec<String> = stay.iter().map(|line| line.trim_end().to_owned()).collect();
+    left.sort();
+    all.sort();
+    assert!(left == all, "{left:.3000?}");
+    let linked = "select count(*) from invocations i join job_executions j on j.id = i.source_job_id";
+    assert_eq!(count(&db, linked).await, 1);
+    assert_eq!(count(&db, "select count(*) from invocations").await, 3);
+}
+
+#[tokio::test]
+async fn an_interrupted_replay_loses_no_row_and_doubles_none() {
+    let db = common::database("quarantine_killed").await;
+    let folder = tempfile::tempdir().unwrap();
+    let (path, file) = (folder.path().to_str().unwrap(), folder.path().join("quarantine.jsonl"));
+    let lines = mended(&db, folder.path()).await;
+    let whole = fs::read(&file).unwrap();
+
+    // Killed while it waits for the jobs, when some rows are written.
+    let mut admin = session(&db.admin).await;
+    admin.execute("begin; lock table job_executions in share mode").await.unwrap();
+    let replay = || command(&db.app.url(), &["db", "quarantine", path, "--replay"]);
+    let mut killed = replay().spawn().unwrap();
+    let waiting = "select count(*) from pg_stat_activity where application_name = 'obs-tui quarantine' \
+                   and wait_event_type = 'Lock' and datname = current_database()";
+    let mut watch = session(&db.superuser).await;
+    while sqlx::query_scalar::<_, i64>(waiting).fetch_one(&mut watch).await.unwrap() == 0 {
+        assert!(killed.try_wait().unwrap().is_none(), "ended without a lock");
+        tokio::task::yield_now().await;
+    }
+    // Two at once are not.
+    let (code, _, error) = run(&db.app.url(), &["db", "quarantine", path, "--replay"]);
+    assert!(code == 2 && error.contains("another replay"), "{error}");
+    killed.kill().unwrap();
+    killed.wait().unwrap();
+    admin.execute("rollback").await.unwrap();
+    assert!(!file.exists());
+    let listed = |expected: usize| {
+        let (code, output, _) = run("", &["db", "quarantine", path]);
+        assert!(code == 0 && output.contains(&format!("{expected} rows in quarantine")), "{output}");
+    };
+    listed(lines.len());
+
+    // The recorder has begun another file, in which an interrupted replay also has put back a part.
+    let aside = folder.path().join("quarantine.jsonl.replaying");
+    let first = whole.split_inclusive(|byte| *byte == b'\n').next().unwrap();
+    let other = b"{\"reason\":\"r\",\"table\":\"job_logs\",\"row\":null}\n";
+    fs::write(&file, [first, other].concat()).unwrap();
+    listed(lines.len() + 1);
+    let (code, output, _) = run(&db.app.url(), &["db", "quarantine", path, "--replay"]);
+    let counts = format!("{} rows written, 1 stayed in quarantine.\n", lines.len());
+    assert!(code == 2 && output.ends_with(&counts), "{output}");
+    assert_eq!(fs::read(&file).unwrap(), other);
+    assert!(!aside.exists());
+    // Killed between the two steps of the move: one file of two names.
+    fs::write(&file, &whole).unwrap();
+    fs::hard_link(&file, &aside).unwrap();
+    listed(lines.len());
+    let (code, output, _) = run(&db.app.url(), &["db", "quarantine", path, "--replay"]);
+    assert!(code == 0 && output == format!("{} rows written.\n", lines.len()), "{output}");
+    assert!(!aside.exists() && !file.exists());
+    for (sql, rows) in [("select count(*) from invocations", 2), ("select count(*) from job_executions", 4)] {
+        assert_eq!(count(&db, sql).await, rows, "{sql}");
+    }
+
+    // What others may write to is neither replayed nor moved, also when it is in the way.
+    for place in [&file, &aside] {
+        fs::write(place, &whole).unwrap();
+        fs::set_permissions(place, fs::Permissions::from_mode(0o666)).unwrap();
+        let (code, _, error) = run(&db.app.url(), &["db", "quarantine", path, "--replay"]);
+        assert!(code == 2 && error.contains("others may write to it"), "{error}");
+        assert_eq!(fs::read(place).unwrap(), whole);
+        fs::remove_file(place).unwrap();
+    }
 }
 
 #[tokio::test]

@@ -55,11 +55,12 @@ struct Builder {
 impl Builder {
     fn add_nodes(&mut self, invocations: &[Invocation], events: &[Event], jobs: &[Job]) {
         let mut below = IdMap::<Below>::default();
-        let finished: IdMap<bool> = (invocations.iter().map(|row| (row.id, &*row.status)))
-            .chain(events.iter().map(|row| (row.id, &*row.status)))
-            .map(|(id, status)| (id, Recorded::parse(status).is_finished()))
+        let finished: IdMap<DateTime<Utc>> = (invocations.iter().map(|row| (row.id, &*row.status, row.updated_at)))
+            .chain(events.iter().map(|row| (row.id, &*row.status, row.updated_at)))
+            .filter(|(_, status, _)| Recorded::parse(status).is_finished())
+            .map(|(id, _, touched_at)| (id, touched_at))
             .collect();
-        let ended = |id: Uuid| finished.get(&id).copied().unwrap_or(false);
+        let ended = |id: Uuid| finished.get(&id).copied();
         for job in jobs {
             let (failed, unfinished) = own(&job.status, job.error.as_deref());
             for id in [job.invocation_id, job.event_execution_id] {
@@ -84,7 +85,7 @@ impl Builder {
                 (&row.source_function, &row.status),
                 row.has_error(),
                 (row.created_at, row.updated_at),
-                false,
+                None,
                 below(&row.id),
             );
             node.reason = row.delivery.add_to(node.reason);
@@ -118,7 +119,8 @@ impl Builder {
         for row in jobs {
             let has_error = has_text(row.error.as_deref());
             let times = (row.created_at, row.updated_at);
-            let parent_ended = ended(row.invocation_id) || ended(row.event_execution_id);
+            // Whichever ended first.
+            let parent_ended = ended(row.invocation_id).into_iter().chain(ended(row.event_execution_id)).min();
             let mut node = self.node(
                 Kind::Job,
                 row.id,
@@ -142,14 +144,14 @@ impl Builder {
         (name, status): (&Arc<str>, &Arc<str>),
         has_error: bool,
         (started_at, updated_at): (DateTime<Utc>, DateTime<Utc>),
-        parent_finished: bool,
+        parent_ended: Option<DateTime<Utc>>,
         below: Below,
     ) -> Node {
         let facts = Facts {
             status,
             has_error,
             touched_at: below.touched_at.map_or(updated_at, |at| at.max(updated_at)),
-            parent_finished,
+            parent_ended,
             failed_events: below.failed_events,
             failed_jobs: below.failed_jobs,
             unfinished_children: below.unfinished,

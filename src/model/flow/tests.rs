@@ -156,7 +156,7 @@ v + inv function-1  UPDATE moves  (parent job not found)
 #[test]
 fn counts_and_statuses_are_those_of_the_rows() {
     let mut unfinished = job(12, 1, 2, "running");
-    unfinished.updated_at = at(99);
+    unfinished.updated_at = at(39);
     let rows = Rows {
         invocations: vec![invocation(1, None)],
         events: vec![event(2, 1, "completed"), event(3, 1, "not_detected")],

@@ -98,7 +98,7 @@ impl Sql<'_> {
             Test::Text(TextField::User, texts) => self.texts("i.source_user_email", texts),
             Test::Text(TextField::Sys, texts) => self.texts("i.source_system", texts),
             Test::Text(TextField::Corr, texts) => self.texts("i.correlation_id", texts),
-            Test::Status(statuses) => self.any(statuses, |_, status| Ok(sql::effectively(*status, "$1"))),
+            Test::Status(statuses) => self.any(statuses, |_, status| Ok(sql::effectively(*status, "$1", "$2"))),
             Test::Number(field, numbers) => {
                 let number = match field {
                     NumberField::Dur => self.duration()?,

@@ -7,14 +7,14 @@ use uuid::Uuid;
 
 use super::bound;
 use super::filter::Ids;
-use super::{Reader, Session, filter, stale_before};
+use super::{Reader, Session, filter};
 use crate::model::filter::Filter;
 use crate::model::invocation::{
     Children, Delivery, FailedJob, Invocation, Key, Link, Listed, Page, Parent, count_deliveries,
 };
 use crate::model::payload;
 use crate::model::shared::Texts;
-use crate::model::status::sql;
+use crate::model::status::{settled_before, sql};
 use crate::model::text::LONGEST_NAME;
 use crate::model::time::{MINUS_INFINITY, plus};
 use crate::store::capabilities::Capabilities;
@@ -83,7 +83,8 @@ impl Reader {
         stale_after: TimeDelta,
     ) -> Result<Page, StoreError> {
         let session = self.session().await?;
-        let mut values = Values::new(stale_before(now, stale_after));
+        let now = session.data_time(now);
+        let mut values = Values::new(now, stale_after);
         let condition = all(&query.conditions(Ids::Any, &session.capabilities, &mut values, now)?);
         let newer = match known {
             None => "true".to_owned(),
@@ -121,11 +122,12 @@ impl Reader {
 pub(super) fn page_conditions(
     query: &PageQuery,
     ids: Ids,
-    capabilities: &Capabilities,
+    session: &Session<'_>,
     now: DateTime<Utc>,
     stale_after: TimeDelta,
 ) -> Result<(Vec<String>, Values), StoreError> {
-    let mut values = Values::new(stale_before(now, stale_after));
+    let (now, capabilities) = (session.data_time(now), &session.capabilities);
+    let mut values = Values::new(now, stale_after);
     let mut conditions = query.conditions(ids, capabilities, &mut values, now)?;
     if let Some(key) = query.older_than {
         let at = values.add(Timestamp(key.created_at))?;
@@ -143,7 +145,8 @@ pub(super) fn all(conditions: &[String]) -> String {
     if conditions.is_empty() { "true".to_owned() } else { conditions.join(" and ") }
 }
 
-/// Numbered arguments; the first of a list's is the moment before which an untouched row is stale.
+/// Numbered arguments. The first of a list's is the moment before which an untouched row is stale, the second
+/// [`settled_before`].
 #[derive(Default)]
 pub(super) struct Values {
     pub(super) inner: PgArguments,
@@ -151,10 +154,11 @@ pub(super) struct Values {
 }
 
 impl Values {
-    fn new(stale_before: DateTime<Utc>) -> Self {
+    fn new(now: DateTime<Utc>, stale_after: TimeDelta) -> Self {
         let mut values = Self::default();
         // A timestamp always encodes.
-        let _ = values.add(Timestamp(stale_before));
+        let _ = values.add(Timestamp(plus(now, -stale_after)));
+        let _ = values.add(Timestamp(settled_before(now, stale_after)));
         values
     }
 
@@ -235,17 +239,19 @@ fn list_sql(capabilities: &Capabilities, conditions: &[String], limit: &str) -> 
     let jobs = |condition: &str| format!("jb.more_jobs and {}", any("job_executions", 'j', condition));
     let at_least_one =
         |count: &str, beyond: String| format!("case when {count} = 0 and {beyond} then 1 else {count} end");
-    let touched = |last: &str, beyond: String| format!("case when {beyond} then greatest({last}, $1) else {last} end");
+    let touched = |last: &str, settled: String, stale: String| {
+        format!("case when {settled} then greatest({last}, $2) when {stale} then greatest({last}, $1) else {last} end")
+    };
     let unfinished = |failed: &str, finished: &str| format!("not {failed} and not {finished}");
     let (event_unfinished, job_unfinished) =
         (unfinished(event_failed, &event_finished), unfinished(job_failed, &job_finished));
     let counts = [
         at_least_one("ev.failed_themselves", events(event_failed)) + " as events_failed_themselves",
         at_least_one("ev.unfinished", events(&event_unfinished)) + " as events_unfinished",
-        touched("ev.touched_at", events("e.updated_at >= $1")) + " as events_touched_at",
+        touched("ev.touched_at", events("e.updated_at >= $2"), events("e.updated_at >= $1")) + " as events_touched_at",
         at_least_one("jb.failed", jobs(job_failed)) + " as jobs_failed",
         at_least_one("jb.unfinished", jobs(&job_unfinished)) + " as jobs_unfinished",
-        touched("jb.touched_at", jobs("j.updated_at >= $1")) + " as jobs_touched_at",
+        touched("jb.touched_at", jobs("j.updated_at >= $2"), jobs("j.updated_at >= $1")) + " as jobs_touched_at",
     ]
     .join(", ");
     let failed_name = bound::name("f.job_name");
@@ -261,8 +267,8 @@ fn list_sql(capabilities: &Capabilities, conditions: &[String], limit: &str) -> 
                   count(*) filter (where failed) as failed, \
                   count(*) filter (where unfinished) as unfinished, \
                   count(*) filter (where unfinished \
-                    and (j.updated_at < $1 or exists (select 1 from @schema.event_executions e \
-                         where e.id = j.event_execution_id and {event_finished}))) as jobs_stuck_themselves, \
+                    and (j.updated_at < $1 or j.updated_at < $2 and exists (select 1 from @schema.event_executions e \
+                         where e.id = j.event_execution_id and {event_finished} and e.updated_at < $2))) as jobs_stuck_themselves, \
                   max(j.updated_at) as touched_at, \
                   (array_agg(distinct j.event_execution_id) filter (where failed))[1:{by_jobs}] as failed_of, \
                   (array_agg(j.id order by j.created_at, j.id) filter (where failed))[1] as first_failed \

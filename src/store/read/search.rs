@@ -43,7 +43,7 @@ impl Reader {
     ) -> Result<Page, StoreError> {
         if !query.filter.looks_through_rows() {
             let session = self.session().await?;
-            let (conditions, values) = page_conditions(query, Ids::Known, &session.capabilities, now, stale_after)?;
+            let (conditions, values) = page_conditions(query, Ids::Known, &session, now, stale_after)?;
             let page = self.listed(session, &conditions, values, query.limit).await?;
             if !page.rows.is_empty() || !query.filter.has_ids() {
                 return Ok(page);
@@ -53,7 +53,7 @@ impl Reader {
         let mut steps = self.steps_of(query, now, i64::MAX);
         while let Some(Part { since, older_than, session }) = steps.next().await? {
             let part = PageQuery { since, older_than, limit: query.limit - rows.len(), ..query.clone() };
-            let (conditions, values) = page_conditions(&part, Ids::Any, &session.capabilities, now, stale_after)?;
+            let (conditions, values) = page_conditions(&part, Ids::Any, &session, now, stale_after)?;
             let page = self.listed(session, &conditions, values, part.limit).await?;
             let more = page.more || rows.len() + page.rows.len() >= query.limit && !steps.ended;
             rows.extend(page.rows.iter().cloned());
@@ -117,7 +117,7 @@ async fn counted(
     now: DateTime<Utc>,
     stale_after: TimeDelta,
 ) -> Result<i64, StoreError> {
-    let (conditions, mut values) = page_conditions(query, ids, &session.capabilities, now, stale_after)?;
+    let (conditions, mut values) = page_conditions(query, ids, &session, now, stale_after)?;
     let sql = format!(
         "select count(*) from (select 1 from @schema.invocations i where {} limit {}) counted",
         all(&conditions),

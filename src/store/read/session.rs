@@ -10,7 +10,7 @@
 use std::sync::{Arc, PoisonError};
 use std::time::Duration;
 
-use chrono::TimeDelta;
+use chrono::{DateTime, TimeDelta, Utc};
 use futures_util::{FutureExt, TryStreamExt};
 use sqlx::postgres::{PgArguments, PgRow};
 use sqlx::{AssertSqlSafe, FromRow, PgConnection};
@@ -174,6 +174,11 @@ impl<'a> Session<'a> {
         #[expect(clippy::cast_possible_truncation, reason = "saturates")]
         let lag = seconds.and_then(|seconds| TimeDelta::try_milliseconds((seconds.max(0.0) * 1_000.0) as i64));
         Ok((replica, lag))
+    }
+
+    /// See [`Server::data_time`](crate::model::invocation::Server::data_time).
+    pub(super) fn data_time(&self, now: DateTime<Utc>) -> DateTime<Utc> {
+        self.inner.server.lock().unwrap_or_else(PoisonError::into_inner).data_time(now)
     }
 
     /// Gives the connection back.

@@ -266,7 +266,7 @@ fn sort_keys(app: &App, column: Column) -> Vec<SortKey<'_>> {
         Column::Trigger => text(Some(&row.invocation.trigger())),
         Column::User => text(row.invocation.source_user_email.as_deref()),
         Column::Events => count(row.children.events_detected),
-        Column::Jobs => count(row.jobs().run),
+        Column::Jobs => count(row.children.jobs_run),
         Column::Duration => row.duration_ms(now).map_or(SortKey::Nothing, number),
         Column::Correlation => text(row.invocation.correlation_id.as_deref()),
         Column::Payload => {

@@ -119,7 +119,7 @@ pub fn loaded(app: &mut App, request: u64, answer: Result<(Rows, Rows), Failure>
     }
     app.compare.unreachable = answer.as_ref().is_err_and(|failure| failure.kind != FailureKind::Other);
     let answer = app.heard(answer);
-    let (rows, now, stale_after) = (rows(app), app.now, app.settings.stale_after);
+    let (rows, now, stale_after) = (rows(app), app.server.data_time(app.now), app.settings.stale_after);
     let Some((left_id, right_id)) = app.compare.of else { return Vec::new() };
     let state = &mut app.compare;
     match answer {

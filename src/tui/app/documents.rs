@@ -47,7 +47,7 @@ pub fn for_programs(app: &App) -> Option<Document> {
     let text = match app.view {
         View::Invocations => {
             let rows = invocations::taken(app);
-            let listing = |row| Listing::new(row, app.now, app.settings.stale_after);
+            let listing = |row| Listing::new(row, app.data_time(), app.settings.stale_after);
             let lines: Vec<String> = rows.iter().filter_map(|&row| serde_json::to_string(&listing(row)).ok()).collect();
             (!rows.is_empty()).then(|| format!("[{}]\n", lines.join(",\n ")))?
         }
@@ -76,7 +76,7 @@ pub fn for_people(app: &App) -> Option<Document> {
     let (text, extension) = match app.view {
         View::Invocations => {
             let rows = invocations::taken(app);
-            let lines = rows.iter().map(|row| list_line(row, app.now, app.settings.stale_after));
+            let lines = rows.iter().map(|row| list_line(row, app.data_time(), app.settings.stale_after));
             let all: Vec<String> = [LIST_HEAD.to_owned()].into_iter().chain(lines).collect();
             (!rows.is_empty()).then(|| (all.join("\n") + "\n", "txt"))?
         }

@@ -155,7 +155,7 @@ pub fn loaded(app: &mut App, request: u64, answer: Result<Option<Rows>, Failure>
         return Vec::new();
     }
     let answer = app.heard(answer);
-    let (rows, now, stale_after) = (tree_rows(app), app.now, app.settings.stale_after);
+    let (rows, now, stale_after) = (tree_rows(app), app.server.data_time(app.now), app.settings.stale_after);
     let mut folded = false;
     let state = &mut app.flow;
     match answer {

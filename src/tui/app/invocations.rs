@@ -393,7 +393,7 @@ fn newest_known(state: &State, now: DateTime<Utc>) -> Option<Key> {
 
 /// Rows that may still change: the running ones, newest first, and the stuck ones that are shown.
 fn unfinished(app: &App) -> Vec<Uuid> {
-    let (now, stale_after) = (app.now, app.settings.stale_after);
+    let (now, stale_after) = (app.data_time(), app.settings.stale_after);
     let state = &app.invocations;
     let shown: Vec<usize> =
         (state.offset..state.offset + table_rows(app)).filter_map(|place| columns::row_at(app, place)).collect();

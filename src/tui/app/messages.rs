@@ -11,7 +11,7 @@ use crate::model::invocation::Server;
 use crate::model::losses::Losses;
 use crate::model::text::{bytes, duration, plural};
 use crate::tui::app::cursor::Cursor;
-use crate::tui::msg::{Action, Cmd, Copied, Failure, Form};
+use crate::tui::msg::{Action, Cmd, Copied, Failure, FailureKind, Form};
 
 /// Messages that are kept.
 pub const MOST: usize = 500;
@@ -134,8 +134,18 @@ pub fn rights(app: &mut App, server: &Server) {
 
 /// Lists what recorders lost, when that is other than before.
 pub fn losses(app: &mut App, range: &str, answer: Result<Losses, Failure>) {
-    // Where it cannot be read now, what was read before stays.
-    let Ok(losses) = answer else { return };
+    let losses = match answer {
+        Ok(losses) => losses,
+        // What was read before stays; that the database is out of reach is told elsewhere.
+        Err(failure) => {
+            let text = format!("Recorder losses: not read: {}", failure.text);
+            if failure.kind == FailureKind::Other && app.messages.kept.iter().all(|message| message.text != text) {
+                let now = app.now;
+                app.messages.add(&text, true, now);
+            }
+            return;
+        }
+    };
     let first = app.messages.losses.is_none();
     if app.messages.losses.as_ref() == Some(&losses) {
         return;

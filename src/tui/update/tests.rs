@@ -469,9 +469,15 @@ fn losses_are_marked_in_the_header_and_listed_in_the_messages() {
     assert!(told[1].contains("13 records lost in the last day") && told[2].contains("job") && told[3].contains("log"));
     assert!(!told[3].contains('\u{1b}'));
     assert!(header(&app, 120).contains("  13 lost "), "{}", header(&app, 120));
+    // That it cannot be read is told once.
+    for _ in 0..2 {
+        let failed = Failure { text: "too slow".to_owned(), kind: crate::tui::msg::FailureKind::Other };
+        update(&mut app, Msg::Losses("the last day".to_owned(), Err(failed)));
+    }
+    assert_eq!(texts(&app)[4..], ["Recorder losses: not read: too slow"]);
     // What cannot be read now is as it was; when nothing is lost any more, the mark goes.
     update(&mut app, Msg::Losses("the last day".to_owned(), Err(Failure::refused("no".to_owned()))));
     assert!(header(&app, 120).contains("  13 lost "));
     update(&mut app, answer(reported(Vec::new())));
-    assert_eq!((texts(&app).len(), header(&app, 120)), (5, before));
+    assert_eq!((texts(&app).len(), header(&app, 120)), (6, before));
 }

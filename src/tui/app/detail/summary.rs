@@ -162,17 +162,24 @@ fn verdict(app: &App, row: &Value, node: Option<&Node>) -> Verdict {
         return Verdict { effective: node.effective, reason: node.reason.clone() };
     }
     let has_text = |column| row.get(column).and_then(Value::as_str).is_some_and(|text| !text.is_empty());
-    let errors = ["error_message", "error_stack", "detection_error", "handler_error"];
+    let errors = [
+        "error_message",
+        "error_stack",
+        "detection_error",
+        "handler_error",
+        "detection_error_stack",
+        "handler_error_stack",
+    ];
     let touched = row.get("updated_at").and_then(Value::as_str).and_then(|at| DateTime::parse_from_rfc3339(at).ok());
     let failed_jobs = ["total_jobs_failed", "jobs_failed"].iter().find_map(|name| row.get(name)?.as_u64());
     let facts = Facts {
         status,
         has_error: errors.into_iter().any(has_text),
         touched_at: touched.map_or(app.now, |at| at.to_utc()),
-        parent_finished: false,
+        parent_ended: None,
         failed_events: 0,
         failed_jobs: failed_jobs.filter(|_| Recorded::parse(status).is_finished()).unwrap_or_default(),
         unfinished_children: 0,
     };
-    judge(&facts, app.now, app.settings.stale_after)
+    judge(&facts, app.data_time(), app.settings.stale_after)
 }

@@ -77,7 +77,7 @@ pub fn ask(app: &mut App) -> Vec<Cmd> {
 pub fn loaded(app: &mut App, request: u64, answer: Result<Inside, Failure>) -> Vec<Cmd> {
     let awaited = app.invocations.inside.load.take(request);
     let answer = app.heard(answer);
-    let (now, stale_after, lost) = (app.now, app.settings.stale_after, app.has_banner());
+    let (now, stale_after, lost) = (app.server.data_time(app.now), app.settings.stale_after, app.has_banner());
     let State { asked: Some(row), load } = &mut app.invocations.inside else { return Vec::new() };
     if !awaited {
         return Vec::new();

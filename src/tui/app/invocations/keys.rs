@@ -106,13 +106,13 @@ fn act_on_row(app: &mut App, action: Action) -> Vec<Cmd> {
                 return Vec::new();
             }
             let listings: Vec<Listing> =
-                rows.iter().map(|row| Listing::new(row, app.now, app.settings.stale_after)).collect();
+                rows.iter().map(|row| Listing::new(row, app.data_time(), app.settings.stale_after)).collect();
             let what = plural(listings.len() as u64, "marked row");
             copy(Form::Json, &serde_json::to_string_pretty(&listings).unwrap_or_default(), &format!("{what} as JSON"))
         }
         Action::CopyValue => copy(Form::Value, &id.to_string(), "invocation id"),
         Action::CopyRow => {
-            let listing = Listing::new(row, app.now, app.settings.stale_after);
+            let listing = Listing::new(row, app.data_time(), app.settings.stale_after);
             // Strings, numbers and times always have a JSON form.
             copy(Form::Json, &serde_json::to_string_pretty(&listing).unwrap_or_default(), "row as JSON")
         }

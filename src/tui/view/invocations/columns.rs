@@ -5,7 +5,7 @@ use std::borrow::Cow;
 use chrono::TimeDelta;
 
 use crate::model::correlation;
-use crate::model::invocation::Listed;
+use crate::model::invocation::{JobCounts, Listed};
 use crate::model::status::{Effective, Recorded};
 use crate::model::text::{age, ago, clean, duration};
 use crate::model::time;
@@ -153,7 +153,7 @@ pub(super) fn text<'a>(column: Column, app: &'a App, theme: &Theme, listed: &'a 
                 format!("{}/{}{more}", children.events_detected, children.events_checked).into()
             }
         },
-        Column::Jobs => jobs(theme, listed).into(),
+        Column::Jobs => jobs(theme, &listed.jobs(app.data_time(), app.settings.stale_after)).into(),
         Column::Duration => elapsed(app, listed).into(),
         Column::Payload => clean(app.columns.payload.value(invocation.id).unwrap_or_default()),
         Column::Correlation => chain(invocation.correlation_id.as_deref(), width, theme),
@@ -205,8 +205,7 @@ fn function(name: &str, width: u16) -> Cow<'_, str> {
 }
 
 /// `3`, `2 x1` (one failed), `3>1` (one running), `3?1` (one stuck); the first number is those that ended well.
-fn jobs(theme: &Theme, listed: &Listed) -> String {
-    let jobs = listed.jobs();
+fn jobs(theme: &Theme, jobs: &JobCounts) -> String {
     if jobs.run == 0 {
         return "-".to_owned();
     }
