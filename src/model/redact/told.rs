@@ -86,7 +86,8 @@ fn login(text: &str) -> Option<(usize, usize)> {
         at = start + text[start..].bytes().take(256).take_while(|byte| !byte.is_ascii_whitespace()).count();
         (at > start).then_some((start, at))
     };
-    (word()?, word()?);
+    word()?;
+    word()?;
     for _ in 0..3 {
         let (name, value) = (word()?, word()?);
         match text.get(name.0..name.1)? {

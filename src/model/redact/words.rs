@@ -90,12 +90,6 @@ pub(super) const VALUES: &[&str] = &[
     "to", "headervalue", "paramvalue",
 ];
 
-/// A key that names a secret for the key `value` alone: of a patch of JSON, and of a field to fill in.
-#[rustfmt::skip]
-pub(super) const WEAK_NAMES: &[&str] = &[
-    "path", "type",
-];
-
 /// What people write behind a name where no value is.
 #[rustfmt::skip]
 pub(super) const NOTHING: &[&str] = &[
