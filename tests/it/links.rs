@@ -194,3 +194,20 @@ async fn a_cascade_takes_as_long_as_its_rows_say() {
         }
     }
 }
+
+/// The successor copies the error of a job or an event to the invocation above it.
+#[tokio::test]
+async fn a_failure_that_is_copied_upward_is_one_failure() {
+    let (db, reader) = live("links_failures", "successor").await;
+    let failed = ids(&db, "status = 'failed'").await;
+    let at = |text: &str| text.parse::<DateTime<Utc>>().unwrap();
+    let failures = reader.failures(at("2026-11-29T00:00:00Z"), now()).await.unwrap();
+    assert!(failures.rows.len() > failed.len(), "the rows themselves: {}", failures.rows.len());
+    let groups: Vec<(String, String, usize)> = failures
+        .groups()
+        .into_iter()
+        .map(|group| (format!("{} {}", group.kind.short(), group.name), group.fingerprint, group.rows.len()))
+        .collect();
+    assert_eq!(groups.iter().map(|(_, _, rows)| rows).sum::<usize>(), failed.len(), "{groups:#?}");
+    assert_eq!(failed.len(), 7);
+}

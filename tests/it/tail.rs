@@ -76,6 +76,48 @@ async fn rows_are_printed_as_they_come_and_as_they_change() {
     assert_eq!((status.code(), rest), (Some(0), Vec::new()));
 }
 
+/// As a writer does it that sends an invocation, its events and its jobs in three requests, ended as they will be.
+#[tokio::test]
+async fn what_is_written_in_three_requests_is_never_announced_as_stuck() {
+    let db = common::database("tail_three").await;
+    let mut tail = Tail::start(&db, &["tail", "--json", "--since", "1h"]);
+    insert(&db, 1, "parts", "completed").await;
+    assert_eq!(tail.row(), (id(1).to_string(), "ok".to_owned()));
+    let below = |status: &str, age: &str| {
+        let of_event = if status == "running" { "handling" } else { status };
+        format!(
+            "insert into event_executions (id, invocation_id, event_name, detected, status, updated_at) \
+                 values ('{0}', '{1}', 'e', true, '{of_event}', now() - interval '{age}') \
+                 on conflict (id) do update set status = excluded.status, updated_at = excluded.updated_at; \
+             insert into job_executions (id, invocation_id, event_execution_id, job_name, status, updated_at) \
+                 values ('{2}', '{1}', '{0}', 'j', '{status}', now() - interval '{age}') \
+                 on conflict (id) do update set status = excluded.status, updated_at = excluded.updated_at; \
+             update invocations set updated_at = now() - interval '{age}' where id = '{1}'",
+            id(11),
+            id(1),
+            id(12)
+        )
+    };
+    execute(&db, below("running", "0 s")).await;
+    assert_eq!(tail.row(), (id(1).to_string(), "running".to_owned()), "its jobs are to end yet");
+    execute(&db, below("completed", "0 s")).await;
+    assert_eq!(tail.row(), (id(1).to_string(), "ok".to_owned()));
+    // What nobody touched for longer is stuck after all.
+    insert(&db, 2, "left", "completed").await;
+    assert_eq!(tail.row().0, id(2).to_string());
+    let job = format!(
+        "insert into event_executions (id, invocation_id, event_name, detected, status, updated_at) \
+             values ('{0}', '{1}', 'e', true, 'handling', now() - interval '2 minutes'); \
+         update invocations set updated_at = now() - interval '2 minutes' where id = '{1}'",
+        id(21),
+        id(2)
+    );
+    execute(&db, job).await;
+    assert_eq!(tail.row(), (id(2).to_string(), "stuck".to_owned()));
+    let (status, rest) = tail.interrupt();
+    assert_eq!((status.code(), rest), (Some(0), Vec::new()));
+}
+
 #[tokio::test]
 async fn a_burst_is_printed_whole_and_only_what_passes() {
     let db = common::database("tail_burst").await;

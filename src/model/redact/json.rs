@@ -64,7 +64,9 @@ pub(super) fn begins(bytes: &[u8], at: usize) -> bool {
 
 /// Whether the beginning of JSON stands here with escapes.
 pub(super) fn begins_escaped(bytes: &[u8], at: usize) -> bool {
-    let first = bytes[at..].iter().take(8).take_while(|&&byte| b"{[ ".contains(&byte)).count();
+    // Numbers, `null` and the like may stand before the first text.
+    let is_before = |byte: &&u8| b"{[ ,.+-nulltrefas".contains(byte) || byte.is_ascii_digit();
+    let first = bytes[at..].iter().take(48).take_while(is_before).count();
     matches!(bytes.get(at + first..), Some([b'\\', b'"' | b'n' | b'u' | b'\\', ..]))
 }
 

@@ -140,7 +140,7 @@ pub(super) fn is_name(text: &str) -> bool {
 /// Whether this is the name of a header that holds a secret: it can be nothing else in a list of texts.
 pub(super) fn is_header(name: &str) -> bool {
     HEADERS.iter().any(|header| squeezed(&name[..name.floor_char_boundary(LONGEST)]).ends_with(header))
-        || name.contains('-')
+        || name.contains('-') && !name.contains(' ')
 }
 
 /// Numbers under `max_tokens` and the like count; they are no secrets.

@@ -1,6 +1,6 @@
 //! Secrets that a name stands before: `password=x`, `token: x`, `Cookie: a=b; c=d`, and those in the front of a URL.
 
-use memchr::memchr2;
+use memchr::{memchr2, memmem};
 
 use super::forms::{bot, line, looks_random, looks_secret, scheme};
 use super::json::{begins, value_end};
@@ -190,9 +190,11 @@ impl Scan<'_> {
             quote @ (b'"' | b'\'' | b'`') => {
                 let open = start + slashes + 1;
                 // A text of several lines has three.
-                if slashes == 0 && bytes[open..].starts_with(&[*quote, *quote]) {
-                    let length = bytes[open + 2..].windows(3).position(|three| three == [*quote; 3]);
-                    (open + 2, length.map_or(to, |length| open + 2 + length))
+                let mark = &bytes[start..open];
+                if bytes[open..].starts_with(mark) && bytes[open + mark.len()..].starts_with(mark) {
+                    let within = open + 2 * mark.len();
+                    let length = memmem::find(&bytes[within..], &mark.repeat(3));
+                    (within, length.map_or(to, |length| within + length))
                 } else {
                     (open, quote_end(bytes, open, *quote, slashes))
                 }
@@ -368,7 +370,11 @@ fn oracle(bytes: &[u8], at: usize, from: usize) -> Option<(usize, usize)> {
 /// `!!str …`, `&anchor …`, `** …`.
 fn wrapping(bytes: &[u8]) -> usize {
     let is_name = |byte: &&u8| byte.is_ascii_alphanumeric() || b"_.:".contains(byte);
-    let quotes = |at: usize| matches!(bytes.get(at..), Some([b'"' | b'\'' | b'`', ..] | [b'\\', b'"' | b'\'', ..]));
+    let quotes = |at: usize| {
+        let rest = bytes.get(at..).unwrap_or_default();
+        let slashes = rest.iter().take(32).take_while(|&&byte| byte == b'\\').count();
+        rest.get(slashes).is_some_and(|byte| b"\"'`".contains(byte))
+    };
     let spaces = |at: usize| bytes.get(at..).unwrap_or_default().iter().take_while(|&&byte| byte == b' ').count();
     let word = |at: usize| bytes[at..].iter().take(64).take_while(|byte| !byte.is_ascii_whitespace()).count();
     match bytes {

@@ -255,9 +255,18 @@ impl<'a> Scan<'a> {
                 || b"+/=\\:,._()|#>-".contains(&byte)
         };
         let mut end = start + bytes[start..].iter().take_while(|byte| is_body(**byte)).count();
-        // What goes on with a quotation mark is no part of it: `password='x'`.
+        // The name in front of a text in quotes is no part of it: `password=b'x'`.
         if bytes.get(end).is_some_and(|byte| b"\"'`".contains(byte)) {
-            end -= bytes[start..end].iter().rev().take_while(|byte| !byte.is_ascii_whitespace()).count();
+            let body = bytes[start..end].trim_ascii_end();
+            let slashes = body.iter().rev().take_while(|&&byte| byte == b'\\').count();
+            let name = &body[..body.len() - slashes];
+            let name = name.strip_suffix(b"b").or_else(|| name.strip_suffix(b"u")).unwrap_or(name);
+            if name.ends_with(b"=") && name.iter().rev().nth(1).is_some_and(u8::is_ascii_alphabetic)
+                || name.ends_with(b":")
+                || name.ends_with(b"(")
+            {
+                end -= bytes[start..end].iter().rev().take_while(|byte| !byte.is_ascii_whitespace()).count();
+            }
         }
         self.hide(at, end)
     }
