@@ -1,6 +1,8 @@
 //! The reader on a real server, as the readonly role: pages, cascades, counts, hourly numbers, and databases that
 //! another program made.
 
+mod failed;
+
 use chrono::{DateTime, TimeDelta, Utc};
 use obs_tui::model::flow::{Flow, Kind};
 use obs_tui::model::hourly::{Known, Source, Step};
