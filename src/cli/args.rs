@@ -148,7 +148,7 @@ pub struct Ls {
     /// Filter expression, the same as in the explorer: 'st:failed fn:event-* today'
     #[arg(long, value_name = "FILTER")]
     pub filter: Option<String>,
-    /// Only what was created within this time: 90s, 15m, 24h, 7d [default: 24h; with --filter its own, or 7d]
+    /// Only what was created within this time: 90s, 15m, 24h, 7d [default: 24h; with --filter the one it names, or all that an index answers, else 7d]
     #[arg(long, value_name = "TIME", value_parser = span, conflicts_with = "all")]
     pub since: Option<TimeDelta>,
     /// From the beginning
@@ -262,7 +262,8 @@ pub struct Quarantine {
     obs-tui db refresh --since 7d       the last seven days again\n  \
     obs-tui db refresh --every 5m       again and again, until stopped\n\n\
     Numbers are by effective status, percentiles by nearest rank. An hour of more than ten minutes of counting is left\n\
-    out and named. Doing it twice, or two at once, is safe. The owner also refreshes dashboard_stats.\n\
+    out and named. Not noticed: rows deleted by hand, and rows that came with an updated_at of over an hour ago, such as\n\
+    those of a copy: use --all after these. Doing it twice, or two at once, is safe. The owner also refreshes dashboard_stats.\n\
     Exit codes: 0 done, or another session is at it, 2 failure, 4 database unreachable")]
 pub struct Refresh {
     /// Count again what was created within this time
