@@ -8,6 +8,12 @@ use uuid::Uuid;
 use super::fingerprint::fingerprint;
 use super::flow::Kind;
 
+/// Whether an error is that of something below, copied upward by its writer, with or without words before it.
+#[must_use]
+pub fn is_copy(error: &str, of: &str) -> bool {
+    !of.is_empty() && error.strip_suffix(of).is_some_and(|before| before.is_empty() || before.ends_with(": "))
+}
+
 /// What a question about a range of time looked at.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
 pub struct Looked {
@@ -78,9 +84,6 @@ impl Failures {
                 }
             }
         }
-        let is_copy = |error: &str, of: &str| {
-            !of.is_empty() && error.strip_suffix(of).is_some_and(|before| before.is_empty() || before.ends_with(": "))
-        };
         let mut groups: Vec<Group> = Vec::new();
         let mut places = HashMap::new();
         for row in self.rows {

@@ -2,6 +2,7 @@
 
 use chrono::{DateTime, Utc};
 
+use super::super::failures::is_copy;
 use super::super::status::Effective;
 use super::{Flow, Kind, Node};
 
@@ -52,7 +53,9 @@ impl Overview {
             }
             let has_error = node.error.as_deref().is_some_and(|error| !error.is_empty());
             match node.effective {
-                Effective::Failed if has_error || !flow.has_below(node, Effective::Failed) => {
+                Effective::Failed
+                    if has_error && !flow.has_copy_below(node) || !flow.has_below(node, Effective::Failed) =>
+                {
                     overview.failures.push(index);
                 }
                 Effective::Running if !flow.has_below(node, Effective::Running) => overview.running += 1,
@@ -133,6 +136,17 @@ impl Flow {
             .any(|child| child.kind != Kind::Invocation && child.effective == effective)
     }
 
+    /// Whether the error of an event or invocation is that of an event or a job of it.
+    fn has_copy_below(&self, node: &Node) -> bool {
+        let Some(error) = node.error.as_deref() else { return false };
+        let within = |node: &Node| {
+            let below = node.children.iter().map(|&child| &self.nodes[child]);
+            below.filter(|child| child.kind != Kind::Invocation).collect::<Vec<_>>()
+        };
+        let is_same = |child: &&Node| child.error.as_deref().is_some_and(|of| is_copy(error, of));
+        node.kind != Kind::Job && within(node).iter().any(|child| is_same(child) || within(child).iter().any(is_same))
+    }
+
     /// A node and everything below it that belongs to the same invocation.
     #[must_use]
     pub fn within_invocation(&self, node: usize) -> Vec<usize> {
@@ -185,6 +199,28 @@ mod tests {
         assert_eq!(overview.failure_from(Some(second), false), Some((0, false)));
         assert_eq!(overview.failure_from(Some(root), false), Some((1, true)));
         assert_eq!(Overview::default().failure_from(None, true), None);
+    }
+
+    #[test]
+    fn an_error_that_is_copied_upward_is_one_failure() {
+        let mut root = invocation(1, None);
+        (root.status, root.error_message) = ("failed".into(), Some("handler: broken".into()));
+        let mut handled = event(2, 1, "handler_failed");
+        handled.error = Some("broken".into());
+        let mut failing = job(3, 1, 2, "failed");
+        failing.error = Some("broken".into());
+        let rows = Rows { invocations: vec![root], events: vec![handled], jobs: vec![failing], ..Rows::default() };
+        let causes = |rows: &Rows| {
+            let flow = Flow::build(rows.clone(), at(60), STALE_AFTER);
+            Overview::of(&flow).failures.iter().map(|&node| flow.nodes[node].id).collect::<Vec<_>>()
+        };
+        assert_eq!(causes(&rows), [id(3)]);
+        let mut own = rows.clone();
+        own.events[0].error = Some("another".into());
+        assert_eq!(causes(&own), [2, 3].map(id));
+        let mut above = rows;
+        (above.jobs[0].error, above.jobs[0].status) = (None, "completed".into());
+        assert_eq!(causes(&above), [id(2)]);
     }
 
     #[test]
